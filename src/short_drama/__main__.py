@@ -1,0 +1,5 @@
+"""`python -m short_drama` is the `short-drama` command."""
+
+from short_drama.cli.main import main
+
+main()

@@ -1,0 +1,243 @@
+"""Everything that can go wrong, sorted by who can fix it.
+
+* `UserError`: the caller, by changing the request.
+* `RetryableError`: time; the same attempt may work later.
+* `PermanentError`: us or a provider; no retry helps.
+
+The families are the whole retry policy; leaves only add words. HTTP does not appear here:
+`web.problems` owns the statuses.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+
+class ShortDramaError(Exception):
+    """Root. Raise a leaf, catch a family.
+
+    Args:
+        detail: one sentence for the person who reads it: what is wrong with which value.
+        field: the request field at fault, dotted (`labels.episode`), where there is one.
+        fix: one sentence: what to do instead.
+    """
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Unexpected error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, field: str | None = None, fix: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.fix = fix
+
+    def about(self, field: str) -> Self:
+        """The same error, naming the field it concerns unless it already names one."""
+        self.field = self.field or field
+        return self
+
+
+class UserError(ShortDramaError):
+    """The caller can fix this."""
+
+
+class RetryableError(ShortDramaError):
+    """The same attempt may succeed later.
+
+    Args:
+        after: seconds to wait first, when whoever refused said so.
+    """
+
+    retryable = True
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        fix: str | None = None,
+        after: float | None = None,
+    ) -> None:
+        super().__init__(detail, field=field, fix=fix)
+        self.after = after
+
+
+class PermanentError(ShortDramaError):
+    """No retry will help."""
+
+
+# --- The caller ---------------------------------------------------------------------------
+
+
+class InvalidRequest(UserError):
+    code, title = "invalid_request", "The request is not valid"
+
+
+class MalformedJson(UserError):
+    code, title = "malformed_json", "The body is not JSON"
+
+
+class UnsupportedMediaType(UserError):
+    code, title = "unsupported_media_type", "The body has the wrong content type"
+
+
+class BodyTooLarge(UserError):
+    code, title = "body_too_large", "The body is too large"
+
+
+class RouteNotFound(UserError):
+    code, title = "route_not_found", "There is nothing at this address"
+
+
+class MethodNotAllowed(UserError):
+    code, title = "method_not_allowed", "This address does not answer that method"
+
+
+class TaskNotFound(UserError):
+    code, title = "task_not_found", "No such task"
+
+
+class JobNotFound(UserError):
+    code, title = "job_not_found", "No such job"
+
+
+class AssetNotFound(UserError):
+    code, title = "asset_not_found", "No such asset"
+
+
+class TaskConflict(UserError):
+    code, title = "task_conflict", "The task is in a state that does not allow this"
+
+
+class IdempotencyKeyReused(UserError):
+    code, title = "idempotency_key_reused", "This Idempotency-Key was used with another body"
+
+
+class UrlRefused(UserError):
+    code, title = "url_refused", "This address may not be fetched"
+
+
+class UrlUnreachable(UserError):
+    code, title = "url_unreachable", "The address could not be fetched"
+
+
+class ImageRejected(UserError):
+    code, title = "image_rejected", "The bytes are not an image we accept"
+
+
+class NoFaceFound(UserError):
+    code, title = "no_face_found", "No face was found"
+
+
+class FaceIndexOutOfRange(UserError):
+    code, title = "face_index_out_of_range", "There is no face with this index"
+
+
+class FaceUnclear(UserError):
+    code, title = "face_unclear", "The face is too unclear to work on"
+
+
+class MaskNotFound(UserError):
+    code, title = "mask_not_found", "No black ellipse was found in the masked image"
+
+
+class PromptUnsupported(UserError):
+    code, title = "prompt_unsupported", "The local engine has no operation for this prompt"
+
+
+class RequestUnsupported(UserError):
+    code, title = "request_unsupported", "The engine in use cannot do this"
+
+
+class DeadlineExceeded(UserError):
+    code, title = "deadline_exceeded", "The task did not finish before its deadline"
+
+
+# --- Time ---------------------------------------------------------------------------------
+
+
+class Unavailable(RetryableError):
+    code, title = "unavailable", "A part of the service is not reachable at the moment"
+
+
+class Throttled(RetryableError):
+    """Somebody asked us to slow down; the attempt is not counted."""
+
+    code, title = "throttled", "Too many requests at the moment"
+
+
+class LeaseLost(RetryableError):
+    code, title = "lease_lost", "Another worker holds the task"
+
+
+# --- Us or a provider ---------------------------------------------------------------------
+
+
+class EngineNotReady(PermanentError):
+    code, title = "engine_not_ready", "The engine is not set up"
+
+
+class EngineFailed(PermanentError):
+    code, title = "engine_failed", "The engine could not do the work"
+
+
+class JobCancelled(PermanentError):
+    code, title = "job_cancelled", "The job was cancelled in its API service"
+
+
+class AttemptsExhausted(PermanentError):
+    code, title = "attempts_exhausted", "Every attempt failed"
+
+
+class DeadLetter(PermanentError):
+    code, title = "dead_letter", "The task's message could not be delivered"
+
+
+class InternalError(PermanentError):
+    code, title = "internal_error", "Something went wrong on our side"
+
+
+def leaves(base: type[ShortDramaError] = ShortDramaError) -> list[type[ShortDramaError]]:
+    """Every error class that may be raised, in the order of this page."""
+    found = base.__subclasses__()
+    return [base] if not found else [leaf for child in found for leaf in leaves(child)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What a failed task or job says of its end; the same shape on the wire and in the record."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    field: str | None = None
+    fix: str | None = None
+    after: float | None = None
+    """Seconds to wait before the next attempt, when known."""
+
+    @classmethod
+    def of(cls, error: ShortDramaError) -> Self:
+        return cls(
+            code=error.code,
+            message=error.detail,
+            retryable=error.retryable,
+            field=error.field,
+            fix=error.fix,
+            after=error.after if isinstance(error, RetryableError) else None,
+        )
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read a failure leniently: another writer may know more members or fewer."""
+        return cls(
+            code=str(data.get("code", InternalError.code)),
+            message=str(data.get("message", "")),
+            retryable=bool(data.get("retryable", False)),
+            field=data.get("field"),
+            fix=data.get("fix"),
+            after=data.get("after"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        pairs = ((name, getattr(self, name)) for name in self.__slots__)
+        return {name: value for name, value in pairs if value is not None}
