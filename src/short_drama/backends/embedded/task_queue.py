@@ -1,0 +1,127 @@
+"""A queue as rows of the `messages` table, with the promises of SQS."""
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable
+
+from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.ports import Delivery, QueueDepth
+
+MAX_RECEIVES = 10
+
+
+def enqueue(db: sqlite3.Connection, queue: str, body: str, *, now: float, visible: float) -> None:
+    """Part of whichever transaction is open: this is how a task and its message are one write."""
+    db.execute(
+        "INSERT INTO messages (queue, body, sent_at, visible_at) VALUES (?, ?, ?, ?)",
+        (queue, body, now, visible),
+    )
+
+
+class EmbeddedTaskQueue:
+    """Implements `ports.TaskQueue`."""
+
+    def __init__(
+        self,
+        database: Database,
+        wakeups: Wakeups,
+        name: str,
+        *,
+        dead_letter: str | None = None,
+        max_receives: int = MAX_RECEIVES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database, self._wakeups, self._name = database, wakeups, name
+        self._dead_letter, self._max_receives, self._clock = dead_letter, max_receives, clock
+
+    async def send(self, body: str, *, delay: float = 0.0) -> None:
+        now = self._clock()
+        await self._database.write(
+            lambda db: enqueue(db, self._name, body, now=now, visible=now + delay)
+        )
+        self._wakeups.notify(self._name)
+
+    async def receive(self, *, wait: float, lease: float) -> Delivery | None:
+        until = self._clock() + wait
+        with self._wakeups.listen(self._name) as bell:
+            while True:
+                # An idle queue is looked at by a reader: no transaction, no fsync.
+                if await self._database.read(self._has_visible):
+                    delivery = await self._database.write(lambda db: self._take(db, lease))
+                    if delivery is not None:
+                        return delivery
+                left = until - self._clock()
+                if left <= 0:
+                    return None
+                await bell.wait(left)
+
+    async def extend(self, delivery: Delivery, *, lease: float) -> None:
+        await self._set_visible(delivery, lease)
+
+    async def ack(self, delivery: Delivery) -> None:
+        await self._database.write(
+            lambda db: (
+                db.execute("DELETE FROM messages WHERE receipt = ?", (delivery.receipt,)) and None
+            )
+        )
+
+    async def release(self, delivery: Delivery, *, delay: float) -> None:
+        await self._set_visible(delivery, delay)
+        self._wakeups.notify(self._name)
+
+    async def depth(self) -> QueueDepth:
+        now = self._clock()
+
+        def count(db: sqlite3.Connection) -> QueueDepth:
+            waiting, in_flight, oldest = db.execute(
+                "SELECT ifnull(sum(visible_at <= ?1), 0), ifnull(sum(visible_at > ?1), 0),"
+                " min(iif(visible_at <= ?1, sent_at, NULL)) FROM messages WHERE queue = ?2",
+                (now, self._name),
+            ).fetchone()
+            return QueueDepth(waiting, in_flight, 0.0 if oldest is None else now - oldest)
+
+        return await self._database.read(count)
+
+    # --- Statements ------------------------------------------------------------------------
+
+    def _has_visible(self, db: sqlite3.Connection) -> bool:
+        row = db.execute(
+            "SELECT 1 FROM messages WHERE queue = ? AND visible_at <= ? LIMIT 1",
+            (self._name, self._clock()),
+        ).fetchone()
+        return row is not None
+
+    def _take(self, db: sqlite3.Connection, lease: float) -> Delivery | None:
+        now = self._clock()
+        if self._dead_letter is not None:
+            self._bury(db, now)
+        row = db.execute(
+            "UPDATE messages SET receives = receives + 1, visible_at = ?, receipt = ?"
+            " WHERE id = (SELECT id FROM messages WHERE queue = ? AND visible_at <= ?"
+            "             ORDER BY visible_at, id LIMIT 1)"
+            " RETURNING body, receipt, receives",
+            (now + lease, uuid.uuid4().hex, self._name, now),
+        ).fetchone()
+        return None if row is None else Delivery(row["body"], row["receipt"], row["receives"])
+
+    def _bury(self, db: sqlite3.Connection, now: float) -> None:
+        """Move what was received too often to the dead-letter queue."""
+        db.execute(
+            "UPDATE messages SET queue = ?, receives = 0, receipt = NULL, visible_at = ?"
+            " WHERE queue = ? AND visible_at <= ? AND receives >= ?",
+            (self._dead_letter, now, self._name, now, self._max_receives),
+        )
+
+    async def _set_visible(self, delivery: Delivery, seconds: float) -> None:
+        """A receipt is replaced at the next receive, so a stale one matches no row."""
+        at = self._clock() + seconds
+        await self._database.write(
+            lambda db: (
+                db.execute(
+                    "UPDATE messages SET visible_at = ? WHERE receipt = ?", (at, delivery.receipt)
+                )
+                and None
+            )
+        )

@@ -1,0 +1,191 @@
+"""Tasks as rows: the record as JSON, and beside it the columns that are searched."""
+
+import base64
+import binascii
+import json
+import sqlite3
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.task_queue import enqueue
+from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.message import TaskMessage
+from short_drama.domain.task import Task, TaskStatus
+from short_drama.ports import Outlook, StaleTask, TaskExists, TaskFilter, TaskPage
+
+_COLUMNS = (
+    "task_id", "version", "status", "kind", "lane", "owner", "created_at", "ended_at",
+    "run_seconds", "due_at", "labels", "record",
+)  # fmt: skip
+_INSERT = f"INSERT INTO tasks ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
+_UPDATE = (
+    f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in _COLUMNS[1:])}"  # noqa: S608
+    " WHERE task_id = ? AND version = ?"
+)
+
+
+class EmbeddedTaskStore:
+    """Implements `ports.TaskStore`; a new task and its message are one transaction."""
+
+    def __init__(
+        self, database: Database, wakeups: Wakeups, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database, self._wakeups, self._clock = database, wakeups, clock
+
+    async def create(self, task: Task) -> Task:
+        stored = _next_version(task.sent(resend_at=None))
+        now = self._clock()
+
+        def insert(db: sqlite3.Connection) -> None:
+            existing = _select(db, task.task_id)
+            if existing is not None:
+                raise TaskExists(existing)
+            db.execute(_INSERT, _row(stored))
+            body = TaskMessage.of(stored).to_body()
+            enqueue(db, stored.lane.queue, body, now=now, visible=now)
+
+        await self._database.write(insert)
+        self._wakeups.notify(stored.lane.queue)
+        return stored
+
+    async def get(self, task_id: str) -> Task | None:
+        return await self._database.read(lambda db: _select(db, task_id))
+
+    async def replace(self, task: Task) -> Task:
+        stored = _next_version(task)
+
+        def update(db: sqlite3.Connection) -> None:
+            if db.execute(_UPDATE, (*_row(stored)[1:], task.task_id, task.version)).rowcount != 1:
+                raise StaleTask(task.task_id)
+
+        await self._database.write(update)
+        self._wakeups.notify(_topic(task.task_id))
+        return stored
+
+    async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
+        until = self._clock() + timeout
+        with self._wakeups.listen(_topic(task_id)) as bell:
+            while True:
+                task = await self.get(task_id)
+                left = until - self._clock()
+                if task is None or task.version != version or left <= 0:
+                    return task
+                await bell.wait(left)
+
+    async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
+        conditions, values = _conditions(where)
+        if cursor is not None:
+            conditions.append("(created_at, task_id) < (?, ?)")
+            values.extend(_read_cursor(cursor))
+        sql = (
+            f"SELECT record FROM tasks WHERE {' AND '.join(conditions) or '1'}"  # noqa: S608
+            " ORDER BY created_at DESC, task_id DESC LIMIT ?"
+        )
+        tasks = await self._database.read(
+            lambda db: [_task(row) for row in db.execute(sql, (*values, limit + 1))]
+        )
+        more = len(tasks) > limit
+        return TaskPage(tasks[:limit], _write_cursor(tasks[limit - 1]) if more else None)
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Task]:
+        sql = "SELECT record FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?"
+        return await self._database.read(
+            lambda db: [_task(row) for row in db.execute(sql, (now, limit))]
+        )
+
+    async def held(self) -> Sequence[Task]:
+        """Every task some worker holds: what a process that finds itself alone takes back."""
+        sql = "SELECT record FROM tasks WHERE status = 'processing'"
+        return await self._database.read(lambda db: [_task(row) for row in db.execute(sql)])
+
+    async def outlook(self, task: Task) -> Outlook:
+        def look(db: sqlite3.Connection) -> Outlook:
+            ahead = db.execute(
+                "SELECT count(*) FROM tasks WHERE lane = ? AND status = ? AND created_at < ?",
+                (task.lane, TaskStatus.PENDING, task.created_at),
+            ).fetchone()[0]
+            recent = db.execute(
+                "SELECT run_seconds FROM tasks WHERE kind = ? AND run_seconds IS NOT NULL"
+                " ORDER BY ended_at DESC LIMIT 20",
+                (task.kind,),
+            ).fetchall()
+            each = statistics.median(row[0] for row in recent) if recent else None
+            return Outlook(ahead + 1, each)
+
+        return await self._database.read(look)
+
+
+def _topic(task_id: str) -> str:
+    return f"task:{task_id}"
+
+
+def _next_version(task: Task) -> Task:
+    return replace(task, version=task.version + 1)
+
+
+def _row(task: Task) -> tuple[Any, ...]:
+    """In the order of _COLUMNS."""
+    ran = task.status is TaskStatus.COMPLETED and task.started_at is not None
+    return (
+        task.task_id,
+        task.version,
+        task.status,
+        task.kind,
+        task.lane,
+        task.owner,
+        task.created_at,
+        task.ended_at,
+        (task.ended_at or 0.0) - (task.started_at or 0.0) if ran else None,
+        task.due_at,
+        _json(dict(task.labels)),
+        _json(task.to_json()),
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _task(row: sqlite3.Row) -> Task:
+    return Task.from_json(json.loads(row["record"]))
+
+
+def _select(db: sqlite3.Connection, task_id: str) -> Task | None:
+    row = db.execute("SELECT record FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
+    return None if row is None else _task(row)
+
+
+def _conditions(where: TaskFilter) -> tuple[list[str], list[Any]]:
+    conditions, values = [], []
+    for column in ("owner", "lane", "status", "kind"):
+        value = getattr(where, column)
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            values.append(value)
+    if where.label is not None:
+        key, value = where.label
+        conditions.append(
+            "EXISTS (SELECT 1 FROM json_each(tasks.labels) AS label"
+            " WHERE label.key = ? AND label.value = ?)"
+        )
+        values += [key, value]
+    return conditions, values
+
+
+def _write_cursor(last: Task) -> str:
+    return base64.urlsafe_b64encode(f"{last.created_at!r} {last.task_id}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    try:
+        created_at, task_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
+        return float(created_at), task_id
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequest(
+            "the cursor is not one of ours", field="cursor", fix="Pass next_cursor as it came."
+        ) from error

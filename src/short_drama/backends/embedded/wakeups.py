@@ -1,0 +1,105 @@
+"""Tell every process on the machine that something changed, within a millisecond.
+
+Each process listens on a unix datagram socket in a folder derived from the data directory, and
+sends the topic to all others. A datagram may be lost (a full buffer, a process that just
+started), so whoever waits also looks for itself once in `POLL_SECONDS`.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import socket
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+POLL_SECONDS = 1.0
+
+
+class Bell:
+    """Rings when its topic changes; made by `Wakeups.listen`."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until rung, for at most `seconds`, and never longer than a lost ring may cost."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, POLL_SECONDS)):
+                await self._rung.wait()
+        self._rung.clear()
+
+
+class Wakeups:
+    """Open with `async with`, in the event loop that will wait."""
+
+    def __init__(self, data_dir: Path) -> None:
+        # Unix socket paths hold about 100 bytes, which a data directory may exceed.
+        name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
+        self._folder = Path(tempfile.gettempdir()) / f"short-drama-{os.getuid()}-{name}"
+        self._own = self._folder / f"{os.getpid()}-{id(self):x}"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._bells: defaultdict[str, set[Bell]] = defaultdict(set)
+
+    async def __aenter__(self) -> "Wakeups":
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._socket.bind(str(self._own))
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._receive)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._own.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def listen(self, topic: str) -> Iterator[Bell]:
+        """Listen before looking, so that no change falls between look and wait."""
+        bell = Bell()
+        self._bells[topic].add(bell)
+        try:
+            yield bell
+        finally:
+            self._bells[topic].discard(bell)
+            if not self._bells[topic]:
+                del self._bells[topic]
+
+    def notify(self, *topics: str) -> None:
+        for topic in topics:
+            self._ring(topic)
+        for peer in self._peers():
+            self._tell(peer, topics)
+
+    def _peers(self) -> list[str]:
+        try:
+            return [path for path in _listing(self._folder) if path != str(self._own)]
+        except FileNotFoundError:  # a cleaner of temporary files; peers poll
+            return []
+
+    def _tell(self, peer: str, topics: tuple[str, ...]) -> None:
+        try:
+            self._socket.sendto("\n".join(topics).encode(), peer)
+        except ConnectionRefusedError:  # it died without closing
+            Path(peer).unlink(missing_ok=True)
+        except OSError:  # its buffer is full or it just left: it polls
+            pass
+
+    def _receive(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                for topic in self._socket.recv(65536).decode(errors="replace").split("\n"):
+                    self._ring(topic)
+
+    def _ring(self, topic: str) -> None:
+        for bell in self._bells.get(topic, ()):
+            bell.ring()
+
+
+def _listing(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.path for entry in entries]

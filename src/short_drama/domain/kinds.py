@@ -1,0 +1,264 @@
+"""The catalogue: five kinds of task on two lanes, and what each takes.
+
+Routes, the CLI and the API documentation derive from `KINDS`; a kind is described nowhere else.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class Lane(StrEnum):
+    """A queue and the machines behind it."""
+
+    GPU = "gpu"
+    CPU = "cpu"
+
+    @property
+    def queue(self) -> str:
+        return f"{self}_tasks_queue"
+
+    @property
+    def dead_letter_queue(self) -> str:
+        return f"{self}_tasks_dlq"
+
+    @property
+    def visibility_seconds(self) -> float:
+        """How long a received message stays hidden without a heartbeat."""
+        return 300.0 if self is Lane.GPU else 600.0
+
+
+class Strict(BaseModel):
+    """Unknown fields and wrong types are mistakes to report, not to guess about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _image_reference(value: str) -> str:
+    if not re.match(r"(https?://|s3://|asset:)[^\s]+$", value):
+        raise PydanticCustomError(
+            "image_reference",
+            "is neither an http(s) URL, nor s3:// in our bucket, nor asset:<key> of an upload",
+        )
+    return value
+
+
+def _size(value: str) -> str:
+    match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", value)
+    if value != "auto" and not (match and all(64 <= int(side) <= 8192 for side in match.groups())):
+        raise PydanticCustomError(
+            "size", "is neither 'auto' nor WIDTHxHEIGHT with sides from 64 to 8192"
+        )
+    return value
+
+
+ImageReference = Annotated[
+    str, Field(min_length=1, max_length=2048), AfterValidator(_image_reference)
+]
+Prompt = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Steps = Annotated[int, Field(ge=1, le=50)]
+FaceIndex = Annotated[int, Field(ge=0, le=99)]
+Size = Annotated[str, AfterValidator(_size)]
+
+Sampler = Literal[
+    "sa_solver", "euler", "euler_ancestral", "heun", "dpm_2", "dpm_2_ancestral", "lms",
+    "dpmpp_2s_ancestral", "dpmpp_sde", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "ddim",
+    "uni_pc", "lcm", "deis", "res_multistep", "er_sde",
+]  # fmt: skip
+Scheduler = Literal[
+    "beta", "simple", "normal", "karras", "exponential", "sgm_uniform", "ddim_uniform",
+    "linear_quadratic", "kl_optimal",
+]  # fmt: skip
+
+
+class CameraAngleRequest(Strict):
+    """Move the camera: in words, or by steps of the pad."""
+
+    image_url: ImageReference
+    prompt: Prompt | None = None
+    vertical: Annotated[int, Field(ge=-2, le=2)] = 0
+    horizontal: Annotated[int, Field(ge=-2, le=2)] = 0
+    zoom: Annotated[int, Field(ge=-1, le=1)] = 0
+    seed: Seed | None = None
+    steps: Steps = 8
+
+    @model_validator(mode="after")
+    def _moves(self) -> Self:
+        if self.prompt is None and not (self.vertical or self.horizontal or self.zoom):
+            raise PydanticCustomError(
+                "no_move", "give a prompt, or at least one of vertical, horizontal and zoom"
+            )
+        return self
+
+
+class QwenImageEditRequest(Strict):
+    """Edit an image by prompt, with up to two more images to draw from."""
+
+    image_url: ImageReference
+    prompt: Prompt
+    image2_url: ImageReference | None = None
+    image3_url: ImageReference | None = None
+    seed: Seed | None = None
+    steps: Steps = 4
+    cfg: Annotated[float, Field(ge=0.0, le=20.0)] = 1.0
+    sampler_name: Sampler = "sa_solver"
+    scheduler: Scheduler = "beta"
+    denoise: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+
+
+class FaceMaskRequest(Strict):
+    """Paint a black ellipse over one face, chosen by index from the left or in words."""
+
+    image_url: ImageReference
+    face_index: FaceIndex = 0
+    face_position_prompt: Prompt | None = None
+
+
+class MaskEllipse(Strict):
+    """An ellipse in pixels of the upright image; axes are half lengths, angle in degrees."""
+
+    centre_x: float
+    centre_y: float
+    axis_x: Annotated[float, Field(gt=0)]
+    axis_y: Annotated[float, Field(gt=0)]
+    angle: float = 0.0
+
+
+class FaceSwapRequest(Strict):
+    """Fill a masked face with the identity of another picture."""
+
+    masked_image_url: ImageReference
+    target_face_url: ImageReference
+    ellipse: MaskEllipse | None = None
+    prompt: Prompt | None = None
+    size: Size = "auto"
+
+
+class FullFaceSwapRequest(Strict):
+    """Detect, mask and swap in one task."""
+
+    source_image_url: ImageReference
+    target_face_url: ImageReference
+    face_index: FaceIndex = 0
+    prompt: Prompt | None = None
+    size: Size = "auto"
+
+
+LabelKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s:=]+$")]
+LabelValue = Annotated[str, Field(max_length=256)]
+
+
+class TaskOptions(Strict):
+    """What every submit takes beside its kind's own fields."""
+
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=20)] = {}
+    deadline_seconds: Annotated[int, Field(ge=1, le=345_600)] | None = None
+
+
+class Consent(Strict):
+    """Who agreed that the face may be used, and who recorded it."""
+
+    granted_by: Annotated[str, Field(min_length=1, max_length=200)]
+    recorded_by: Annotated[str, Field(min_length=1, max_length=200)]
+    evidence_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class FaceTaskOptions(TaskOptions):
+    consent: Consent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskKind:
+    """One catalogue entry.
+
+    `request` is what a job takes; `task_request` is what a client submits: the same fields and
+    the options. `image_fields` are the request's image references.
+    """
+
+    name: str
+    lane: Lane
+    summary: str
+    request: type[BaseModel]
+    task_request: type[BaseModel]
+    example: dict[str, Any]
+
+    @property
+    def image_fields(self) -> tuple[str, ...]:
+        return tuple(name for name in self.request.model_fields if name.endswith("_url"))
+
+    @property
+    def job_path(self) -> str:
+        """The API service's address for this kind; the record calls it `job_type`."""
+        return f"/api/v1/{self.name}/jobs"
+
+    @property
+    def is_face_swap(self) -> bool:
+        return issubclass(self.task_request, FaceTaskOptions)
+
+
+def _kind(
+    name: str,
+    lane: Lane,
+    request: type[BaseModel],
+    example: dict[str, Any],
+    options: type[TaskOptions] = TaskOptions,
+) -> TaskKind:
+    task_request = create_model(
+        request.__name__.replace("Request", "Task"),
+        __base__=(request, options),
+        __doc__=request.__doc__,
+    )
+    return TaskKind(
+        name=name,
+        lane=lane,
+        summary=(request.__doc__ or "").strip(),
+        request=request,
+        task_request=task_request,
+        example=example,
+    )
+
+
+_STILL = "asset:uploads/local/3f5a....png"
+_FACE = "https://example.com/actor.jpg"
+
+KINDS: dict[str, TaskKind] = {
+    kind.name: kind
+    for kind in (
+        _kind(
+            "camera-angle",
+            Lane.GPU,
+            CameraAngleRequest,
+            {"image_url": _STILL, "horizontal": -1, "labels": {"episode": "3"}},
+        ),
+        _kind(
+            "qwen-image-edit",
+            Lane.GPU,
+            QwenImageEditRequest,
+            {"image_url": _STILL, "prompt": "black and white, blur the background"},
+        ),
+        _kind("face-mask", Lane.CPU, FaceMaskRequest, {"image_url": _STILL, "face_index": 0}),
+        _kind(
+            "face-swap",
+            Lane.CPU,
+            FaceSwapRequest,
+            {"masked_image_url": _STILL, "target_face_url": _FACE},
+            FaceTaskOptions,
+        ),
+        _kind(
+            "full-face-swap",
+            Lane.CPU,
+            FullFaceSwapRequest,
+            {"source_image_url": _STILL, "target_face_url": _FACE, "face_index": 0},
+            FaceTaskOptions,
+        ),
+    )
+}
+
+
+def kinds_of(lane: Lane) -> list[TaskKind]:
+    return [kind for kind in KINDS.values() if kind.lane is lane]

@@ -1,0 +1,69 @@
+"""The queue message: a pointer to the task, in the shape every worker of the system reads."""
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from short_drama.domain.task import Task
+
+_JOBS = uuid.UUID("7f9cbbd2-3f0e-4c1b-9a55-6f2f7a1c8f10")
+
+
+class MalformedMessage(ValueError):
+    """The body is not a message of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMessage:
+    """`request_body` is there for people who read a queue; workers trust the record."""
+
+    task_id: str
+    task_type: str
+    api_path: str
+    request_body: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        return cls(
+            task_id=task.task_id,
+            task_type=task.kind,
+            api_path=task.job_type,
+            request_body=dict(task.request),
+        )
+
+    def to_body(self) -> str:
+        return json.dumps(
+            {
+                "version": 1,
+                "task_id": self.task_id,
+                "task_type": self.task_type,
+                "api_path": self.api_path,
+                "request_body": self.request_body,
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_body(cls, body: str) -> Self:
+        """Raises MalformedMessage on anything that does not name a task."""
+        try:
+            data = json.loads(body)
+            return cls(
+                task_id=_text(data["task_id"]),
+                task_type=_text(data["task_type"]),
+                api_path=_text(data["api_path"]),
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise MalformedMessage(f"not a task message: {type(error).__name__}") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 200:
+        raise TypeError("expected a short string")
+    return value
+
+
+def job_id_for(key: str, attempt: int) -> str:
+    """The job's id, known before it is accepted: one per idempotency key and attempt."""
+    return str(uuid.uuid5(_JOBS, f"{key}/{attempt}"))

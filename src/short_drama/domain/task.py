@@ -1,0 +1,272 @@
+"""The task: the client's durable record, and every change it may go through.
+
+Each change is a pure method from a task to the next one. It refuses by raising, never by
+returning the task unchanged, so that a caller cannot mistake a refusal for success:
+
+* `TaskConflict`: the task has ended; ends are final.
+* `LeaseLost`: somebody else holds the task, or this attempt is no longer the current one.
+* `AttemptsExhausted`: there is no attempt left to claim.
+* `DeadlineExceeded`: the client's deadline has passed.
+
+The store writes the outcome only over the version it was computed from (`ports.TaskStore`), so
+these checks are the fence that keeps a late or stalled worker from doing harm.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from short_drama.domain.errors import (
+    AttemptsExhausted,
+    DeadlineExceeded,
+    Failure,
+    LeaseLost,
+    TaskConflict,
+)
+from short_drama.domain.kinds import KINDS, Lane, TaskKind
+
+MAX_ATTEMPTS = 4
+"""Attempts that count before a task fails; below every queue's receive limit."""
+
+
+class TaskStatus(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self not in (TaskStatus.PENDING, TaskStatus.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a finished job leaves behind in the record."""
+
+    result_key: str | None = None
+    result_url: str | None = None
+    engine: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What the engine says of its result: operations, ellipse, faces found, seed, warnings."""
+    engine_seconds: float | None = None
+    cost: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One row of the task store. Times are Unix seconds."""
+
+    task_id: str
+    kind: str
+    owner: str
+    request: Mapping[str, Any]
+    """The kind's request, its images as `asset:` references to bytes we hold."""
+    request_hash: str
+    created_at: float
+    updated_at: float
+    status: TaskStatus = TaskStatus.PENDING
+    version: int = 0
+    """Grows by one with every write; 0 before the first."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    consent: Mapping[str, Any] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where each image came from, query strings removed."""
+    deadline: float | None = None
+    outbox_due: float | None = None
+    """Set while the queue message may not have been sent; the sweeper sends it when due."""
+
+    attempt: int = 0
+    """The fencing token: it only grows."""
+    attempts_left: int = MAX_ATTEMPTS
+    lease_owner: str | None = None
+    lease_until: float | None = None
+    api_job_id: str | None = None
+    stage: str | None = None
+    progress: float | None = None
+    """0 to 1 within the current attempt."""
+
+    started_at: float | None = None
+    """When the current or last attempt was claimed."""
+    ended_at: float | None = None
+    outcome: Outcome | None = None
+    failure: Failure | None = None
+
+    @property
+    def task_kind(self) -> TaskKind:
+        return KINDS[self.kind]
+
+    @property
+    def lane(self) -> Lane:
+        return self.task_kind.lane
+
+    @property
+    def job_type(self) -> str:
+        return self.task_kind.job_path
+
+    @property
+    def due_at(self) -> float | None:
+        """When the sweeper should next look at this task; None once it has ended."""
+        if self.status.is_terminal:
+            return None
+        held = self.lease_until if self.status is TaskStatus.PROCESSING else None
+        return min(
+            (at for at in (self.outbox_due, held, self.deadline) if at is not None), default=None
+        )
+
+    # --- Changes ---------------------------------------------------------------------------
+
+    def claim(self, worker: str, *, now: float, lease: float) -> Self:
+        """A worker takes the task for `lease` seconds and starts the next attempt."""
+        self._require_open()
+        if self.status is TaskStatus.PROCESSING and (self.lease_until or 0.0) > now:
+            raise LeaseLost(f"attempt {self.attempt} of this task is still running")
+        if self.deadline is not None and now >= self.deadline:
+            raise DeadlineExceeded("the deadline passed before the task could start")
+        if self.attempts_left <= 0:
+            raise AttemptsExhausted(f"all {self.attempt} attempts ended without a result")
+        return replace(
+            self,
+            status=TaskStatus.PROCESSING,
+            attempt=self.attempt + 1,
+            attempts_left=self.attempts_left - 1,
+            lease_owner=worker,
+            lease_until=now + lease,
+            outbox_due=None,
+            api_job_id=None,
+            stage=None,
+            progress=None,
+            started_at=now,
+            updated_at=now,
+        )
+
+    def keep(
+        self,
+        worker: str,
+        attempt: int,
+        *,
+        now: float,
+        lease: float,
+        api_job_id: str | None = None,
+        stage: str | None = None,
+        progress: float | None = None,
+    ) -> Self:
+        """The heartbeat: extend the lease, and tell how far the work is."""
+        self._require_fence(worker, attempt)
+        return replace(
+            self,
+            lease_until=now + lease,
+            api_job_id=api_job_id or self.api_job_id,
+            stage=stage or self.stage,
+            progress=self.progress if progress is None else progress,
+            updated_at=now,
+        )
+
+    def give_back(self, worker: str, attempt: int, *, now: float, refund: bool = False) -> Self:
+        """End the attempt without a result; with `refund` it does not count."""
+        self._require_fence(worker, attempt)
+        return replace(
+            self,
+            status=TaskStatus.PENDING,
+            attempts_left=self.attempts_left + (1 if refund else 0),
+            lease_owner=None,
+            lease_until=None,
+            stage=None,
+            progress=None,
+            updated_at=now,
+        )
+
+    def complete(self, worker: str, attempt: int, outcome: Outcome, *, now: float) -> Self:
+        self._require_fence(worker, attempt)
+        return self._end(TaskStatus.COMPLETED, now=now, outcome=outcome, progress=1.0)
+
+    def fail(self, worker: str, attempt: int, failure: Failure, *, now: float) -> Self:
+        self._require_fence(worker, attempt)
+        return self._end(TaskStatus.FAILED, now=now, failure=failure)
+
+    def cancel(self, *, now: float) -> Self:
+        self._require_open()
+        return self._end(TaskStatus.CANCELLED, now=now)
+
+    def expire(self, failure: Failure, *, now: float) -> Self:
+        """Fail a task that nobody is working on."""
+        self._require_open()
+        if self.status is TaskStatus.PROCESSING and (self.lease_until or 0.0) > now:
+            raise LeaseLost(f"attempt {self.attempt} of this task is still running")
+        return self._end(TaskStatus.FAILED, now=now, failure=failure)
+
+    def overdue(self, *, now: float) -> Self:
+        """Fail a task whose deadline has passed, even while a worker holds it."""
+        self._require_open()
+        failure = Failure.of(DeadlineExceeded("the deadline passed before the task finished"))
+        return self._end(TaskStatus.FAILED, now=now, failure=failure)
+
+    def sent(self, *, resend_at: float | None) -> Self:
+        """Its message is on the queue; look again at `resend_at`, if ever."""
+        return replace(self, outbox_due=resend_at)
+
+    def orphaned(self, *, now: float) -> Self:
+        """Its worker is known to be gone: the lease ends now instead of at its time."""
+        self._require_open()
+        return replace(self, lease_until=min(now, self.lease_until or now))
+
+    def _end(self, status: TaskStatus, *, now: float, **changes: Any) -> Self:
+        return replace(
+            self,
+            status=status,
+            ended_at=now,
+            updated_at=now,
+            lease_owner=None,
+            lease_until=None,
+            outbox_due=None,
+            stage=None,
+            **changes,
+        )
+
+    def _require_open(self) -> None:
+        if self.status.is_terminal:
+            raise TaskConflict(
+                f"the task is already {self.status}", fix="Submit it again with /retry."
+            )
+
+    def _require_fence(self, worker: str, attempt: int) -> None:
+        self._require_open()
+        if (self.status, self.lease_owner, self.attempt) != (
+            TaskStatus.PROCESSING,
+            worker,
+            attempt,
+        ):
+            raise LeaseLost(f"attempt {attempt} no longer holds the task")
+
+    # --- The record as JSON ----------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; members that are None are left out."""
+        record: dict[str, Any] = {}
+        for name in _FIELDS:
+            value = getattr(self, name)
+            if isinstance(value, Failure):
+                record[name] = value.to_json()
+            elif isinstance(value, Outcome):
+                record[name] = {part: getattr(value, part) for part in _OUTCOME_FIELDS}
+            elif value is not None:
+                record[name] = value
+        return record
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read a record leniently: members of a later version are ignored."""
+        known = {name: record[name] for name in _FIELDS if name in record}
+        known["status"] = TaskStatus(record["status"])
+        if "failure" in known:
+            known["failure"] = Failure.from_json(known["failure"])
+        if "outcome" in known:
+            stored = known["outcome"]
+            known["outcome"] = Outcome(**{k: stored[k] for k in _OUTCOME_FIELDS if k in stored})
+        return cls(**known)
+
+
+_FIELDS = tuple(member.name for member in fields(Task))
+_OUTCOME_FIELDS = tuple(member.name for member in fields(Outcome))

@@ -1,0 +1,197 @@
+"""The three ports. Their docstrings are promises; `tests/contract` holds every backend to them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from short_drama.domain.errors import TaskNotFound, Unavailable
+from short_drama.domain.kinds import Lane
+from short_drama.domain.task import Task, TaskStatus
+
+# --- Queue --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One lease on one message."""
+
+    body: str
+    receipt: str
+    receives: int
+    """How often the message has been received, this time included."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """`oldest_seconds`: the age of the oldest message waiting; 0 when none is."""
+
+    waiting: int
+    in_flight: int
+    oldest_seconds: float
+
+
+class TaskQueue(Protocol):
+    """One queue: at least once, any order, leased.
+
+    A message received more often than the queue's limit moves to its dead-letter queue.
+    Every method may raise Unavailable.
+    """
+
+    async def send(self, body: str, *, delay: float = 0.0) -> None:
+        """Durable once this returns; hidden for `delay` seconds."""
+        ...
+
+    async def receive(self, *, wait: float, lease: float) -> Delivery | None:
+        """Wait up to `wait` seconds; hide the message for `lease` seconds."""
+        ...
+
+    async def extend(self, delivery: Delivery, *, lease: float) -> None:
+        """Hide the message for `lease` seconds from now. A stale holder is not always told:
+        the task store's version is the fence."""
+        ...
+
+    async def ack(self, delivery: Delivery) -> None:
+        """Forget the message. Safe to repeat; a stale receipt forgets nothing."""
+        ...
+
+    async def release(self, delivery: Delivery, *, delay: float) -> None:
+        """Give the message back after `delay` seconds. A stale receipt changes nothing."""
+        ...
+
+    async def depth(self) -> QueueDepth: ...
+
+
+# --- Store --------------------------------------------------------------------------------
+
+
+class TaskExists(Exception):
+    """A task with this id is already stored; `task` is the stored one."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.task_id)
+        self.task = task
+
+
+class StaleTask(Exception):
+    """Somebody wrote the task since it was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """All given members must match; None matches everything."""
+
+    owner: str | None = None
+    lane: Lane | None = None
+    status: TaskStatus | None = None
+    kind: str | None = None
+    label: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    tasks: Sequence[Task]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a pending task has before it: its place in its lane's queue (1 is next) and the
+    median seconds one task of its lane takes, None before any has finished."""
+
+    position: int
+    seconds_each: float | None
+
+
+class TaskStore(Protocol):
+    """The records. Reads by id are consistent; lists may lag. May raise Unavailable."""
+
+    async def create(self, task: Task) -> Task:
+        """Store a new task; the returned one carries version 1.
+
+        When the backend queues the task's message in the same transaction, the returned
+        `outbox_due` is None and there is nothing left to send. Raises TaskExists.
+        """
+        ...
+
+    async def get(self, task_id: str) -> Task | None: ...
+
+    async def replace(self, task: Task) -> Task:
+        """Write `task` over the version it was computed from, and return it with the next
+        version. Raises StaleTask when the stored version is another one, or there is none."""
+        ...
+
+    async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
+        """The task as soon as its version differs from `version`; as it is after `timeout`
+        seconds. None if there is no such task."""
+        ...
+
+    async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
+        """Newest first. `cursor` is an earlier page's `next_cursor`; a malformed one raises
+        InvalidRequest. Tasks created since the first page do not shift the pages."""
+        ...
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Task]:
+        """Tasks whose `due_at` has come, most overdue first: a hint, to be re-decided."""
+        ...
+
+    async def outlook(self, task: Task) -> Outlook: ...
+
+
+async def advance(store: TaskStore, task: Task, change: Callable[[Task], Task]) -> Task:
+    """Apply `change` to the task and store it; on a concurrent write, to the newer version.
+
+    Raises what `change` raises, TaskNotFound when the task is gone, and Unavailable when others
+    keep writing first.
+    """
+    for _ in range(20):
+        try:
+            return await store.replace(change(task))
+        except StaleTask:
+            newer = await store.get(task.task_id)
+            if newer is None:
+                raise TaskNotFound(f"task {task.task_id} is gone") from None
+            task = newer
+    raise Unavailable(f"task {task.task_id} is being written by too many at once")
+
+
+# --- Assets -------------------------------------------------------------------------------
+
+
+class AssetExists(Exception):
+    """There is an asset with this key; assets are never overwritten."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetInfo:
+    key: str
+    size: int
+    content_type: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class AssetStore(Protocol):
+    """Image bytes by key. Keys are made by us, never by users. May raise Unavailable."""
+
+    async def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Durable and whole once this returns. Raises AssetExists; of several at once, exactly
+        one succeeds."""
+        ...
+
+    async def get(self, key: str) -> bytes:
+        """Raises AssetNotFound."""
+        ...
+
+    async def head(self, key: str) -> AssetInfo:
+        """Raises AssetNotFound."""
+        ...
+
+    def url(self, key: str) -> str:
+        """Where a client reads the asset."""
+        ...
