@@ -8,6 +8,7 @@ The families are the whole retry policy; leaves only add words. HTTP does not ap
 `web.problems` owns the statuses.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -70,7 +71,20 @@ class PermanentError(ShortDramaError):
 
 
 class InvalidRequest(UserError):
+    """`errors` lists every fault as `{"field": ..., "message": ...}`, the first one included."""
+
     code, title = "invalid_request", "The request is not valid"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        fix: str | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        super().__init__(detail, field=field, fix=fix)
+        self.errors = errors
 
 
 class MalformedJson(UserError):

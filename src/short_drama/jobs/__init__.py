@@ -1,0 +1,1 @@
+"""The job runner both API services share, and its HTTP face."""

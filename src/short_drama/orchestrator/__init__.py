@@ -1,0 +1,1 @@
+"""Where clients submit tasks and follow them: one application per lane."""

@@ -1,0 +1,1 @@
+"""The CPU lane's API service (port 8000, or 8001 beside the other): faces."""

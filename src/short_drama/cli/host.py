@@ -1,0 +1,208 @@
+"""Run components in this process: bind, serve, consume, sweep; drain when told to stop."""
+
+import asyncio
+import contextlib
+import fcntl
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from short_drama.domain.errors import Unavailable
+from short_drama.domain.kinds import Lane
+from short_drama.settings import Settings
+from short_drama.wiring import Component, Engines, Stack, open_stack
+
+_CLOSE_SECONDS = 2
+"""Open long polls and event streams are ended after this; clients ask again."""
+
+
+class PortTaken(Exception):
+    """Somebody listens there already; the message names the component and the way out."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its ten wake-ups a second, and without its signal handlers."""
+
+    def __init__(self, app: FastAPI) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            date_header=False,
+            server_header=False,
+            timeout_graceful_shutdown=_CLOSE_SECONDS,
+        )
+        super().__init__(config)
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def main_loop(self) -> None:
+        await self._stop.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(
+    settings: Settings,
+    components: Iterable[Component],
+    *,
+    alone: bool,
+    ready: Callable[[Mapping[Component, str]], None],
+    stop: asyncio.Event,
+    engines: Mapping[Lane, Engines] | None = None,
+) -> None:
+    """Serve until `stop` is set, then drain.
+
+    Args:
+        alone: claim the data directory for this process, and take back at once what a crashed
+            one held.
+        ready: called with the address of every component once all of them answer.
+
+    Raises PortTaken, and Unavailable when the data directory is in use or cannot be used.
+    """
+    with claim(settings.data_dir, alone=alone), bound(settings, components) as sockets:
+        urls = {component: _url(listener) for component, listener in sockets.items()}
+        async with open_stack(settings, urls, engines=engines) as stack:
+            if alone:
+                await stack.backend.take_over()
+            await _run_stack(stack, sockets, lambda: ready(urls), stop)
+
+
+async def _run_stack(
+    stack: Stack,
+    sockets: Mapping[Component, socket.socket | None],
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+) -> None:
+    async with _serving(stack, sockets):
+        sweeping = [asyncio.create_task(sweeper.run()) for sweeper in stack.sweepers]
+        consuming = [asyncio.create_task(consumer.run()) for consumer in stack.consumers]
+        try:
+            ready()
+            await _until(stop, consuming)
+        finally:
+            for consumer in stack.consumers:
+                consumer.stop()
+            await asyncio.gather(*consuming)
+            for task in sweeping:
+                task.cancel()
+            await asyncio.gather(*sweeping, return_exceptions=True)
+
+
+async def _until(stop: asyncio.Event, consuming: list[asyncio.Task[None]]) -> None:
+    """Until told to stop, or a consumer has died of a bug: then the process must not linger."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopping, *consuming], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    stack: Stack, sockets: Mapping[Component, socket.socket | None]
+) -> AsyncIterator[None]:
+    servers = {component: Server(app) for component, app in stack.apps.items()}
+    serving = [
+        asyncio.create_task(server.serve([listener]))
+        for component, server in servers.items()
+        if (listener := sockets[component]) is not None
+    ]
+    try:
+        yield
+    finally:
+        for server in servers.values():
+            server.stop()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def claim(data_dir: Path, *, alone: bool) -> Iterator[None]:
+    """Hold the data directory: alone, or together with others that do not ask to be alone."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data_dir / "lock").open("w")
+    except OSError as error:
+        raise Unavailable(
+            f"the data directory {data_dir} cannot be used: {error.strerror}"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(
+                f"another short-drama uses the data directory {data_dir}",
+                fix="Stop it, or give another one with --data-dir.",
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def bound(
+    settings: Settings, components: Iterable[Component]
+) -> Iterator[dict[Component, socket.socket | None]]:
+    """A listening socket for each component that serves HTTP. Raises PortTaken."""
+    ports = {
+        Component.ORCHESTRATOR: settings.orchestrator_port,
+        Component.CPU_ORCHESTRATOR: settings.cpu_orchestrator_port,
+        Component.COMFYUI_API: settings.comfyui_api_port,
+        Component.PAID_API: settings.paid_api_port,
+    }
+    with contextlib.ExitStack() as opened:
+        yield {
+            component: opened.enter_context(_listen(component, settings.host, ports[component]))
+            if component.serves_http
+            else None
+            for component in components
+        }
+
+
+def _listen(component: Component, host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio turns Nagle's algorithm off only on sockets that say they are TCP, and connections
+    # inherit it: without this, each answer may wait 40 ms for a delayed acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"port {port} for the {component} cannot be used ({error.strerror}). "
+            f"Stop what uses it, set SHORT_DRAMA_{component.upper().replace('-', '_')}_PORT, "
+            "or let the system choose: --ports auto"
+        ) from None
+    return listener
+
+
+def _url(listener: socket.socket | None) -> str:
+    if listener is None:
+        return ""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def handle(number: signal.Signals) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, handle, number)
+    return stop

@@ -1,0 +1,250 @@
+"""Read the bytes behind a user's URL, without letting the URL read what it should not.
+
+The address that was judged is the address that is connected to. aiohttp offers two public hooks
+for that, and both are used (behaviour read in aiohttp 3.14's `connector.py`):
+
+* the connector asks its resolver once per connection and connects to exactly those answers; our
+  resolver refuses unless all of them pass, so a name cannot be rebound between check and use;
+* for a host that is an IP literal the connector asks no resolver; the socket factory is called
+  for every single connection, with the address it is for, and refuses there.
+
+Redirects are followed by hand, each through the guard. Proxies, cookies, credentials and
+compression are off. Words of an error never contain a body or a resolved address.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from short_drama.domain.errors import UrlUnreachable
+from short_drama.images.guard import Guard
+from short_drama.images.structure import MAX_BYTES
+
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+HEADERS: Final = {
+    "Accept": "image/png, image/jpeg, image/webp",
+    "Accept-Encoding": "identity",
+    "User-Agent": "short-drama-fetch/1",
+}
+_CHUNK: Final = 64 * 1024
+
+Lookup = Callable[[str, int], Awaitable[list[str]]]
+"""(host, port) -> the host's addresses in canonical text form; raises OSError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """Times in seconds, sizes in bytes. `at_once` bounds memory: each fetch holds `max_bytes`."""
+
+    max_bytes: int = MAX_BYTES
+    redirects: int = 3
+    dns: float = 5.0
+    total: float = 15.0
+    at_once: int = 8
+
+
+class Fetcher:
+    """An async context manager, or `start` and `close`."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        limits: FetchLimits | None = None,
+        lookup: Lookup | None = None,
+    ) -> None:
+        self._guard = guard
+        self._limits = limits or FetchLimits()
+        self._slots = asyncio.Semaphore(self._limits.at_once)
+        # A thread of its own kind: names that take for ever to resolve must not use up the
+        # loop's threads, which decode images.
+        self._threads = ThreadPoolExecutor(self._limits.at_once, thread_name_prefix="fetch-dns")
+        self._lookup = lookup or self._system_lookup
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        resolver = _GuardedResolver(self._guard, self._lookup, self._limits.dns)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=resolver,
+                use_dns_cache=False,
+                socket_factory=_guarded_sockets(self._guard),
+                force_close=True,
+                limit=0,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=HEADERS,
+            auto_decompress=False,
+            trust_env=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def fetch(self, url: str) -> bytes:
+        """The body at `url`.
+
+        Raises:
+            UrlRefused: the URL, or one it redirects to, may not be fetched.
+            UrlUnreachable: there was no answer, or not one that could be an image.
+        """
+        start = self._guard.check_url(url)
+        async with self._slots:
+            try:
+                async with asyncio.timeout(self._limits.total):
+                    return await self._follow(start)
+            except TimeoutError as error:
+                seconds = self._limits.total
+                raise UrlUnreachable(f"No complete answer came in {seconds:g} seconds") from error
+            except (aiohttp.ClientError, OSError) as error:
+                raise UrlUnreachable(_reason(error)) from error
+
+    async def _follow(self, url: URL) -> bytes:
+        for _ in range(self._limits.redirects + 1):
+            answer = await self._get(url)
+            if isinstance(answer, bytes):
+                return answer
+            url = answer
+        raise UrlUnreachable(
+            f"The URL redirects more than {self._limits.redirects} times",
+            fix="Use the address it leads to.",
+        )
+
+    async def _get(self, url: URL) -> bytes | URL:
+        """One request: the body, or where it redirects to."""
+        if self._session is None:
+            raise RuntimeError("the fetcher has not been started")
+        async with self._session.get(url, allow_redirects=False) as response:
+            location = response.headers.get("Location")
+            if response.status in REDIRECTS and location:
+                return self._guard.check_url(location, base=url)
+            self._check_head(response)
+            return await self._read(response)
+
+    def _check_head(self, response: aiohttp.ClientResponse) -> None:
+        if response.status != HTTPStatus.OK:
+            raise UrlUnreachable(f"The server answered with status {response.status}")
+        encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            raise UrlUnreachable("The server compressed its answer although asked not to")
+        if (response.content_length or 0) > self._limits.max_bytes:
+            raise self._too_large()
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            body += chunk
+            if len(body) > self._limits.max_bytes:
+                raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> UrlUnreachable:
+        limit = self._limits.max_bytes / 2**20
+        return UrlUnreachable(
+            f"The answer is larger than {limit:g} MiB",
+            fix="Use a smaller or more compressed image.",
+        )
+
+    async def _system_lookup(self, host: str, port: int) -> list[str]:
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        )
+        return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+class _GuardedResolver(AbstractResolver):
+    """Every address a name resolves to must pass; one that does not refuses them all."""
+
+    def __init__(self, guard: Guard, lookup: Lookup, limit: float) -> None:
+        self._guard, self._lookup, self._limit = guard, lookup, limit
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        addresses = await self._addresses(host, port)
+        for address in addresses:
+            self._guard.check_address(address, port)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in addresses
+        ]
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            async with asyncio.timeout(self._limit):
+                addresses = await self._lookup(host, port)
+        except TimeoutError as error:
+            raise UrlUnreachable(
+                f"The name {host!r} did not resolve in {self._limit:g} seconds"
+            ) from error
+        except OSError as error:
+            raise UrlUnreachable(f"The name {host!r} does not resolve") from error
+        if not addresses:
+            raise UrlUnreachable(f"The name {host!r} has no address")
+        return addresses
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _guarded_sockets(guard: Guard) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
+    """A factory of sockets that opens none for an address the guard refuses."""
+
+    def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, (host, port, *_) = info
+        guard.check_address(str(host), port)
+        return socket.socket(family, kind, protocol)
+
+    return open_socket
+
+
+def _reason(error: Exception) -> str:
+    """What happened, in words that name no address: aiohttp's own would."""
+    if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
+        return "The server refused the connection"
+    return next(words for kind, words in _REASONS if isinstance(error, kind))
+
+
+_CUT_OFF: Final = "The server closed the connection before its answer was complete"
+_REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (aiohttp.ClientConnectorCertificateError, "The server's certificate is not valid"),
+    (aiohttp.ClientSSLError, "No secure connection could be made with the server"),
+    (aiohttp.ClientConnectorError, "The server cannot be reached"),
+    (aiohttp.ClientResponseError, "The server's answer is not valid HTTP"),
+    (aiohttp.ClientConnectionError, _CUT_OFF),
+    (aiohttp.ClientPayloadError, _CUT_OFF),
+    (Exception, "The connection failed"),
+)

@@ -1,0 +1,138 @@
+"""The job runner over HTTP: the same routes for both API services."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, Query, Request
+from fastapi.responses import JSONResponse
+
+from short_drama.domain.errors import JobNotFound
+from short_drama.domain.kinds import KINDS, Lane, TaskKind
+from short_drama.jobs.runner import Job, JobOrder, JobRunner
+from short_drama.ports import AssetStore
+from short_drama.sdk.models import JobAccepted, JobView, Problem
+from short_drama.web import app as web_app
+from short_drama.web import openapi
+from short_drama.web.body import read_json
+
+Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
+Since = Annotated[int | None, Query(description="The `version` last seen.")]
+
+
+def create_job_api(
+    service: str, title: str, kinds: Sequence[TaskKind], runner: JobRunner, assets: AssetStore
+) -> FastAPI:
+    """The application of an API service."""
+
+    async def report() -> dict[str, Any]:
+        return {"engines": runner.engines, "jobs_running": runner.running}
+
+    app = web_app.create_app(
+        service=service,
+        title=title,
+        description="Jobs of one lane, for the lane's adapter and for tools on the same host.",
+        report=report,
+    )
+
+    @app.get("/", tags=["service"], summary="What this service does")
+    async def root() -> dict[str, Any]:
+        return {"service": service, "kinds": [kind.name for kind in kinds], "docs": "/docs"}
+
+    for kind in kinds:
+        _install_submit(app, kind, runner)
+    _install_jobs(app, kinds, runner, assets)
+    openapi.document(app, [kind.request for kind in kinds])
+    return app
+
+
+def _install_jobs(
+    app: FastAPI, kinds: Sequence[TaskKind], runner: JobRunner, assets: AssetStore
+) -> None:
+    def find(job_id: str) -> Job:
+        job = runner.get(job_id)
+        if job is None:
+            raise JobNotFound(
+                f"there is no job {job_id[:80]!r}; a restart forgets jobs",
+                fix="Post the job again with the same Idempotency-Key.",
+            )
+        return job
+
+    one: dict[int | str, dict[str, Any]] = {200: {"model": JobView}, 404: {"model": Problem}}
+
+    @app.get(
+        "/api/v1/jobs/{job_id}", tags=["jobs"], summary="A job; ?wait= follows it", responses=one
+    )
+    async def get_job(job_id: str, wait: Wait = 0, since: Since = None) -> JSONResponse:
+        job = find(job_id)
+        if wait:
+            await runner.wait(job, since=job.version if since is None else since, timeout=wait)
+        return JSONResponse(job_view(job, assets))
+
+    @app.delete("/api/v1/jobs/{job_id}", tags=["jobs"], summary="Cancel a job", responses=one)
+    async def cancel_job(job_id: str) -> JSONResponse:
+        job = find(job_id)
+        await runner.cancel(job)
+        return JSONResponse(job_view(job, assets))
+
+    for kind in kinds:
+        app.get(f"{kind.job_path}/{{job_id}}", include_in_schema=False)(get_job)
+
+
+def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
+    @app.post(
+        kind.job_path,
+        tags=["jobs"],
+        status_code=202,
+        summary=kind.summary,
+        operation_id=f"create_{kind.name.replace('-', '_')}_job",
+        openapi_extra=openapi.json_body(kind.request),
+        responses={202: {"model": JobAccepted}, 422: {"model": Problem}},
+    )
+    async def submit(
+        request: Request,
+        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+        task_attempt: Annotated[int, Header(ge=1)] = 1,
+        task_created_at: Annotated[float | None, Header()] = None,
+    ) -> JSONResponse:
+        order = JobOrder(
+            kind=kind.name,
+            request=await read_json(request, kind.request),
+            key=idempotency_key or str(uuid.uuid4()),
+            attempt=task_attempt,
+            created_at=task_created_at or time.time(),
+        )
+        job = runner.accept(order)
+        return JSONResponse(
+            {"job_id": job.job_id, "status": job.status},
+            202,
+            {"Location": f"/api/v1/jobs/{job.job_id}"},
+        )
+
+
+def job_view(job: Job, assets: AssetStore) -> dict[str, Any]:
+    view: dict[str, Any] = {
+        "job_id": job.job_id,
+        "kind": job.order.kind,
+        "status": job.status,
+        "stage": job.stage,
+        "progress": round(job.progress, 4),
+        "version": job.version,
+        "result_url": None,
+        "error": job.failure.to_json() if job.failure else None,
+    }
+    if job.outcome is not None:
+        key = job.outcome.result_key
+        url = assets.url(key) if key else job.outcome.result_url
+        view |= {
+            "result_key": key,
+            "result_url": url,
+            "engine": job.outcome.engine,
+            "engine_seconds": job.outcome.engine_seconds,
+            "details": dict(job.outcome.details),
+            "cost": job.outcome.cost,
+        }
+        if KINDS[job.order.kind].lane is Lane.GPU:
+            view["result_s3_uri"] = url  # clients of the first ComfyUI API read it
+    return view

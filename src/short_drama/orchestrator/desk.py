@@ -1,0 +1,36 @@
+"""What an orchestrator works with, and the view of a task it gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from short_drama.domain.kinds import Lane
+from short_drama.domain.task import Task, TaskStatus
+from short_drama.images.sources import ImageSources
+from short_drama.orchestrator.submit import Submitter
+from short_drama.orchestrator.views import task_view
+from short_drama.ports import AssetStore, TaskQueue, TaskStore
+
+LOCAL_OWNER = "local"
+"""Who owns tasks where nobody signs in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    submitter: Submitter
+    store: TaskStore
+    queues: Mapping[Lane, TaskQueue]
+    assets: AssetStore
+    sources: ImageSources
+    serves_assets: bool = True
+    """Show assets under /assets; off where a CDN does."""
+
+    async def find(self, task_id: str) -> Task:
+        """Raises TaskNotFound."""
+        return await self.submitter.find(task_id, LOCAL_OWNER)
+
+    async def view(self, task: Task, base_url: object) -> dict[str, Any]:
+        """The task as its client sees it, with its place in the queue while it waits."""
+        pending = task.status is TaskStatus.PENDING
+        outlook = await self.store.outlook(task) if pending else None
+        return task_view(task, self.assets, base_url=str(base_url), outlook=outlook)

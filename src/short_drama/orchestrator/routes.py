@@ -1,0 +1,94 @@
+"""The orchestrators' application: submit here; both lanes share the rest of the contract."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, Request
+from fastapi.responses import JSONResponse
+
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import Lane, TaskKind, kinds_of
+from short_drama.orchestrator import events, task_routes, uploads
+from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
+from short_drama.orchestrator.views import accepted_view
+from short_drama.sdk.models import Accepted, Problem, TaskView
+from short_drama.web import app as web_app
+from short_drama.web import assets as web_assets
+from short_drama.web import metrics, openapi
+from short_drama.web.body import read_json
+
+
+def create_orchestrator(lane: Lane, desk: Desk) -> FastAPI:
+    async def report() -> dict[str, Any]:
+        depth = await desk.queues[lane].depth()
+        metrics.QUEUE_WAITING.labels(lane.queue).set(depth.waiting)
+        metrics.QUEUE_OLDEST.labels(lane.queue).set(depth.oldest_seconds)
+        return {
+            "queue": {
+                "name": lane.queue,
+                "waiting": depth.waiting,
+                "in_flight": depth.in_flight,
+                "oldest_seconds": round(depth.oldest_seconds, 3),
+            }
+        }
+
+    app = web_app.create_app(
+        service=f"orchestrator-{lane}",
+        title=f"short-drama orchestrator ({lane.upper()} tasks)",
+        description="Submit tasks and follow them. Errors are RFC 9457 problem documents.",
+        report=report,
+    )
+    kinds = kinds_of(lane)
+    for kind in kinds:
+        _install_submit(app, kind, desk)
+    task_routes.install(app, desk)
+    uploads.install(app, desk.sources, desk.assets, owner=LOCAL_OWNER)
+    if desk.serves_assets:
+        web_assets.install(app, desk.assets)
+    openapi.document(app, [kind.task_request for kind in kinds])
+    return app
+
+
+def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
+    @app.post(
+        f"/api/v1/{kind.name}/tasks",
+        tags=["submit"],
+        status_code=202,
+        summary=kind.summary,
+        operation_id=f"create_{kind.name.replace('-', '_')}_task",
+        openapi_extra=openapi.json_body(kind.task_request, kind.example),
+        responses={
+            200: {"model": TaskView, "description": "It ended within Prefer: wait"},
+            202: {"model": Accepted},
+            422: {"model": Problem},
+            503: {"model": Problem},
+        },
+    )
+    async def submit(
+        request: Request,
+        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+        prefer: Annotated[str | None, Header(max_length=100)] = None,
+    ) -> JSONResponse:
+        wait = _preferred_wait(prefer)
+        body = await read_json(request, kind.task_request)
+        task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=idempotency_key)
+        headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
+        if wait is None:
+            return JSONResponse(accepted_view(task, str(request.base_url)), 202, headers)
+        task = await events.wait_for_end(desk.store, task, timeout=wait)
+        view = await desk.view(task, request.base_url)
+        view["message"] = f"The task is {task.status}."
+        headers["Preference-Applied"] = f"wait={wait:g}"
+        return JSONResponse(view, 200 if task.status.is_terminal else 202, headers)
+
+
+def _preferred_wait(prefer: str | None) -> float | None:
+    """RFC 7240: `Prefer: wait=30`; a preference we do not know is ignored."""
+    for part in (prefer or "").split(","):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "wait":
+            if value.isdecimal():
+                return min(float(value), 60.0)
+            raise InvalidRequest(
+                "Prefer: wait takes whole seconds", field="Prefer", fix="Send Prefer: wait=30."
+            )
+    return None

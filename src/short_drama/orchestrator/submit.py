@@ -1,0 +1,189 @@
+"""From a valid request to a durable task: take the images in, write the record, send the message.
+
+The order is the promise: the record is written before anything is answered, and carries
+`outbox_due` until its message is on the queue, so a crash in between is mended by the sweeper.
+"""
+
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel
+
+from short_drama.domain.errors import (
+    IdempotencyKeyReused,
+    InvalidRequest,
+    ShortDramaError,
+    TaskNotFound,
+)
+from short_drama.domain.kinds import Lane, TaskKind
+from short_drama.domain.message import TaskMessage
+from short_drama.domain.task import Task, TaskStatus
+from short_drama.images.sources import ImageSources
+from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
+from short_drama.web import metrics
+
+OUTBOX_SECONDS = 30.0
+"""How long a submitter has to send the message before the sweeper does."""
+
+
+class Submitter:
+    """Accepts tasks for every lane whose queue it is given.
+
+    Args:
+        secret: makes task ids of idempotency keys unguessable; the same in every orchestrator.
+        consent_required: refuse face swaps that come without a consent record.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        queues: Mapping[Lane, TaskQueue],
+        sources: ImageSources,
+        *,
+        secret: bytes,
+        consent_required: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._queues, self._sources = store, queues, sources
+        self._secret, self._consent_required, self._clock = secret, consent_required, clock
+
+    async def submit(self, kind: TaskKind, body: BaseModel, *, owner: str, key: str | None) -> Task:
+        """The new task, or the one an earlier submit with the same key made.
+
+        Raises IdempotencyKeyReused, InvalidRequest, and what taking an image in raises.
+        """
+        fingerprint = _fingerprint(kind, body)
+        task_id = self._task_id(owner, key)
+        if key is not None and (earlier := await self._store.get(task_id)) is not None:
+            return _replayed(earlier, fingerprint)
+        self._check_consent(kind, body)
+        task = await self._new_task(kind, body, task_id=task_id, owner=owner, hash_=fingerprint)
+        return await self._store_and_send(task)
+
+    async def retry(self, task: Task) -> Task:
+        """A new task with the same request, labels and consent."""
+        if not task.status.is_terminal:
+            raise InvalidRequest(
+                f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
+            )
+        now = self._clock()
+        span = None if task.deadline is None else task.deadline - task.created_at
+        return await self._store_and_send(
+            Task(
+                task_id=str(uuid.uuid4()),
+                kind=task.kind,
+                owner=task.owner,
+                request=task.request,
+                request_hash=task.request_hash,
+                created_at=now,
+                updated_at=now,
+                labels=task.labels,
+                consent=task.consent,
+                sources=task.sources,
+                deadline=None if span is None else now + span,
+                outbox_due=now + OUTBOX_SECONDS,
+            )
+        )
+
+    async def cancel(self, task: Task) -> Task:
+        """Final at once; a worker that holds the task learns it and stops the engine.
+
+        Raises TaskConflict when the task has ended."""
+        cancelled = await advance(self._store, task, lambda found: found.cancel(now=self._clock()))
+        metrics.ENDED.labels(cancelled.kind, TaskStatus.CANCELLED).inc()
+        return cancelled
+
+    async def find(self, task_id: str, owner: str) -> Task:
+        """Raises TaskNotFound, for another owner's task as well."""
+        task = await self._store.get(task_id)
+        if task is None or task.owner != owner:
+            raise not_found(task_id)
+        return task
+
+    # --- Steps -----------------------------------------------------------------------------
+
+    def _task_id(self, owner: str, key: str | None) -> str:
+        if key is None:
+            return str(uuid.uuid4())
+        digest = hmac.digest(self._secret, f"{owner}\0{key}".encode(), "sha256")
+        return str(uuid.UUID(bytes=digest[:16], version=4))
+
+    def _check_consent(self, kind: TaskKind, body: BaseModel) -> None:
+        if self._consent_required and kind.is_face_swap and getattr(body, "consent") is None:  # noqa: B009
+            raise InvalidRequest(
+                "a face may be swapped only with the consent of the person it belongs to",
+                field="consent",
+                fix='Add "consent": {"granted_by": ..., "recorded_by": ...}.',
+            )
+
+    async def _new_task(
+        self, kind: TaskKind, body: BaseModel, *, task_id: str, owner: str, hash_: str
+    ) -> Task:
+        given = body.model_dump(mode="json", exclude_none=True)
+        request = {name: given[name] for name in kind.request.model_fields if name in given}
+        sources: dict[str, str] = {}
+        for field in kind.image_fields:
+            if field in request:
+                sources[field] = _without_query(request[field])
+                request[field] = await self._sources.take_in(
+                    request[field], owner=owner, field=field
+                )
+        now, deadline = self._clock(), given.get("deadline_seconds")
+        return Task(
+            task_id=task_id,
+            kind=kind.name,
+            owner=owner,
+            request=request,
+            request_hash=hash_,
+            created_at=now,
+            updated_at=now,
+            labels=given.get("labels", {}),
+            consent=given.get("consent"),
+            sources=sources,
+            deadline=None if deadline is None else now + deadline,
+            outbox_due=now + OUTBOX_SECONDS,
+        )
+
+    async def _store_and_send(self, task: Task) -> Task:
+        try:
+            stored = await self._store.create(task)
+        except TaskExists as exists:  # a concurrent submit with the same key was first
+            return _replayed(exists.task, task.request_hash)
+        metrics.SUBMITTED.labels(task.kind).inc()
+        if stored.outbox_due is None:
+            return stored
+        try:
+            await self._queues[stored.lane].send(TaskMessage.of(stored).to_body())
+            return await advance(self._store, stored, lambda found: found.sent(resend_at=None))
+        except ShortDramaError:  # accepted all the same: the sweeper sends it when due
+            return stored
+
+
+def not_found(task_id: str) -> TaskNotFound:
+    return TaskNotFound(f"there is no task {task_id[:80]!r}", fix="List yours: /api/v1/tasks.")
+
+
+def _replayed(earlier: Task, fingerprint: str) -> Task:
+    if earlier.request_hash != fingerprint:
+        raise IdempotencyKeyReused(
+            f"this key made task {earlier.task_id} from a different request",
+            field="Idempotency-Key",
+            fix="Use a new key for a new request.",
+        )
+    return earlier
+
+
+def _fingerprint(kind: TaskKind, body: BaseModel) -> str:
+    canonical = json.dumps([kind.name, body.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _without_query(reference: str) -> str:
+    """A presigned URL's query is a secret."""
+    parts = urlsplit(reference)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

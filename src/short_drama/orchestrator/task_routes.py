@@ -1,0 +1,132 @@
+"""Follow, list, cancel and repeat tasks."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Query, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel
+
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import KINDS
+from short_drama.domain.task import TaskStatus
+from short_drama.orchestrator import events
+from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
+from short_drama.orchestrator.submit import not_found
+from short_drama.orchestrator.views import accepted_view, task_view
+from short_drama.ports import TaskFilter
+from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
+
+Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
+Since = Annotated[int | None, Query(description="The `version` last seen; default: now's.")]
+
+_ONE: dict[int | str, dict[str, Any]] = {200: {"model": TaskView}, 404: {"model": Problem}}
+
+
+class ListQuery(BaseModel):
+    """What a list may be narrowed to."""
+
+    status: TaskStatus | None = None
+    kind: str | None = None
+    label: Annotated[str | None, Query(pattern=r"^[^\s:=]+[:=]", description="key:value")] = None
+    cursor: Annotated[str | None, Query(max_length=400)] = None
+    limit: Annotated[int, Query(ge=1, le=200)] = 50
+
+    def where(self) -> TaskFilter:
+        """Raises InvalidRequest for a kind there is not."""
+        if self.kind is not None and self.kind not in KINDS:
+            raise InvalidRequest(
+                f"kind: there is no kind {self.kind[:80]!r}",
+                field="kind",
+                fix=f"The kinds are: {', '.join(KINDS)}.",
+            )
+        label = None
+        if self.label is not None:
+            key, _, value = self.label.replace("=", ":", 1).partition(":")
+            label = (key, value)
+        return TaskFilter(owner=LOCAL_OWNER, status=self.status, kind=self.kind, label=label)
+
+
+def install(app: FastAPI, desk: Desk) -> None:
+    _install_reading(app, desk)
+    _install_events(app, desk)
+    _install_acting(app, desk)
+
+
+def _install_reading(app: FastAPI, desk: Desk) -> None:
+    @app.get(
+        "/api/v1/tasks",
+        tags=["tasks"],
+        summary="Your tasks, newest first",
+        responses={200: {"model": TaskPage}},
+    )
+    async def list_tasks(request: Request, query: Annotated[ListQuery, Depends()]) -> JSONResponse:
+        page = await desk.store.list(query.where(), cursor=query.cursor, limit=query.limit)
+        base_url = str(request.base_url)
+        tasks = [task_view(task, desk.assets, base_url=base_url) for task in page.tasks]
+        return JSONResponse({"tasks": tasks, "next_cursor": page.next_cursor})
+
+    @app.get(
+        "/api/v1/tasks/{task_id}",
+        tags=["tasks"],
+        summary="A task; ?wait= follows it",
+        responses=_ONE,
+    )
+    async def get_task(
+        task_id: str, request: Request, wait: Wait = 0, since: Since = None
+    ) -> JSONResponse:
+        task = await desk.find(task_id)
+        if wait and not task.status.is_terminal:
+            version = task.version if since is None else since
+            changed = await desk.store.wait_for_change(task_id, version, timeout=wait)
+            if changed is None:
+                raise not_found(task_id)
+            task = changed
+        return JSONResponse(await desk.view(task, request.base_url))
+
+
+def _install_events(app: FastAPI, desk: Desk) -> None:
+    @app.get(
+        "/api/v1/tasks/{task_id}/events",
+        tags=["tasks"],
+        summary="A task as it changes, as server-sent events",
+        responses={200: {"content": {"text/event-stream": {}}}, 404: {"model": Problem}},
+    )
+    async def task_events(
+        task_id: str, request: Request, last_event_id: Annotated[int | None, Header()] = None
+    ) -> StreamingResponse:
+        task = await desk.find(task_id)
+
+        async def stream() -> AsyncIterator[str]:
+            async for change in events.changes(desk.store, task, seen=last_event_id):
+                if change is None:
+                    yield events.HEARTBEAT
+                else:
+                    yield events.event(change, await desk.view(change, request.base_url))
+
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+
+
+def _install_acting(app: FastAPI, desk: Desk) -> None:
+    @app.post(
+        "/api/v1/tasks/{task_id}/cancel",
+        tags=["tasks"],
+        summary="Cancel a task that has not ended",
+        responses={**_ONE, 409: {"model": Problem}},
+    )
+    async def cancel_task(task_id: str, request: Request) -> JSONResponse:
+        cancelled = await desk.submitter.cancel(await desk.find(task_id))
+        return JSONResponse(await desk.view(cancelled, request.base_url))
+
+    @app.post(
+        "/api/v1/tasks/{task_id}/retry",
+        tags=["tasks"],
+        status_code=202,
+        summary="A new task with the same request",
+        responses={202: {"model": Accepted}, 404: {"model": Problem}},
+    )
+    async def retry_task(task_id: str, request: Request) -> JSONResponse:
+        task = await desk.submitter.retry(await desk.find(task_id))
+        headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
+        return JSONResponse(accepted_view(task, str(request.base_url)), 202, headers)

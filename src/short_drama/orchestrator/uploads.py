@@ -1,0 +1,87 @@
+"""POST /api/v1/assets: images in, before any task refers to them."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from short_drama.domain.errors import InvalidRequest, UnsupportedMediaType
+from short_drama.images.sources import ImageSources
+from short_drama.ports import AssetStore
+from short_drama.web.body import read_limited
+
+MAX_UPLOAD_BYTES = 20 * 1024 * 1024
+_FORM_OVERHEAD = 64 * 1024
+
+_FORM: dict[str, Any] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "properties": {"file": {"type": "string", "format": "binary"}},
+        }
+    },
+    "image/*": {"schema": {"type": "string", "format": "binary"}},
+}
+
+
+def install(app: FastAPI, sources: ImageSources, assets: AssetStore, *, owner: str) -> None:
+    @app.post(
+        "/api/v1/assets",
+        tags=["assets"],
+        status_code=201,
+        summary="Upload a JPEG, PNG or WebP image",
+        openapi_extra={"requestBody": {"required": True, "content": _FORM}},
+    )
+    async def upload(request: Request) -> JSONResponse:
+        kept = await sources.keep(await _image_bytes(request), owner=owner)
+        return JSONResponse(
+            {
+                "key": kept.key,
+                "image_url": f"asset:{kept.key}",
+                "url": assets.url(kept.key),
+                "width": kept.width,
+                "height": kept.height,
+                "sha256": kept.sha256,
+            },
+            201,
+            {"Location": assets.url(kept.key)},
+        )
+
+
+async def _image_bytes(request: Request) -> bytes:
+    """The `file` part of a form, or the body itself when its content type is an image's."""
+    header = request.headers.get("content-type", "")
+    media_type, options = parse_options_header(header)
+    if media_type.startswith(b"image/"):
+        return await read_limited(request, MAX_UPLOAD_BYTES)
+    if media_type != b"multipart/form-data" or b"boundary" not in options:
+        raise UnsupportedMediaType(
+            f"the body's content type is {header[:80]!r}",
+            fix="Send multipart/form-data with a part named file, or the image's own bytes.",
+        )
+    return await _file_part(request)
+
+
+async def _file_part(request: Request) -> bytes:
+    # Read within the limit first: the form parser would spool any number of bytes to disk.
+    data = await read_limited(request, MAX_UPLOAD_BYTES + _FORM_OVERHEAD)
+
+    async def once() -> Any:
+        yield data
+
+    try:
+        form = await MultiPartParser(request.headers, once(), max_files=1, max_fields=8).parse()
+    except MultiPartException as error:
+        raise InvalidRequest(f"the form cannot be read: {error.message}", field="file") from None
+    part = form.get("file")
+    if not isinstance(part, UploadFile):
+        raise InvalidRequest(
+            "file: this field is required",
+            field="file",
+            fix="Add a file part named file: curl -F file=@still.png ...",
+        )
+    return await part.read()

@@ -1,0 +1,138 @@
+"""The shapes of the public HTTP API, as a client reads them.
+
+Members that a later server adds are kept, not refused.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Urls(Shape):
+    self: str
+    events: str
+    cancel: str
+    retry: str | None = None
+
+
+class Accepted(Shape):
+    """The answer to a submit."""
+
+    task_id: str
+    status: Status
+    message: str
+    urls: Urls
+
+
+class TaskError(Shape):
+    """Why a task failed: for programs (`code`, `retryable`, `field`) and people."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    field: str | None = None
+    fix: str | None = None
+
+
+class Timings(Shape):
+    """Seconds; overhead is what a finished task took beyond its engine's own time."""
+
+    queued_seconds: float | None = None
+    running_seconds: float | None = None
+    engine_seconds: float | None = None
+    total_seconds: float | None = None
+    overhead_seconds: float | None = None
+
+
+class TaskView(Shape):
+    """A task. Times are Unix seconds."""
+
+    task_id: str
+    status: Status
+    kind: str
+    job_type: str
+    result_url: str | None = None
+    error_message: str | None = None
+    error: TaskError | None = None
+    created_at: float
+    updated_at: float
+    version: int
+    request: dict[str, Any]
+    sources: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    stage: str | None = None
+    progress: float | None = None
+    attempts: int = 0
+    api_job_id: str | None = None
+    queue_position: int | None = None
+    eta_seconds: float | None = None
+    deadline: float | None = None
+    engine: str | None = None
+    provenance: dict[str, Any] | None = None
+    timings: Timings = Timings()
+    cost: dict[str, Any] | None = None
+    urls: Urls
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("completed", "failed", "cancelled")
+
+
+class TaskPage(Shape):
+    tasks: list[TaskView]
+    next_cursor: str | None = None
+
+
+class AssetView(Shape):
+    """An upload. `image_url` is what a task's image fields take."""
+
+    key: str
+    image_url: str
+    url: str
+    width: int
+    height: int
+    sha256: str
+
+
+class JobAccepted(Shape):
+    job_id: str
+    status: Status
+
+
+class JobView(Shape):
+    """One run inside an API service."""
+
+    job_id: str
+    kind: str
+    status: Status
+    stage: str
+    progress: float
+    version: int
+    result_url: str | None = None
+    result_key: str | None = None
+    error: TaskError | None = None
+    engine: str | None = None
+    engine_seconds: float | None = None
+    details: dict[str, Any] | None = None
+    cost: dict[str, Any] | None = None
+
+
+class Problem(Shape):
+    """An RFC 9457 problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    retryable: bool
+    field: str | None = None
+    fix: str | None = None
+    errors: list[dict[str, str]] | None = None

@@ -1,0 +1,119 @@
+"""Configuration: one frozen class, read once from SHORT_DRAMA_* variables and the command line.
+
+A variable with our prefix that no setting reads is a typo, and refused at start.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import Lane
+
+PREFIX = "SHORT_DRAMA_"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _folder(variable: str, fallback: str) -> Path:
+    """A folder of the user's, where the XDG base directory specification puts it."""
+    return Path(os.environ.get(variable) or Path.home() / fallback) / "short-drama"
+
+
+class Settings(BaseSettings):
+    """Seconds, unless a name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data_dir: Path = Field(default_factory=lambda: _folder("XDG_DATA_HOME", ".local/share"))
+    """Tasks, queues and assets of the embedded backend."""
+    cache_dir: Path = Field(default_factory=lambda: _folder("XDG_CACHE_HOME", ".cache"))
+    """Model files; can be fetched again at any time."""
+
+    host: str = "127.0.0.1"
+    orchestrator_port: Port = 8080
+    cpu_orchestrator_port: Port = 8081
+    comfyui_api_port: Port = 8000
+    paid_api_port: Port = 8001
+    comfyui_api_url: str | None = None
+    """Where the GPU adapter finds its API service; default: on this host."""
+    paid_api_url: str | None = None
+    assets_url: str | None = None
+    """Where clients read assets; default: the GPU orchestrator's /assets."""
+
+    bucket: str = "short-drama-assets"
+    """The one bucket that s3:// references may name."""
+    fetch_allow: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Private networks the URL fetcher may reach, comma separated: for tests and laptops."""
+    consent_required: bool = False
+
+    lease_seconds: PositiveFloat = 60.0
+    drain_seconds: PositiveFloat = 20.0
+    poll_seconds: PositiveFloat = 1.0
+    """One long poll of the queue; the embedded queue wakes its consumers itself."""
+    progress_seconds: PositiveFloat = 1.0
+    """The least time between two progress writes of one task."""
+    sweep_seconds: PositiveFloat = 2.0
+    gpu_parallel: PositiveInt = 1
+    """Jobs in the GPU engine at a time."""
+    cpu_parallel: PositiveInt = 2
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        name = "127.0.0.1" if host == "localhost" else host
+        try:
+            if ipaddress.ip_address(name).is_loopback:
+                return name
+        except ValueError:
+            pass
+        raise ValueError(
+            "only loopback addresses: nobody signs in here, so nobody else may reach it"
+        )
+
+    @field_validator("fetch_allow", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part)
+        return value
+
+    @property
+    def models_dir(self) -> Path:
+        return self.cache_dir / "models"
+
+    @property
+    def samples_dir(self) -> Path:
+        return self.cache_dir / "samples"
+
+    def parallel(self, lane: Lane) -> int:
+        return self.gpu_parallel if lane is Lane.GPU else self.cpu_parallel
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the environment; `overrides` (the command line) win, None meaning not given.
+
+    Raises InvalidRequest, naming the setting.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(
+        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+    if unknown:
+        raise InvalidRequest(
+            f"unknown settings: {', '.join(unknown)}",
+            fix=f"Unset them; the settings are: {', '.join(sorted(known))}.",
+        )
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
+        raise InvalidRequest(f"{name}: {first['msg']}", field=name) from None

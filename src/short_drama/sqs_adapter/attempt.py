@@ -1,0 +1,152 @@
+"""One attempt at one task: run its job, keep the lease meanwhile, and say how it ended."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from short_drama.domain.errors import (
+    Failure,
+    InternalError,
+    JobNotFound,
+    LeaseLost,
+    TaskConflict,
+    TaskNotFound,
+    Unavailable,
+)
+from short_drama.domain.task import Outcome, Task
+from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
+from short_drama.sqs_adapter.decide import read_failure, read_outcome
+from short_drama.sqs_adapter.job_client import JobClient, JobRefused
+
+_RESUBMITS = 3
+"""How often one attempt posts its job again to a service that has forgotten it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseTimes:
+    """Seconds. A heartbeat is due each quarter of the lease; progress is written no more often
+    than `progress`, and each write is a heartbeat as well."""
+
+    lease: float = 60.0
+    progress: float = 1.0
+
+
+class Attempt:
+    """Made for a task that was just claimed; `run` once."""
+
+    def __init__(
+        self,
+        task: Task,
+        delivery: Delivery,
+        times: LeaseTimes,
+        *,
+        queue: TaskQueue,
+        store: TaskStore,
+        jobs: JobClient,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.task = task
+        self._worker, self._number = task.lease_owner or "", task.attempt
+        self._delivery, self._queue, self._store = delivery, queue, store
+        self._jobs, self._times, self._clock = jobs, times, clock
+        self._job_id: str | None = None
+        self._news: dict[str, Any] = {}
+        self._written_at = clock()
+
+    async def run(self) -> Outcome | Failure:
+        """How the job ended. Raises LeaseLost or TaskConflict when the task is no longer ours,
+        after stopping the job."""
+        following = asyncio.create_task(self._follow_job())
+        keeping = asyncio.create_task(self._keep_lease())
+        try:
+            await asyncio.wait({following, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            return await (following if following.done() else keeping)
+        except (LeaseLost, TaskConflict, TaskNotFound):
+            await self._stop_job()
+            raise
+        finally:
+            following.cancel()
+            keeping.cancel()
+            await asyncio.gather(following, keeping, return_exceptions=True)
+
+    async def _stop_job(self) -> None:
+        if self._job_id is not None:
+            await self._jobs.cancel(self._job_id)
+
+    async def _follow_job(self) -> Outcome | Failure:
+        for _ in range(_RESUBMITS):
+            try:
+                self._job_id = await self._jobs.submit(self.task)
+                async with contextlib.aclosing(self._jobs.follow(self._job_id)) as views:
+                    async for view in views:
+                        if (result := _ended(view)) is not None:
+                            return result
+                        await self._tell(view)
+            except JobRefused as refused:
+                return refused.failure
+            except (Unavailable, InternalError) as error:
+                return Failure.of(Unavailable(error.detail))
+            except JobNotFound:
+                continue
+        return Failure.of(Unavailable("the API service keeps forgetting the job"))
+
+    async def _tell(self, view: Mapping[str, Any]) -> None:
+        """Pass progress on to the record, at the pace the lease times allow."""
+        self._news = {
+            "api_job_id": self._job_id,
+            "stage": view.get("stage"),
+            "progress": view.get("progress"),
+        }
+        if self._clock() - self._written_at >= self._times.progress:
+            await self._beat()
+
+    async def _keep_lease(self) -> NoReturn:
+        """Beat in time; look at once when somebody else writes the task (a cancel)."""
+        while True:
+            version = self.task.version
+            current = await self._current(version)
+            if current is not None and current.version not in (version, self.task.version):
+                self.task = current
+            due = self._written_at + self._times.lease / 4
+            if self._clock() >= due or self.task.lease_owner != self._worker:
+                await self._beat()
+
+    async def _current(self, version: int) -> Task | None:
+        left = self._written_at + self._times.lease / 4 - self._clock()
+        try:
+            return await self._store.wait_for_change(
+                self.task.task_id, version, timeout=max(left, 0.05)
+            )
+        except Unavailable:
+            await asyncio.sleep(1.0)
+            return None
+
+    async def _beat(self) -> None:
+        """Record first, queue second: only the record's answer says whether we still hold it."""
+        now = self._clock()
+        try:
+            self.task = await advance(
+                self._store,
+                self.task,
+                lambda task: task.keep(
+                    self._worker, self._number, now=now, lease=self._times.lease, **self._news
+                ),
+            )
+            await self._queue.extend(self._delivery, lease=self._times.lease)
+            self._written_at = now
+        except Unavailable:
+            if now >= (self.task.lease_until or 0.0):
+                raise LeaseLost("the lease could not be renewed in time") from None
+
+
+def _ended(view: Mapping[str, Any]) -> Outcome | Failure | None:
+    match view.get("status"):
+        case "completed":
+            return read_outcome(view)
+        case "failed" | "cancelled":
+            return read_failure(view)
+        case _:
+            return None

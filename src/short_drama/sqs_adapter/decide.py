@@ -1,0 +1,129 @@
+"""What becomes of a delivery, decided without any I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from short_drama.domain.errors import (
+    AttemptsExhausted,
+    DeadlineExceeded,
+    Failure,
+    LeaseLost,
+    ShortDramaError,
+    TaskConflict,
+    Throttled,
+    Unavailable,
+)
+from short_drama.domain.task import Outcome, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The record says how the task ended: forget the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Give the task back and the message after `delay` seconds; `refund`: it did not count."""
+
+    delay: float
+    refund: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Record that our attempt failed for good, then forget the message."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """Record that a task nobody holds may not start again, then forget the message."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Record the outcome, then forget the message."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """Somebody else holds the task: touch neither record nor message."""
+
+
+Verdict = Done | Retry | GiveUp | Expire | Complete | Abandon
+
+_UNCOUNTED = frozenset({Unavailable.code, Throttled.code})
+"""Failures that say nothing about the task itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Full-jitter exponential backoff, in seconds."""
+
+    base: float = 1.0
+    cap: float = 60.0
+
+    def delay(self, tries: int, *, after: float | None, rng: Random) -> float:
+        """Before try number `tries` + 1; never sooner than a refusal asked for."""
+        backoff = rng.uniform(0, min(self.cap, self.base * 2.0 ** min(tries, 16)))
+        return max(backoff, min(after or 0.0, self.cap))
+
+
+def refused_claim(refusal: ShortDramaError) -> Verdict:
+    """The record did not let us start: why, and what that means for the message."""
+    match refusal:
+        case TaskConflict():
+            return Done()
+        case LeaseLost():
+            return Abandon()
+        case AttemptsExhausted() | DeadlineExceeded():
+            return Expire(Failure.of(refusal))
+    raise refusal
+
+
+def after_attempt(
+    result: Outcome | Failure, task: Task, *, policy: RetryPolicy, rng: Random
+) -> Verdict:
+    """The attempt that `task` records has ended with `result`."""
+    if isinstance(result, Outcome):
+        return Complete(result)
+    if not result.retryable:
+        return GiveUp(result)
+    uncounted = result.code in _UNCOUNTED
+    if task.attempts_left <= 0 and not uncounted:
+        return GiveUp(result)
+    return Retry(policy.delay(task.attempt, after=result.after, rng=rng), refund=uncounted)
+
+
+def read_outcome(view: Mapping[str, object]) -> Outcome:
+    """A completed job's view, from any API service that keeps the documented shape.
+
+    Older ones give only `result_url`.
+    """
+    details, cost, seconds = view.get("details"), view.get("cost"), view.get("engine_seconds")
+    return Outcome(
+        result_key=_text(view.get("result_key")),
+        result_url=_text(view.get("result_url") or view.get("result_s3_uri")),
+        engine=_text(view.get("engine")),
+        details=details if isinstance(details, Mapping) else {},
+        engine_seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        cost=cost if isinstance(cost, Mapping) else None,
+    )
+
+
+def read_failure(view: Mapping[str, object]) -> Failure:
+    """A failed job's `error`: our object, or a plain sentence from an older service."""
+    error = view.get("error")
+    if isinstance(error, dict):
+        return Failure.from_json(error)
+    return Failure(code="engine_failed", message=str(error or "the job failed without a reason"))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,27 @@
+"""Show public assets over HTTP: what CloudFront does on AWS."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from short_drama.domain.errors import AssetNotFound
+from short_drama.ports import AssetStore
+
+PUBLIC_PREFIXES = ("images/", "seedream/", "uploads/")
+"""Everything else in the store (checkpoints) is private."""
+
+
+def install(app: FastAPI, assets: AssetStore) -> None:
+    @app.get("/assets/{key:path}", tags=["assets"], summary="The bytes of an asset")
+    async def asset(key: str, request: Request) -> Response:
+        if not key.startswith(PUBLIC_PREFIXES):
+            raise AssetNotFound(f"there is no public asset {key[:200]!r}")
+        info = await assets.head(key)
+        headers = {
+            "ETag": f'"{key}"',
+            # An asset is never overwritten, so its key says all about its bytes.
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+        }
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(await assets.get(key), media_type=info.content_type, headers=headers)

@@ -1,0 +1,42 @@
+"""Read a JSON body into a model, within limits."""
+
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from short_drama.domain.errors import BodyTooLarge, UnsupportedMediaType
+from short_drama.web.problems import invalid
+
+Model = TypeVar("Model", bound=BaseModel)
+
+MAX_JSON_BYTES = 2 * 1024 * 1024
+
+
+async def read_json(request: Request, model: type[Model]) -> Model:
+    """Raises UnsupportedMediaType, BodyTooLarge, MalformedJson or InvalidRequest."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMediaType(
+            f"the body's content type is {media_type[:80]!r}",
+            fix="Send JSON with the header Content-Type: application/json.",
+        )
+    data = await read_limited(request, MAX_JSON_BYTES)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        known = f"The fields are: {', '.join(model.model_fields)}."
+        raise invalid(error, known=known) from None
+
+
+async def read_limited(request: Request, limit: int) -> bytes:
+    """The whole body, at most `limit` bytes. Raises BodyTooLarge without reading the rest."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise BodyTooLarge(
+                f"the body is larger than the limit of {limit:,} bytes",
+                fix="Upload images to /api/v1/assets and refer to them by their key.",
+            )
+    return bytes(data)

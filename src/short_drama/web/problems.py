@@ -1,0 +1,165 @@
+"""Errors as RFC 9457 problem documents; the only place that knows HTTP statuses.
+
+`code`, `retryable`, `field`, `fix` and `errors` are our extension members.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from short_drama.domain import errors as e
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[type[e.ShortDramaError], int] = {
+    e.InvalidRequest: 422,
+    e.MalformedJson: 400,
+    e.UnsupportedMediaType: 415,
+    e.BodyTooLarge: 413,
+    e.RouteNotFound: 404,
+    e.MethodNotAllowed: 405,
+    e.TaskNotFound: 404,
+    e.JobNotFound: 404,
+    e.AssetNotFound: 404,
+    e.TaskConflict: 409,
+    e.IdempotencyKeyReused: 422,
+    e.UrlRefused: 422,
+    e.UrlUnreachable: 422,
+    e.ImageRejected: 422,
+    e.NoFaceFound: 422,
+    e.FaceIndexOutOfRange: 422,
+    e.FaceUnclear: 422,
+    e.MaskNotFound: 422,
+    e.PromptUnsupported: 422,
+    e.RequestUnsupported: 422,
+    e.DeadlineExceeded: 422,
+    e.Unavailable: 503,
+    e.Throttled: 503,
+    e.LeaseLost: 503,
+    e.EngineNotReady: 503,
+    e.EngineFailed: 502,
+    e.JobCancelled: 409,
+    e.AttemptsExhausted: 500,
+    e.DeadLetter: 500,
+    e.InternalError: 500,
+}
+
+_DEFAULT_RETRY_AFTER = 2.0
+
+
+def problem(error: e.ShortDramaError, *, instance: str) -> JSONResponse:
+    status = STATUS[type(error)]
+    members = {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": status,
+        "detail": error.detail,
+        "instance": instance,
+        "code": error.code,
+        "retryable": error.retryable,
+        "field": error.field,
+        "fix": error.fix,
+        "errors": list(getattr(error, "errors", ())) or None,
+    }
+    headers = {}
+    if status == 503:
+        after = getattr(error, "after", None) or _DEFAULT_RETRY_AFTER
+        headers["Retry-After"] = str(max(1, round(after)))
+    body = {name: value for name, value in members.items() if value is not None}
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
+
+
+def invalid(error: ValidationError | RequestValidationError, *, known: str = "") -> e.UserError:
+    """What pydantic found, in a sentence that names the field and the fix.
+
+    Args:
+        known: what to say about the fields there are, when an unknown one was sent.
+    """
+    faults = [_fault(dict(one), known) for one in error.errors()]
+    first = faults[0]
+    if first["type"] == "json_invalid":
+        return e.MalformedJson(first["message"], fix="Send one JSON object, UTF-8 encoded.")
+    return e.InvalidRequest(
+        f"{first['field']}: {first['message']}" if first["field"] else first["message"],
+        field=first["field"] or None,
+        fix=first["fix"] or None,
+        errors=[{"field": one["field"], "message": one["message"]} for one in faults],
+    )
+
+
+def _fault(fault: Mapping[str, Any], known: str) -> dict[str, str]:
+    path = [str(part) for part in fault["loc"] if part not in ("body", "query", "path", "[key]")]
+    kind, message, fix = fault["type"], str(fault["msg"]), ""
+    if kind == "extra_forbidden":
+        message, fix = "there is no such field", f"Remove it. {known}".strip()
+    elif kind == "missing":
+        message, fix = "this field is required", "Add it."
+    elif kind == "no_move":
+        fix = "Set horizontal to -1, for example."
+    else:
+        message = message.removeprefix("Value error, ").replace("Input should", "it should")
+        fix = f"Correct it; you sent {_shown(fault.get('input'))}." if path else ""
+    return {"type": kind, "field": ".".join(path), "message": message, "fix": fix}
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def install(app: FastAPI) -> None:
+    """Make every error the app can meet a problem document, and explain their codes."""
+    known = {leaf.code: leaf for leaf in e.leaves()}
+
+    @app.exception_handler(e.ShortDramaError)
+    async def ours(request: Request, error: e.ShortDramaError) -> JSONResponse:
+        return problem(error, instance=request.url.path)
+
+    @app.exception_handler(RequestValidationError)
+    async def parameters(request: Request, error: RequestValidationError) -> JSONResponse:
+        return problem(invalid(error), instance=request.url.path)
+
+    @app.exception_handler(HTTPException)
+    async def routing(request: Request, error: HTTPException) -> JSONResponse:
+        return problem(_routing_error(request, error), instance=request.url.path)
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> JSONResponse:
+        # Starlette logs the traceback; the client learns only where to point us to.
+        request_id = request.scope.get("request_id", "unknown")
+        log.error("unhandled error", extra={"request_id": request_id})
+        detail = f"an unexpected error; tell us the request id {request_id}"
+        return problem(e.InternalError(detail), instance=request.url.path)
+
+    @app.get("/problems/{code}", tags=["service"], summary="What a problem code means")
+    async def explain(code: str) -> dict[str, Any]:
+        if code not in known:
+            raise e.RouteNotFound(f"there is no problem code {code[:80]!r}")
+        leaf = known[code]
+        return {
+            "code": code,
+            "title": leaf.title,
+            "status": STATUS[leaf],
+            "retryable": leaf.retryable,
+        }
+
+
+def _routing_error(request: Request, error: HTTPException) -> e.UserError:
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return e.MethodNotAllowed(
+            f"{request.method} is not allowed here", fix=f"Use {allowed}." if allowed else None
+        )
+    if error.status_code == 404:
+        return e.RouteNotFound(
+            f"nothing answers at {request.url.path[:200]}", fix="See /docs for what there is."
+        )
+    return e.InvalidRequest(str(error.detail))

@@ -1,0 +1,42 @@
+"""An engine that takes no time: what is left is the pipeline's own cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.task import Outcome
+from short_drama.images.sources import ImageSources
+from short_drama.jobs.runner import Job, Work, publish_once
+from short_drama.ports import AssetStore
+from short_drama.settings import Settings
+
+
+class NoopWork:
+    """Reads its first input and publishes a small result, as a real engine would."""
+
+    engine = "noop"
+
+    def __init__(self, assets: AssetStore) -> None:
+        self._assets = assets
+
+    async def prepare(self, job: Job) -> bytes:
+        kind = KINDS[job.order.kind]
+        reference = getattr(job.order.request, kind.image_fields[0])
+        return await self._assets.get(reference.removeprefix("asset:"))
+
+    async def make(self, job: Job, prepared: bytes) -> bytes:
+        return prepared[:1024]
+
+    async def publish(self, job: Job, made: bytes) -> Outcome:
+        key = f"images/noop/{job.job_id}.png"
+        await publish_once(self._assets, key, made, content_type="image/png", metadata={})
+        return Outcome(result_key=key)
+
+
+def noop_engines(
+    settings: Settings, sources: ImageSources, assets: AssetStore
+) -> Mapping[str, Work[Any, Any]]:
+    return dict.fromkeys(KINDS, NoopWork(assets))
+
+
+NOOP = dict.fromkeys(Lane, noop_engines)
