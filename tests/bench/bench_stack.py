@@ -1,0 +1,192 @@
+"""What the pipeline itself costs: submits per second, overhead per task, and idling.
+
+The product runs in a process of its own with an engine that takes no time; this process is the
+client. Both share the machine's cores. Every submit counted is durable when it is answered.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from PIL import Image
+
+_PATH = "/api/v1/camera-angle/tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A keep-alive HTTP/1.1 connection with as little client cost as can be."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    @classmethod
+    async def open(cls, url: str) -> "Connection":
+        parts = urlsplit(url)
+        return cls(*await asyncio.open_connection(parts.hostname, parts.port))
+
+    async def post(self, path: str, body: bytes, *headers: str) -> dict[str, object]:
+        lines = [f"POST {path} HTTP/1.1", "Host: bench", f"Content-Length: {len(body)}", *headers]
+        self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        answer: dict[str, object] = json.loads(await self.reader.readexactly(length))
+        if not head.startswith((b"http/1.1 20",)):
+            raise RuntimeError(f"{head!r} {answer}")
+        return answer
+
+
+@contextlib.contextmanager
+def served(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The product running as `command`, and the first line it prints."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.terminate()
+
+
+def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    last = len(ordered) - 1
+    return {
+        "p50_ms": round(statistics.median(ordered) * 1000, 2),
+        "p99_ms": round(ordered[round(last * 0.99)] * 1000, 2),
+    }
+
+
+def still() -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((512, 512), 60).convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+async def upload(url: str) -> str:
+    connection = await Connection.open(url)
+    answer = await connection.post("/api/v1/assets", still(), "Content-Type: image/jpeg")
+    return str(answer["image_url"])
+
+
+async def submits(url: str, image: str, *, clients: int, tasks: int) -> dict[str, float]:
+    body = json.dumps({"image_url": image, "horizontal": -1}).encode()
+    times: list[float] = []
+
+    async def one() -> None:
+        connection = await Connection.open(url)
+        for _ in range(tasks // clients):
+            started = time.perf_counter()
+            await connection.post(_PATH, body, "Content-Type: application/json")
+            times.append(time.perf_counter() - started)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(clients)))
+    seconds = time.perf_counter() - started
+    return {"clients": clients, "per_second": round(len(times) / seconds)} | milliseconds(times)
+
+
+async def overhead(url: str, image: str, *, tasks: int) -> dict[str, float]:
+    """Submit to visible completion, one task at a time, minus the engine's own seconds."""
+    body = json.dumps({"image_url": image, "horizontal": -1}).encode()
+    connection = await Connection.open(url)
+    times: list[float] = []
+    for _ in range(tasks):
+        started = time.perf_counter()
+        view = await connection.post(
+            _PATH, body, "Content-Type: application/json", "Prefer: wait=30"
+        )
+        seconds = time.perf_counter() - started
+        assert view["status"] == "completed", view
+        timings = view["timings"]
+        assert isinstance(timings, dict)
+        times.append(seconds - timings["engine_seconds"])
+    return {"tasks": tasks} | milliseconds(times)
+
+
+async def drained(url: str) -> float:
+    """Seconds until the queue is empty."""
+    connection = await Connection.open(url)
+    started = time.perf_counter()
+    while True:
+        connection.writer.write(b"GET /health HTTP/1.1\r\nHost: bench\r\n\r\n")
+        head = (await connection.reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        queue = json.loads(await connection.reader.readexactly(length))["queue"]
+        if queue["waiting"] == 0 and queue["in_flight"] == 0:
+            return time.perf_counter() - started
+        await asyncio.sleep(0.2)
+
+
+def idle(seconds: float) -> dict[str, float]:
+    """The real `short-drama up`, nothing to do, engines not loaded yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["short-drama", "up", "--ports", "auto", "--data-dir", folder]
+        started = time.perf_counter()
+        with served([str(Path(sys.executable).with_name(command[0])), *command[1:]]) as (
+            process,
+            _,
+        ):
+            ready = time.perf_counter() - started
+            time.sleep(3.0)  # whatever starting leaves to be done
+            before = cpu_seconds(process.pid)
+            time.sleep(seconds)
+            used = cpu_seconds(process.pid) - before
+            return {
+                "ready_seconds": round(ready, 2),
+                "rss_mib": round(rss_mib(process.pid), 1),
+                "cpu_percent": round(100 * used / seconds, 2),
+            }
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mib(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+async def pipeline(tasks: int) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "tests.bench.serve_noop", folder]
+        with served(command) as (_, line):
+            url = json.loads(line)["orchestrator"]
+            image = await upload(url)
+            figures: dict[str, object] = {"overhead": await overhead(url, image, tasks=200)}
+            for clients in (1, 8, 32):
+                figures[f"submits_{clients}"] = await submits(
+                    url, image, clients=clients, tasks=tasks
+                )
+                seconds = await drained(url)
+                figures[f"drained_after_{clients}"] = {"seconds": round(seconds, 1)}
+            return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=2000, help="submits per level")
+    parser.add_argument("--idle-seconds", type=float, default=20.0)
+    options = parser.parse_args()
+    figures = asyncio.run(pipeline(options.tasks))
+    figures["idle"] = idle(options.idle_seconds)
+    for name, values in figures.items():
+        assert isinstance(values, dict)
+        print(f"{name:<18}", "  ".join(f"{key} {value}" for key, value in values.items()))
+
+
+if __name__ == "__main__":
+    main()
