@@ -1,5 +1,58 @@
-# The project's commands; `make` alone lists them.
+# The project's commands. `make` alone lists them; each does its own set-up.
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+.DELETE_ON_ERROR:
+PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup models demo test check unit format bench run lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) models ## Everything the other commands need: packages, model files
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "short-drama needs Python 3.11 or later; set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+models: $(INSTALLED)
+	@$(BIN)/short-drama models install --samples
+
+demo: setup ## Five tasks of five kinds on real photographs; see demo/contact-sheet.png
+	$(BIN)/short-drama demo --output demo
+
+test: setup check ## Everything: checks, then all tests
+	$(PYTEST)
+
+check: $(INSTALLED) ## Formatting, lint, types, architecture
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-timing
+
+unit: $(INSTALLED) ## Only the tests that need no socket and no model file
+	$(PYTEST) tests/unit
+
+format: $(INSTALLED) ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Figures of this machine: submits, overhead, idling, faces
+	$(BIN)/python -m tests.bench.bench_stack
+	$(BIN)/python -m tests.bench.bench_faces
+
+run: setup ## The whole product in this terminal
+	$(BIN)/short-drama up
+
+lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements/runtime.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove what the commands above have made here
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
