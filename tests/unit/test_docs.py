@@ -1,0 +1,71 @@
+"""Pages that are derived from the code say what the code says."""
+
+import re
+from pathlib import Path
+
+from short_drama.domain.errors import PermanentError, RetryableError, UserError, leaves
+from short_drama.settings import PREFIX, Settings
+from short_drama.web.problems import STATUS
+
+ROOT = Path(__file__).parents[2]
+ERRORS = ROOT / "docs" / "errors.md"
+
+_HEAD = """\
+# Problem codes
+
+Every error is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem document:
+
+```json
+{"type": "/problems/invalid_request", "title": "The request is not valid", "status": 422,
+ "detail": "horizontal: it should be less than or equal to 2", "instance": "/api/v1/camera-angle/tasks",
+ "code": "invalid_request", "retryable": false, "field": "horizontal",
+ "fix": "Correct it; you sent 9.", "errors": [{"field": "horizontal", "message": "…"}]}
+```
+
+`code` is for programs and does not change; `detail` and `fix` are for people. `field` names what to
+correct and `errors` lists every fault where there are several. `retryable` says whether the same
+request may succeed later; a 503 says when in `Retry-After`. A failed task carries the same `code`,
+`message`, `retryable`, `field` and `fix` in its `error`.
+
+"""
+_FAMILIES = (
+    (UserError, "The caller can fix these"),
+    (RetryableError, "Time fixes these"),
+    (PermanentError, "These are for us to fix"),
+)
+
+
+def errors_page() -> str:
+    parts = [_HEAD]
+    for family, heading in _FAMILIES:
+        parts.append(f"## {heading}\n\n| code | status | means |\n|---|---|---|\n")
+        parts += [f"| `{leaf.code}` | {STATUS[leaf]} | {leaf.title} |\n" for leaf in leaves(family)]
+        parts.append("\n")
+    return "".join(parts).rstrip() + "\n"
+
+
+def test_the_errors_page_lists_every_code() -> None:
+    assert ERRORS.read_text() == errors_page(), "renew it: python -m tests.unit.test_docs"
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    missing = [
+        name for name in Settings.model_fields if f"`{PREFIX}{name.upper()}`" not in page
+    ]
+    assert not missing
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert not broken
+
+
+if __name__ == "__main__":
+    ERRORS.write_text(errors_page())
