@@ -57,6 +57,8 @@ _DEFAULT_RETRY_AFTER = 2.0
 
 def problem(error: e.ShortDramaError, *, instance: str) -> JSONResponse:
     status = STATUS[type(error)]
+    if status == 404 and error.field is not None:
+        status = 422  # the address is right; something the request names is missing
     members = {
         "type": f"/problems/{error.code}",
         "title": error.title,
