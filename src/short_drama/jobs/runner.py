@@ -218,4 +218,3 @@ class JobRunner:
             job = self._jobs.pop(job_id)
             if self._by_key.get(job.order.key) is job:
                 del self._by_key[job.order.key]
-
