@@ -7,9 +7,9 @@ Why a thread and not a child process: `structure` limits all that decides the co
 files it accepts could be made and measured. At 40 megapixels, on two busy cores, decoding takes
 0.6 to 1 s as a rule and 3 s at worst (16-bit RGBA noise as PNG, or 64 scans as JPEG), at a peak of
 280 MiB over the process's own for PNG and JPEG, 380 for a progressive JPEG and 620 for WebP. The
-interpreter is kept for 0.02 s at a time, by WebP for 0.1 to 0.5. `normalise` at most doubles the
-time. Bound how many run at once. A child would cost a copy of every picture and bound nothing more,
-except what a bug in a decoder can reach: for that there is the services' sandboxing.
+interpreter is kept for 0.02 s at a time, by WebP for 0.1 to 0.5. `normalise` takes 1 to 2 s, and 6
+at worst. Bound how many run at once. A child would cost a copy of every picture and bound nothing
+more, except what a bug in a decoder can reach: for that there is the services' sandboxing.
 """
 
 import hashlib

@@ -123,7 +123,7 @@ class Fetcher:
             # would be logged with a traceback.
             except TimeoutError:
                 seconds = self._limits.total
-                raise UrlUnreachable(f"No complete answer came in {seconds:g} seconds") from None
+                raise UrlUnreachable(f"no complete answer came in {seconds:g} seconds") from None
             except (aiohttp.ClientError, OSError) as error:
                 raise UrlUnreachable(_reason(error)) from None
 
@@ -134,7 +134,7 @@ class Fetcher:
                 return answer
             url = answer
         raise UrlUnreachable(
-            f"The URL redirects more than {self._limits.redirects} times",
+            f"the URL redirects more than {self._limits.redirects} times",
             fix="Use the address it leads to.",
         )
 
@@ -151,10 +151,10 @@ class Fetcher:
 
     def _check_head(self, response: aiohttp.ClientResponse) -> None:
         if response.status != HTTPStatus.OK:
-            raise UrlUnreachable(f"The server answered with status {response.status}")
+            raise UrlUnreachable(f"the server answered with status {response.status}")
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
-            raise UrlUnreachable("The server compressed its answer although asked not to")
+            raise UrlUnreachable("the server compressed its answer although asked not to")
         if (response.content_length or 0) > self._limits.max_bytes:
             raise self._too_large()
 
@@ -169,7 +169,7 @@ class Fetcher:
     def _too_large(self) -> UrlUnreachable:
         limit = self._limits.max_bytes / 2**20
         return UrlUnreachable(
-            f"The answer is larger than {limit:g} MiB",
+            f"the answer is larger than {limit:g} MiB",
             fix="Use a smaller or more compressed image.",
         )
 
@@ -210,12 +210,12 @@ class _GuardedResolver(AbstractResolver):
                 addresses = await self._lookup(host, port)
         except TimeoutError as error:
             raise UrlUnreachable(
-                f"The name {host!r} did not resolve in {self._limit:g} seconds"
+                f"the name {host!r} did not resolve in {self._limit:g} seconds"
             ) from error
         except OSError as error:
-            raise UrlUnreachable(f"The name {host!r} does not resolve") from error
+            raise UrlUnreachable(f"the name {host!r} does not resolve") from error
         if not addresses:
-            raise UrlUnreachable(f"The name {host!r} has no address")
+            raise UrlUnreachable(f"the name {host!r} has no address")
         return addresses
 
     async def close(self) -> None:
@@ -236,17 +236,17 @@ def guarded_sockets(guard: Guard) -> Callable[[aiohttp.AddrInfoType], socket.soc
 def _reason(error: Exception) -> str:
     """What happened, in words that name no address: aiohttp's own would."""
     if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
-        return "The server refused the connection"
+        return "the server refused the connection"
     return next(words for kind, words in _REASONS if isinstance(error, kind))
 
 
-_CUT_OFF: Final = "The server closed the connection before its answer was complete"
+_CUT_OFF: Final = "the server closed the connection before its answer was complete"
 _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (aiohttp.ClientConnectorCertificateError, "The server's certificate is not valid"),
-    (aiohttp.ClientSSLError, "No secure connection could be made with the server"),
-    (aiohttp.ClientConnectorError, "The server cannot be reached"),
-    (aiohttp.ClientResponseError, "The server's answer is not valid HTTP"),
+    (aiohttp.ClientConnectorCertificateError, "the server's certificate is not valid"),
+    (aiohttp.ClientSSLError, "no secure connection could be made with the server"),
+    (aiohttp.ClientConnectorError, "the server cannot be reached"),
+    (aiohttp.ClientResponseError, "the server's answer is not valid HTTP"),
     (aiohttp.ClientConnectionError, _CUT_OFF),
     (aiohttp.ClientPayloadError, _CUT_OFF),
-    (Exception, "The connection failed"),
+    (Exception, "the connection failed"),
 )

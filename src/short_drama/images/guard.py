@@ -84,7 +84,7 @@ class Guard:
         parsed = _parse(url, base)
         if parsed.scheme not in ("http", "https"):
             raise UrlRefused(
-                f"The scheme of the URL is {parsed.scheme!r}", fix="Use http or https."
+                f"the scheme of the URL is {parsed.scheme!r}", fix="Use http or https."
             )
         self._check_host(parsed.raw_host or "", parsed.port or 0)
         return parsed
@@ -97,12 +97,12 @@ class Guard:
         """
         candidate = _canonical(address)
         if candidate is None:
-            raise UrlRefused("The URL's host has an address in a form that is not accepted")
+            raise UrlRefused("the URL's host has an address in a form that is not accepted")
         if _within(candidate, self.allow):
             return
         if not is_public(candidate):
             raise UrlRefused(
-                "The URL's host is not on the public internet",
+                "the URL's host is not on the public internet",
                 fix="Upload the image instead, or use an address that everyone can reach.",
             )
         _check_port(port)
@@ -111,7 +111,7 @@ class Guard:
         if ":" in host or _ends_in_number(host):
             self.check_address(host, port)
         elif not _ASCII_HOST.fullmatch(host) or len(host) > 253:
-            raise UrlRefused(f"The URL's host is not a valid name: {host[:80]!r}")
+            raise UrlRefused(f"the URL's host is not a valid name: {host[:80]!r}")
         elif not self.allow:  # else only the resolved address tells whether the port may be odd
             _check_port(port)
 
@@ -128,27 +128,27 @@ def is_public(address: Address) -> bool:
 def _parse(url: str, base: URL | None) -> URL:
     if not 0 < len(url) <= MAX_URL_LENGTH:
         raise UrlRefused(
-            f"The URL has {len(url)} characters; 1 to {MAX_URL_LENGTH} are accepted",
+            f"the URL has {len(url)} characters; 1 to {MAX_URL_LENGTH} are accepted",
             fix="Upload the image instead of passing its bytes in a URL.",
         )
     if _ODD_CHARACTERS.search(url):
         # Parsers disagree about these; the URL must mean one thing to everybody.
-        raise UrlRefused("The URL contains a space, a control character or a backslash")
+        raise UrlRefused("the URL contains a space, a control character or a backslash")
     authority = _AUTHORITY.match(url)
     if authority and "@" in authority[1]:
-        raise UrlRefused("The URL contains a user name or password", fix="Leave it out.")
+        raise UrlRefused("the URL contains a user name or password", fix="Leave it out.")
     if authority and not _HOST_AND_PORT.fullmatch(authority[1]):
-        raise UrlRefused("The URL's host or port is not written in the usual way")
+        raise UrlRefused("the URL's host or port is not written in the usual way")
     try:
         parsed = URL(url)
         return parsed if base is None else base.join(parsed)
     except ValueError as error:
-        raise UrlRefused("The URL cannot be understood") from error
+        raise UrlRefused("the URL cannot be understood") from error
 
 
 def _check_port(port: int) -> None:
     if port not in PORTS:
-        raise UrlRefused(f"The URL's port is {port}", fix="Only ports 80 and 443 are fetched.")
+        raise UrlRefused(f"the URL's port is {port}", fix="Only ports 80 and 443 are fetched.")
 
 
 def _ends_in_number(host: str) -> bool:

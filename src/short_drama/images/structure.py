@@ -70,7 +70,7 @@ def sniff(data: bytes) -> str:
     Raises ImageRejected for anything but JPEG, PNG and WebP.
     """
     if not data:
-        raise ImageRejected("The image is empty: 0 bytes", fix="Send the file's bytes.")
+        raise ImageRejected("the image is empty: 0 bytes", fix="Send the file's bytes.")
     if data.startswith(b"\xff\xd8\xff"):
         return JPEG
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -78,7 +78,7 @@ def sniff(data: bytes) -> str:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return WEBP
     raise ImageRejected(
-        f"The bytes are {_guess(data[:1024])}; JPEG, PNG and WebP are accepted",
+        f"the bytes are {_guess(data[:1024])}; JPEG, PNG and WebP are accepted",
         fix="Save the picture as JPEG, PNG or WebP.",
     )
 
@@ -90,17 +90,16 @@ def open_image(data: bytes) -> tuple[ImageFile, str]:
     """
     if len(data) > MAX_BYTES:
         raise ImageRejected(
-            f"The image has {len(data) / 2**20:.1f} MiB; at most {MAX_BYTES // 2**20} are accepted",
+            f"the image has {len(data) / 2**20:.1f} MiB; at most {MAX_BYTES // 2**20} are accepted",
             fix="Save it as JPEG, or smaller.",
         )
     content_type = sniff(data)
-    if check := _STRUCTURE.get(content_type):
-        check(data)
+    _STRUCTURE[content_type](data)
     image = blaming_the_bytes(lambda: _CLASSES[content_type](BytesIO(data)))
     _check_size(*image.size)
     if (frames := getattr(image, "n_frames", 1)) > 1:
         raise ImageRejected(
-            f"The image is an animation of {frames} frames; 1 is accepted",
+            f"the image is an animation of {frames} frames; 1 is accepted",
             fix="Send the frame you mean as a still image.",
         )
     return image, content_type
@@ -118,13 +117,13 @@ def blaming_the_bytes(read: Callable[[], T]) -> T:
         raise
     except Exception as error:
         raise ImageRejected(
-            f"The image is damaged or incomplete ({error})"[:200],
+            f"the image is damaged or incomplete ({error})"[:200],
             fix="Open it in an image program and save it again.",
         ) from error
 
 
 def _check_size(width: int, height: int) -> None:
-    size = f"The image is {width} x {height} pixels"
+    size = f"the image is {width} x {height} pixels"
     if min(width, height) < MIN_SIDE:
         raise ImageRejected(f"{size}; each side needs {MIN_SIDE}", fix="Use a larger picture.")
     if max(width, height) > MAX_SIDE:
@@ -158,6 +157,28 @@ def _png_chunks(data: bytes) -> Iterator[bytes]:
         if name == b"IEND":
             return
         at += 12 + length
+
+
+def _check_webp(data: bytes) -> None:
+    # Its class makes two canvases of the claimed size as soon as it is opened.
+    if size := _webp_size(data[12:16], data[20:30]):
+        _check_size(*size)
+
+
+def _webp_size(chunk: bytes, body: bytes) -> tuple[int, int] | None:
+    """The size a WebP claims in its first chunk, by RFC 9649; None where it is not to be found."""
+    if len(body) < 10:
+        return None
+    match chunk:
+        case b"VP8X":
+            return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:], "little") + 1
+        case b"VP8L":
+            bits = int.from_bytes(body[1:5], "little")
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            width, height = struct.unpack_from("<HH", body, 6)
+            return width & 0x3FFF, height & 0x3FFF
+    return None
 
 
 def _check_jpeg(data: bytes) -> None:
@@ -199,7 +220,7 @@ def _jpeg_markers(data: bytes) -> Iterator[int]:
 
 def _too_fragmented(what: str) -> ImageRejected:
     return ImageRejected(
-        f"The image is built in an unusual way: {what}",
+        f"the image is built in an unusual way: {what}",
         fix="Open it in an image program and save it again.",
     )
 
@@ -212,4 +233,8 @@ def _guess(head: bytes) -> str:
 
 
 _CLASSES: dict[str, type[ImageFile]] = {JPEG: JpegImageFile, PNG: PngImageFile, WEBP: WebPImageFile}
-_STRUCTURE: dict[str, Callable[[bytes], None]] = {JPEG: _check_jpeg, PNG: _check_png}
+_STRUCTURE: dict[str, Callable[[bytes], None]] = {
+    JPEG: _check_jpeg,
+    PNG: _check_png,
+    WEBP: _check_webp,
+}
