@@ -34,7 +34,7 @@ check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports --no-logo
 
 unit: $(INSTALLED) ## Only the tests that need no socket and no model file
 	$(PYTEST) tests/unit

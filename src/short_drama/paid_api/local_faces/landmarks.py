@@ -1,0 +1,130 @@
+"""468 points of a face, in three dimensions, by MediaPipe's face mesh (Google, Apache-2.0).
+
+The network sees an upright square of 192 pixels around the face. Its points are numbered as in
+MediaPipe's canonical face model; the groups used here are listed below.
+"""
+
+import math
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from short_drama import model_files
+from short_drama.images.colour import Pixels
+from short_drama.paid_api.face_swap import FaceBox
+
+Points = NDArray[np.float64]
+
+MODEL: Final = "face_landmark.tflite"
+
+# fmt: off
+OVAL: Final = [
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+]
+LIPS: Final = [
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185,
+]
+RIGHT_EYE: Final = [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246]
+LEFT_EYE: Final = [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466]
+RIGHT_BROW: Final = [70, 63, 105, 66, 107, 55, 65, 52, 53, 46]
+LEFT_BROW: Final = [300, 293, 334, 296, 336, 285, 295, 282, 283, 276]
+# fmt: on
+CHEEKS: Final = (234, 454)
+FOREHEAD, CHIN, NOSE_TIP = 10, 152, 1
+
+_SIDE: Final = 192
+_ROOM: Final = 1.5
+"""Side of the square that the network sees, in face sizes; it was trained with this margin."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mesh:
+    """`points`: 468 x 3, x and y in the image's pixels, z in the same unit, growing away from the
+    camera. `presence`: 0 to 1, whether the network thinks there is a face at all."""
+
+    points: Points
+    presence: float
+
+    @property
+    def flat(self) -> Points:
+        return self.points[:, :2]
+
+    @property
+    def yaw(self) -> float:
+        """Degrees that the face is turned; 0 is frontal."""
+        right, left = self.points[CHEEKS[0]], self.points[CHEEKS[1]]
+        return math.degrees(math.atan2(left[2] - right[2], math.hypot(*(left - right)[:2])))
+
+    @property
+    def width(self) -> float:
+        return float(np.linalg.norm(self.points[CHEEKS[1]] - self.points[CHEEKS[0]]))
+
+
+class Landmarks:
+    """Loads its network when first used; safe to share between threads."""
+
+    def __init__(self, models: Path) -> None:
+        self._models = models
+        self._lock = threading.Lock()
+        self._net: cv2.dnn.Net | None = None
+
+    def fit(self, image: Pixels, box: FaceBox) -> Mesh:
+        """The mesh of the face in `box`: a first look, and a second one at the face levelled."""
+        first = self._look(image, _square_of_box(box))
+        return self._look(image, _square_of_mesh(first.points))
+
+    def _look(self, image: Pixels, square: "_Square") -> Mesh:
+        to_input = square.to_input()
+        seen = cv2.warpAffine(image, to_input, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR)
+        blob = cv2.dnn.blobFromImage(seen, 1 / 255)
+        with self._lock:
+            if self._net is None:
+                path = str(model_files.path(self._models, MODEL))
+                self._net = cv2.dnn.readNetFromTFLite(path)
+            self._net.setInput(blob)
+            logit, raw = (np.array(out) for out in self._net.forward(("conv2d_31", "conv2d_21")))
+        found = raw.reshape(468, 3).astype(np.float64)
+        back = cv2.invertAffineTransform(to_input)
+        points = np.empty_like(found)
+        points[:, :2] = found[:, :2] @ back[:, :2].T + back[:, 2]
+        points[:, 2] = found[:, 2] * square.side / _SIDE
+        return Mesh(points, 1 / (1 + math.exp(-float(logit.reshape(-1)[0]))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Square:
+    """A turned square in the image; `angle` in radians."""
+
+    centre_x: float
+    centre_y: float
+    side: float
+    angle: float
+
+    def to_input(self) -> NDArray[np.float64]:
+        """The affine map from image to network input, 2 x 3."""
+        scale = _SIDE / self.side
+        cos, sin = math.cos(self.angle) * scale, math.sin(self.angle) * scale
+        turn = np.array([[cos, sin], [-sin, cos]])
+        shift = _SIDE / 2 - turn @ (self.centre_x, self.centre_y)
+        return np.column_stack([turn, shift])
+
+
+def _square_of_box(box: FaceBox) -> _Square:
+    return _Square(*box.centre, side=max(box.width, box.height) * _ROOM, angle=0.0)
+
+
+def _square_of_mesh(points: Points) -> _Square:
+    flat = points[:, :2]
+    eyes = flat[LEFT_EYE].mean(axis=0) - flat[RIGHT_EYE].mean(axis=0)
+    angle = math.atan2(eyes[1], eyes[0])
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    level = flat @ turn.T
+    low, high = level.min(axis=0), level.max(axis=0)
+    centre = (low + high) / 2 @ turn
+    return _Square(centre[0], centre[1], side=float((high - low).max()) * _ROOM, angle=angle)
