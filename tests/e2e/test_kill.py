@@ -68,14 +68,15 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def upload(http: aiohttp.ClientSession, url: str) -> str:
     buffer = io.BytesIO()
-    Image.effect_noise((1600, 1200), 60).convert("RGB").save(buffer, "JPEG")
+    bands = [Image.effect_noise((1600, 1200), 60) for _ in range(3)]
+    Image.merge("RGB", bands).save(buffer, "JPEG")
     headers = {"Content-Type": "image/jpeg"}
     async with http.post(f"{url}/api/v1/assets", data=buffer.getvalue(), headers=headers) as answer:
         return str((await answer.json())["image_url"])
 
 
 async def submit(http: aiohttp.ClientSession, url: str, image: str, key: str) -> str:
-    body = {"image_url": image, "prompt": "black and white", "labels": {"key": key}}
+    body = {"image_url": image, "prompt": "line art", "labels": {"key": key}}
     headers = {"Idempotency-Key": key}
     path = f"{url}/api/v1/qwen-image-edit/tasks"
     async with http.post(path, json=body, headers=headers) as answer:
