@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 Action = Literal["none", "send", "expire"]
 
 _BATCH = 100
+_GRACE = 2.0
+"""Seconds after a lease's end in which the queue may bring the message back by itself."""
 
 
 def plan(task: Task, now: float) -> Action:
@@ -40,7 +42,7 @@ def plan(task: Task, now: float) -> Action:
         return "expire"
     if task.status is TaskStatus.PENDING:
         return "send" if task.outbox_due is not None and now >= task.outbox_due else "none"
-    lapsed = task.lease_until is not None and now >= task.lease_until
+    lapsed = task.lease_until is not None and now >= task.lease_until + _GRACE
     due = task.outbox_due is None or now >= task.outbox_due
     return "send" if lapsed and due else "none"
 

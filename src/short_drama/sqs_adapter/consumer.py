@@ -149,7 +149,7 @@ class Consumer:
                 lambda found: found.claim(self._worker, now=self._clock(), lease=lease),
             )
         except (TaskConflict, LeaseLost, AttemptsExhausted, DeadlineExceeded) as refusal:
-            return task, refused_claim(refusal)
+            return task, refused_claim(refusal, task, now=self._clock())
         attempt = Attempt(
             task, delivery, self._limits.times,
             queue=self._queue, store=self._store, jobs=self._jobs, clock=self._clock,
@@ -180,9 +180,9 @@ class Consumer:
             except LeaseLost:
                 verdict = Abandon()
             match verdict:
-                case Abandon():
-                    log.info("a task is held elsewhere; its message stays")
-                case Retry(delay):
+                case Abandon(None):
+                    pass
+                case Abandon(float(delay)) | Retry(delay):
                     await self._queue.release(delivery, delay=delay)
                 case _:
                     await self._queue.ack(delivery)

@@ -53,11 +53,16 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Somebody else holds the task: touch neither record nor message."""
+    """Somebody else holds the task: leave the record, and look again after `delay` seconds, or
+    when the message comes back by itself."""
+
+    delay: float | None = None
 
 
 Verdict = Done | Retry | GiveUp | Expire | Complete | Abandon
 
+_AFTER_LEASE = 1.0
+"""Seconds after another's lease at which to look whether it has been renewed."""
 _UNCOUNTED = frozenset({Unavailable.code, Throttled.code})
 """Failures that say nothing about the task itself."""
 
@@ -75,13 +80,14 @@ class RetryPolicy:
         return max(backoff, min(after or 0.0, self.cap))
 
 
-def refused_claim(refusal: ShortDramaError) -> Verdict:
+def refused_claim(refusal: ShortDramaError, task: Task, *, now: float) -> Verdict:
     """The record did not let us start: why, and what that means for the message."""
     match refusal:
         case TaskConflict():
             return Done()
         case LeaseLost():
-            return Abandon()
+            left = (task.lease_until or now) - now
+            return Abandon(max(left, 0.0) + _AFTER_LEASE)
         case AttemptsExhausted() | DeadlineExceeded():
             return Expire(Failure.of(refusal))
     raise refusal

@@ -71,6 +71,7 @@ class Database:
         self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
         self._readers = ThreadPoolExecutor(2, "sqlite-reader")
         self._local = threading.local()
+        self._reading: list[sqlite3.Connection] = []
 
     async def __aenter__(self) -> "Database":
         await asyncio.to_thread(self._prepare)
@@ -81,6 +82,8 @@ class Database:
         self._writes.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
+        for connection in self._reading:
+            connection.close()
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` inside a transaction; durable once this returns. What it raises undoes it."""
@@ -117,6 +120,7 @@ class Database:
         with _translated():
             if not hasattr(self._local, "connection"):
                 self._local.connection = self._connect()
+                self._reading.append(self._local.connection)
             return work(self._local.connection)
 
     def _write_loop(self) -> None:
