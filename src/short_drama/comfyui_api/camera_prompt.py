@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from short_drama.comfyui_api.phrasebook import Phrase, Phrasebook, Term
+from short_drama.comfyui_api.phrasebook import Phrase, Phrasebook, Term, listed, quoted
 from short_drama.domain.errors import InvalidRequest, PromptUnsupported
 
 READABLE: Final = (
@@ -185,13 +185,13 @@ def read(prompt: str) -> CameraMove:
     phrases = _BOOK.read(prompt)
     unread = [word for phrase in phrases for word in phrase.unread]
     if unread:
-        raise _unsupported(f"the preview does not understand {_listed(unread)} in {prompt!r}")
+        raise _unsupported(f"the preview does not understand {listed(unread)} in {quoted(prompt)}")
     steps = [step for phrase in phrases if not phrase.negated for step in _steps(phrase)]
     refused = {step for phrase in phrases if phrase.negated for step in _steps(phrase)}
     if not steps:
-        raise _unsupported(f"the preview finds no camera move in {prompt!r}")
+        raise _unsupported(f"the preview finds no camera move in {quoted(prompt)}")
     if refused & set(steps):
-        raise _unsupported(f"{prompt!r} asks for a camera move and against it")
+        raise _unsupported(f"{quoted(prompt)} asks for a camera move and against it")
     return _combined(steps, prompt)
 
 
@@ -222,13 +222,9 @@ def _combined(steps: Iterable[tuple[str, int]], prompt: str) -> CameraMove:
     strongest = {"vertical": 0, "horizontal": 0, "zoom": 0}
     for axis, step in steps:
         if strongest[axis] * step < 0:
-            raise _unsupported(f"{prompt!r} moves the camera in opposite directions ({axis})")
+            raise _unsupported(f"{quoted(prompt)} moves the camera in opposite directions ({axis})")
         strongest[axis] = max(strongest[axis], step, key=abs)
     return CameraMove(**strongest)
-
-
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(repr(word) for word in dict.fromkeys(words))
 
 
 def _unsupported(detail: str) -> PromptUnsupported:

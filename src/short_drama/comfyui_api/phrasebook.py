@@ -11,7 +11,7 @@ A negation covers its phrase: from the negating word to the next comma, full sto
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -22,7 +22,7 @@ _MARK: Final = "\ue000"
 _NEGATION: Final = re.compile(
     r"(?<![a-z])(?:do(?:es)? not|did not|should not|must not|cannot|[a-z]+n't|dont|doesnt|cant|wont"
     r"|instead of|rather than|not|no|nor|neither|never|without|avoid(?:ing)?|stop|less)(?![a-z])"
-    r"|不|(?<![特分个])别|勿|莫|(?<!毫)无|没有|没|非(?!常)|禁止|避免|取消|去掉|去除|移除|除了"
+    r"|不是|不|(?<![特分个])别|勿|莫|(?<!毫)无|没有|没|非(?!常)|禁止|避免|取消|去掉|去除|移除|除了"
 )
 _EMPHASIS: Final = re.compile(r"(?<![a-z])not only(?![a-z])|不仅仅|不仅|不但|不只|不光")
 _ALTERNATIVE: Final = re.compile(r"(?<![a-z])(?:or|nor)(?![a-z])|或者|或")
@@ -131,3 +131,15 @@ def _words(text: str) -> tuple[str, ...]:
     """Words, numbers and pictographs; punctuation says nothing here."""
     tokens = re.findall(r"\w+|[^\w\s]", text)
     return tuple(token for token in tokens if unicodedata.category(token[0])[0] in "LNMS")
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words for an error message: each once, the first few."""
+    once = list(dict.fromkeys(words))
+    more = f" and {len(once) - 6} more" if len(once) > 6 else ""
+    return ", ".join(map(quoted, once[:6])) + more
+
+
+def quoted(prompt: str) -> str:
+    """A prompt for an error message, cut where it gets long."""
+    return repr(prompt if len(prompt) <= 120 else f"{prompt[:119]}…")

@@ -11,7 +11,6 @@ from short_drama.comfyui_api.preview.camera import move_camera
 from short_drama.comfyui_api.preview.edit import edit
 from short_drama.comfyui_api.preview.previewed import Previewed
 from short_drama.comfyui_api.preview.subject import SubjectFinder
-from short_drama.domain.errors import InvalidRequest
 from short_drama.images.colour import Pixels
 
 __all__ = ["Preview", "Previewed"]
@@ -32,13 +31,7 @@ class Preview:
 
         Raises InvalidRequest for a move that moves nothing.
         """
-        if move.is_still:
-            raise InvalidRequest(
-                "the camera is not moved: vertical, horizontal and zoom are all 0",
-                field="prompt",
-                fix="Give a prompt, or at least one of vertical, horizontal and zoom.",
-            )
-        return move_camera(image, move, self._subjects.find(image))
+        return move_camera(image, move, self._subjects.find)
 
     def edit(self, image: Pixels, prompt: str, extra_images: Sequence[Pixels] = ()) -> Previewed:
         """The still with the prompt's keyword operations applied.

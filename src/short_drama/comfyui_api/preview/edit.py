@@ -4,20 +4,19 @@ Order: what needs the untouched photograph first (background blur), then looks, 
 (so that "black and white, warmer" tints the print), finish, and last the turning of the picture.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from short_drama.comfyui_api.phrasebook import quoted
 from short_drama.comfyui_api.preview import edit_prompt
 from short_drama.comfyui_api.preview import operations as op
 from short_drama.comfyui_api.preview.previewed import Previewed
-from short_drama.comfyui_api.preview.subject import Matte
+from short_drama.comfyui_api.preview.subject import FindSubject
 from short_drama.domain.errors import PromptUnsupported, RequestUnsupported
 from short_drama.images.colour import Pixels
-
-FindSubject = Callable[[Pixels], Matte | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def chosen(prompt: str) -> tuple[str, ...]:
     for group in _ONE_OF:
         if len(both := [name for name in CATALOGUE if name in wanted & group]) > 1:
             raise PromptUnsupported(
-                f"{prompt!r} asks for {' and '.join(both)}, which exclude each other",
+                f"{quoted(prompt)} asks for {' and '.join(both)}, which exclude each other",
                 field="prompt",
                 fix=f"Ask for one of {', '.join(both)}.",
             )
@@ -109,7 +108,7 @@ def edit(
             without_effect.append(name)
     if len(without_effect) == len(names):
         raise PromptUnsupported(
-            f"the picture is already as {prompt!r} asks: nothing would change", field="prompt"
+            f"the picture is already as {quoted(prompt)} asks: nothing would change", field="prompt"
         )
     applied = tuple(name for name in names if name not in without_effect)
     return Previewed(result, applied, _note(without_effect))

@@ -5,10 +5,9 @@ and white and add a dog" would be a completed task without a dog; a refusal that
 costs a second and nothing else.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
-from short_drama.comfyui_api.phrasebook import Phrasebook, Term
+from short_drama.comfyui_api.phrasebook import Phrasebook, Term, listed, quoted
 from short_drama.domain.errors import PromptUnsupported
 
 _SUBJECT: Final = r"(?:the |her |his |my )?(?:subject|person|people|woman|man|face|foreground)"
@@ -140,7 +139,7 @@ _CHINESE_FILLER: Final = (
     "转换成 转换为 转换 转成 转为 改成 改为 做成 处理成 处理 调整 调整为 调成 调得 调 弄成 "
     "弄得 弄 设为 设置 加上 添加 增加 加个 加 使用 用 应用 风格 效果 滤镜 色调 色彩 颜色 光线 "
     "模式 样式 版本 感觉 氛围 的 得 地 了 一点儿 一点 一些 一下 点 些 更加 更 再 很 非常 十分 "
-    "稍微 稍 略微 略 有点 比较 要 并且 并 而且 同时 还有 还 也 和 以及 及 与 到 为 成 吧 呢 "
+    "稍微 稍 略微 略 有点 比较 要 并且 并 而且 同时 还有 还 也 和 以及 及 与 到 为 成 是 吧 呢 "
     "啊 进行 做 化 画 色"
 )
 
@@ -159,7 +158,7 @@ def read(prompt: str, supported: str) -> frozenset[str]:
         for no in (False, True)
     )
     if unread := [word for phrase in phrases for word in phrase.unread]:
-        raise _unsupported(f"the preview does not understand {_listed(unread)}", prompt, supported)
+        raise _unsupported(f"the preview does not understand {listed(unread)}", prompt, supported)
     if wanted & refused:
         raise _unsupported("the prompt asks for an operation and against it", prompt, supported)
     wanted.discard("keep_subject_sharp")  # true of every operation here, so nothing to do
@@ -168,13 +167,9 @@ def read(prompt: str, supported: str) -> frozenset[str]:
     return frozenset(wanted)
 
 
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(repr(word) for word in dict.fromkeys(words))
-
-
 def _unsupported(reason: str, prompt: str, supported: str) -> PromptUnsupported:
     return PromptUnsupported(
-        f"{reason} in {prompt!r}; nothing was applied",
+        f"{reason} in {quoted(prompt)}; nothing was applied",
         field="prompt",
         fix=f"Ask only for: {supported}. Free prompts need ComfyUI.",
     )

@@ -19,6 +19,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 
 ALL_SIDES: Final = (True, True, True, True)
 _SLACK: Final = 1e-6
+_PARALLEL: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,11 @@ def outline(warp: Matrix, width: int, height: int, sides: Sequence[bool] = ALL_S
 def largest(inside: Matrix, width: int, height: int) -> Frame:
     """The largest frame of the output's shape within all half-planes."""
     limits = np.column_stack([inside[:, :2], _reach(inside, width, height)])
-    found = [
-        _meet(limits, inside[:, 2], list(rows)) for rows in combinations(range(len(limits)), 3)
-    ]
-    feasible = [p for p in found if p is not None and np.all(limits @ p <= inside[:, 2] + _SLACK)]
-    x, y, scale = max(feasible, key=lambda p: float(p[2]))
+    triples = np.array(list(combinations(range(len(limits)), 3)))
+    meeting = triples[np.abs(np.linalg.det(limits[triples])) > _PARALLEL]
+    points = np.linalg.solve(limits[meeting], inside[meeting, 2, None])[..., 0]
+    feasible = points[np.all(points @ limits.T <= inside[:, 2] + _SLACK, axis=1)]
+    x, y, scale = feasible[np.argmax(feasible[:, 2])]
     return Frame(float(x), float(y), float(scale))
 
 
@@ -81,10 +82,3 @@ def _reach(inside: Matrix, width: int, height: int) -> Matrix:
     """How far the unit frame extends from its centre along each normal."""
     reach: Matrix = np.abs(inside[:, :2]) @ np.array([width / 2, height / 2])
     return reach
-
-
-def _meet(limits: Matrix, distances: Matrix, rows: list[int]) -> Matrix | None:
-    try:
-        return np.asarray(np.linalg.solve(limits[rows], distances[rows]), np.float64)
-    except np.linalg.LinAlgError:  # parallel sides meet nowhere
-        return None

@@ -5,6 +5,7 @@ pixels and was trained on people near a camera. On anything else it answers with
 which is how "nobody here" is told.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,9 @@ _GUIDE_SIDE: Final = 640
 Matte = NDArray[np.float32]
 """Height x width, 0 for the background to 1 for a person."""
 
+FindSubject = Callable[[Pixels], Matte | None]
+"""The people in a picture; None if there is nobody to be sure of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -37,6 +41,19 @@ class Box:
     @property
     def centre(self) -> tuple[float, float]:
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Where the people of a matte are, in pixels of the image.
+
+    head: their top quarter, the part that no framing may cut. centre: middle of the whole.
+    cut: whether the picture's border cuts them at the top, right, bottom, left.
+    """
+
+    head: Box
+    centre: tuple[float, float]
+    cut: tuple[bool, bool, bool, bool]
 
 
 class SubjectFinder:
@@ -64,12 +81,20 @@ class SubjectFinder:
             return np.array(self._net.forward(), np.float32).reshape(_SIDE, _SIDE)
 
 
-def head(matte: Matte) -> Box:
-    """The top quarter of the people: the part of them that no framing may cut."""
-    rows = np.flatnonzero((matte > 0.5).any(axis=1))
-    top, bottom = int(rows[0]), int(rows[0] + (rows[-1] + 1 - rows[0] + 3) // 4)
-    columns = np.flatnonzero((matte[top:bottom] > 0.5).any(axis=0))
-    return Box(int(columns[0]), top, int(columns[-1]) + 1, bottom)
+def describe(matte: Matte) -> Person:
+    """The facts of a matte as `SubjectFinder.find` gives it: somebody is in it."""
+    solid = matte > 0.5
+    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    top = int(rows[0])
+    bottom = top + max(1, (int(rows[-1]) + 1 - top) // 4)
+    across = np.flatnonzero(solid[top:bottom].any(axis=0))
+    borders = (solid[:2], solid[:, -2:], solid[-2:], solid[:, :2])
+    at_top, at_right, at_bottom, at_left = (bool(border.any()) for border in borders)
+    return Person(
+        head=Box(float(across[0]), float(top), float(across[-1]) + 1, float(bottom)),
+        centre=(float(columns.mean()) + 0.5, float(rows.mean()) + 0.5),
+        cut=(at_top, at_right, at_bottom, at_left),
+    )
 
 
 def _is_decided(matte: Matte) -> bool:
