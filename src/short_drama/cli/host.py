@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -89,6 +90,9 @@ async def _run_stack(
     async with _serving(stack, sockets):
         sweeping = [asyncio.create_task(sweeper.run()) for sweeper in stack.sweepers]
         consuming = [asyncio.create_task(consumer.run()) for consumer in stack.consumers]
+        # What starting made lives as long as the process: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
         try:
             ready()
             await _until(stop, consuming)

@@ -1,13 +1,10 @@
 """The queue message: a pointer to the task, in the shape every worker of the system reads."""
 
 import json
-import uuid
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from short_drama.domain.task import Task
-
-_JOBS = uuid.UUID("7f9cbbd2-3f0e-4c1b-9a55-6f2f7a1c8f10")
 
 
 class MalformedMessage(ValueError):
@@ -62,8 +59,3 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= 200:
         raise TypeError("expected a short string")
     return value
-
-
-def job_id_for(key: str, attempt: int) -> str:
-    """The job's id, known before it is accepted: one per idempotency key and attempt."""
-    return str(uuid.uuid5(_JOBS, f"{key}/{attempt}"))

@@ -12,6 +12,7 @@ The store writes the outcome only over the version it was computed from (`ports.
 these checks are the fence that keeps a late or stalled worker from doing harm.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
@@ -28,6 +29,14 @@ from short_drama.domain.kinds import KINDS, Lane, TaskKind
 
 MAX_ATTEMPTS = 4
 """Attempts that count before a task fails; below every queue's receive limit."""
+
+
+_JOBS = uuid.UUID("7f9cbbd2-3f0e-4c1b-9a55-6f2f7a1c8f10")
+
+
+def job_id_for(key: str, attempt: int) -> str:
+    """A job's id, known before it is accepted: one per idempotency key and attempt."""
+    return str(uuid.uuid5(_JOBS, f"{key}/{attempt}"))
 
 
 class TaskStatus(StrEnum):
@@ -135,7 +144,7 @@ class Task:
             lease_owner=worker,
             lease_until=now + lease,
             outbox_due=None,
-            api_job_id=None,
+            api_job_id=job_id_for(self.task_id, self.attempt + 1),
             stage=None,
             progress=None,
             started_at=now,

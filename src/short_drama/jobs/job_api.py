@@ -105,7 +105,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
         )
         job = runner.accept(order)
         return JSONResponse(
-            {"job_id": job.job_id, "status": job.status},
+            {"job_id": job.job_id, "status": job.status, "version": job.version},
             202,
             {"Location": f"/api/v1/jobs/{job.job_id}"},
         )

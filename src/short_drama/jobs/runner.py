@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import OrderedDict
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
@@ -16,8 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel
 
 from short_drama.domain.errors import Failure, InternalError, JobCancelled, ShortDramaError
-from short_drama.domain.message import job_id_for
-from short_drama.domain.task import Outcome
+from short_drama.domain.task import Outcome, job_id_for
 from short_drama.web import metrics
 
 log = logging.getLogger(__name__)
@@ -27,6 +26,7 @@ Made = TypeVar("Made")
 
 _AHEAD = 2
 """Jobs that may be prepared while the engine is busy; more would only hold memory."""
+_GATHER_SECONDS = 0.2
 _KEPT = 1000
 """Finished jobs that can still be asked about."""
 
@@ -112,7 +112,8 @@ class JobRunner:
         self._service, self._works, self._clock = service, works, clock
         self._preparing = asyncio.Semaphore(parallel + _AHEAD)
         self._engine = asyncio.Semaphore(parallel)
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._jobs: dict[str, Job] = {}
+        self._ended: deque[Job] = deque()
         self._by_key: dict[str, Job] = {}
         self._runs: dict[Job, asyncio.Task[None]] = {}
 
@@ -143,18 +144,24 @@ class JobRunner:
         self._jobs[job.job_id] = self._by_key[order.key] = job
         run = self._runs[job] = asyncio.create_task(self._carry_out(job), name=f"job {job.job_id}")
         run.add_done_callback(lambda _: self._runs.pop(job, None))
-        self._forget_oldest()
         return job
 
     def get(self, job_id: str) -> Job | None:
         return self._jobs.get(job_id)
 
     async def wait(self, job: Job, *, since: int, timeout: float) -> None:
-        """Until the job's version is not `since`, for at most `timeout` seconds."""
+        """Until the job's version is not `since`, for at most `timeout` seconds.
+
+        A change short of the end is told a moment later, together with those that follow it: a
+        quick job is then followed with one request.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while job.version == since and not job.ended:
                     await job.changed()
+                async with asyncio.timeout(_GATHER_SECONDS):
+                    while not job.ended:
+                        await job.changed()
 
     async def cancel(self, job: Job) -> None:
         """Stop the job; its end is recorded when this returns. Ended jobs stay as they are."""
@@ -212,9 +219,12 @@ class JobRunner:
     ) -> None:
         job.status, job.outcome, job.failure = status, outcome, failure
         job.report(stage=status, progress=1.0 if outcome else None)
+        self._ended.append(job)
+        self._forget_oldest()
 
     def _forget_oldest(self) -> None:
-        for job_id in [job_id for job_id, job in self._jobs.items() if job.ended][:-_KEPT]:
-            job = self._jobs.pop(job_id)
+        while len(self._ended) > _KEPT:
+            job = self._ended.popleft()
+            del self._jobs[job.job_id]
             if self._by_key.get(job.order.key) is job:
                 del self._by_key[job.order.key]

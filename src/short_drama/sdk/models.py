@@ -103,6 +103,7 @@ class AssetView(Shape):
 class JobAccepted(Shape):
     job_id: str
     status: Status
+    version: int
 
 
 class JobView(Shape):

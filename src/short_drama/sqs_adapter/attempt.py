@@ -79,8 +79,12 @@ class Attempt:
     async def _follow_job(self) -> Outcome | Failure:
         for _ in range(_RESUBMITS):
             try:
-                self._job_id = await self._jobs.submit(self.task)
-                async with contextlib.aclosing(self._jobs.follow(self._job_id)) as views:
+                job = await self._jobs.submit(self.task)
+                self._job_id = job.job_id
+                if job.job_id != self.task.api_job_id:  # an earlier attempt's job runs on
+                    self._news = {"api_job_id": job.job_id}
+                    await self._beat()
+                async with contextlib.aclosing(self._jobs.follow(job)) as views:
                     async for view in views:
                         if (result := _ended(view)) is not None:
                             return result

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -26,6 +27,14 @@ class JobRefused(Exception):
         self.failure = failure
 
 
+@dataclass(frozen=True, slots=True)
+class AcceptedJob:
+    """`version` is None from services that have no long poll."""
+
+    job_id: str
+    version: int | None
+
+
 class JobClient:
     """Talks to one API service. Use with `async with`.
 
@@ -46,8 +55,8 @@ class JobClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def submit(self, task: Task) -> str:
-        """Start the task's job, or join it; its id. Raises JobRefused."""
+    async def submit(self, task: Task) -> AcceptedJob:
+        """Start the task's job, or join it. Raises JobRefused."""
         status, body = await self._call(
             "POST",
             task.job_type,
@@ -60,14 +69,14 @@ class JobClient:
         )
         if status >= 400:
             raise JobRefused(_refusal(status, body))
-        return str(body["job_id"])
+        return AcceptedJob(str(body["job_id"]), body.get("version"))
 
-    async def follow(self, job_id: str) -> AsyncGenerator[Mapping[str, Any], None]:
-        """Every change of the job until its end. Raises JobNotFound when it is forgotten."""
-        version: int | None = None
+    async def follow(self, job: AcceptedJob) -> AsyncGenerator[Mapping[str, Any], None]:
+        """The changes of the job until its end. Raises JobNotFound when it is forgotten."""
+        version = job.version
         while True:
             asked = time.monotonic()
-            view = await self._look(job_id, version)
+            view = await self._look(job.job_id, version)
             yield view
             if view.get("status") in ("completed", "failed", "cancelled"):
                 return

@@ -92,8 +92,16 @@ class Database:
         self._writes.put(_Write(work, loop, answer))
         return await answer
 
+    def look(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a look-up by key on the last committed state, here and now.
+
+        In the event loop: a row in the page cache takes about 20 microseconds, a tenth of what
+        handing it to a thread costs. Whatever may scan belongs in `read`.
+        """
+        return self._read(work)
+
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` on the last committed state."""
+        """Run `work` on the last committed state, in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._read, work)
 
@@ -150,7 +158,10 @@ def _commit(connection: sqlite3.Connection, batch: list[_Write[Any]]) -> None:
     try:
         with _translated():
             connection.execute("BEGIN IMMEDIATE")
-            answers.extend((write, *_try(connection, write)) for write in batch)
+            if len(batch) == 1:
+                answers.append((batch[0], batch[0].work(connection), None))
+            else:
+                answers.extend((write, *_try(connection, write)) for write in batch)
             connection.execute("COMMIT")
     except BaseException as error:
         if connection.in_transaction:

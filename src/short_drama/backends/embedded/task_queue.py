@@ -48,7 +48,7 @@ class EmbeddedTaskQueue:
         with self._wakeups.listen(self._name) as bell:
             while True:
                 # An idle queue is looked at by a reader: no transaction, no fsync.
-                if await self._database.read(self._has_visible):
+                if self._database.look(self._has_visible):
                     delivery = await self._database.write(lambda db: self._take(db, lease))
                     if delivery is not None:
                         return delivery
@@ -95,23 +95,32 @@ class EmbeddedTaskQueue:
 
     def _take(self, db: sqlite3.Connection, lease: float) -> Delivery | None:
         now = self._clock()
-        if self._dead_letter is not None:
-            self._bury(db, now)
-        row = db.execute(
-            "UPDATE messages SET receives = receives + 1, visible_at = ?, receipt = ?"
-            " WHERE id = (SELECT id FROM messages WHERE queue = ? AND visible_at <= ?"
-            "             ORDER BY visible_at, id LIMIT 1)"
-            " RETURNING body, receipt, receives",
-            (now + lease, uuid.uuid4().hex, self._name, now),
-        ).fetchone()
-        return None if row is None else Delivery(row["body"], row["receipt"], row["receives"])
+        while True:
+            row = db.execute(
+                "SELECT id, body, receives FROM messages WHERE queue = ? AND visible_at <= ?"
+                " ORDER BY visible_at, id LIMIT 1",
+                (self._name, now),
+            ).fetchone()
+            if row is None:
+                return None
+            if self._dead_letter is None or row["receives"] < self._max_receives:
+                return self._lease(db, row, now + lease)
+            self._bury(db, row["id"], now)
 
-    def _bury(self, db: sqlite3.Connection, now: float) -> None:
+    def _lease(self, db: sqlite3.Connection, row: sqlite3.Row, until: float) -> Delivery:
+        receipt = uuid.uuid4().hex
+        db.execute(
+            "UPDATE messages SET receives = receives + 1, visible_at = ?, receipt = ? WHERE id = ?",
+            (until, receipt, row["id"]),
+        )
+        return Delivery(row["body"], receipt, row["receives"] + 1)
+
+    def _bury(self, db: sqlite3.Connection, message: int, now: float) -> None:
         """Move what was received too often to the dead-letter queue."""
         db.execute(
             "UPDATE messages SET queue = ?, receives = 0, receipt = NULL, visible_at = ?"
-            " WHERE queue = ? AND visible_at <= ? AND receives >= ?",
-            (self._dead_letter, now, self._name, now, self._max_receives),
+            " WHERE id = ?",
+            (self._dead_letter, now, message),
         )
 
     async def _set_visible(self, delivery: Delivery, seconds: float) -> None:

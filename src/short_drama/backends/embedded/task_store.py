@@ -54,7 +54,7 @@ class EmbeddedTaskStore:
         return stored
 
     async def get(self, task_id: str) -> Task | None:
-        return await self._database.read(lambda db: _select(db, task_id))
+        return self._database.look(lambda db: _select(db, task_id))
 
     async def replace(self, task: Task) -> Task:
         stored = _next_version(task)

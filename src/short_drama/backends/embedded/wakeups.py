@@ -11,11 +11,13 @@ import hashlib
 import os
 import socket
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 POLL_SECONDS = 1.0
+_RELIST_SECONDS = 0.25
 
 
 class Bell:
@@ -44,6 +46,7 @@ class Wakeups:
         self._folder = Path(tempfile.gettempdir()) / f"short-drama-{os.getuid()}-{name}"
         self._own = self._folder / f"{os.getpid()}-{id(self):x}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._listed: tuple[float, list[str]] = (0.0, [])
         self._bells: defaultdict[str, set[Bell]] = defaultdict(set)
 
     async def __aenter__(self) -> "Wakeups":
@@ -76,10 +79,13 @@ class Wakeups:
             self._tell(peer, topics)
 
     def _peers(self) -> list[str]:
-        try:
-            return [path for path in _listing(self._folder) if path != str(self._own)]
-        except FileNotFoundError:  # a cleaner of temporary files; peers poll
-            return []
+        """The other processes' sockets, as of a moment ago: a newcomer polls meanwhile."""
+        listed_at, peers = self._listed
+        now = time.monotonic()
+        if now - listed_at > _RELIST_SECONDS:
+            peers = [path for path in _listing(self._folder) if path != str(self._own)]
+            self._listed = (now, peers)
+        return peers
 
     def _tell(self, peer: str, topics: tuple[str, ...]) -> None:
         try:
@@ -101,5 +107,8 @@ class Wakeups:
 
 
 def _listing(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return [entry.path for entry in entries]
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries]
+    except FileNotFoundError:  # a cleaner of temporary files; peers poll
+        return []
