@@ -5,17 +5,17 @@ import uuid
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
-from short_drama.domain.errors import JobNotFound
+from short_drama.domain.errors import InvalidRequest, JobNotFound
 from short_drama.domain.kinds import KINDS, Lane, TaskKind
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
 from short_drama.ports import AssetStore
 from short_drama.sdk.models import JobAccepted, JobView, Problem
 from short_drama.web import app as web_app
 from short_drama.web import openapi
-from short_drama.web.body import read_json
+from short_drama.web.body import idempotency_key, read_json
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
 Since = Annotated[int | None, Query(description="The `version` last seen.")]
@@ -80,6 +80,13 @@ def _install_jobs(
         app.get(f"{kind.job_path}/{{job_id}}", include_in_schema=False)(get_job)
 
 
+_SUBMIT_HEADERS = {
+    "Idempotency-Key": "Joins the job that runs, or ran, under this key; the task's id.",
+    "Task-Attempt": "The number of the task's attempt.",
+    "Task-Created-At": "The task's creation, in Unix seconds; dates the result's key.",
+}
+
+
 def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
     @app.post(
         kind.job_path,
@@ -87,21 +94,16 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
         status_code=202,
         summary=kind.summary,
         operation_id=f"create_{kind.name.replace('-', '_')}_job",
-        openapi_extra=openapi.json_body(kind.request),
+        openapi_extra=openapi.operation(kind.request, headers=_SUBMIT_HEADERS),
         responses={202: {"model": JobAccepted}, 422: {"model": Problem}},
     )
-    async def submit(
-        request: Request,
-        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
-        task_attempt: Annotated[int, Header(ge=1)] = 1,
-        task_created_at: Annotated[float | None, Header()] = None,
-    ) -> JSONResponse:
+    async def submit(request: Request) -> JSONResponse:
         order = JobOrder(
             kind=kind.name,
             request=await read_json(request, kind.request),
-            key=idempotency_key or str(uuid.uuid4()),
-            attempt=task_attempt,
-            created_at=task_created_at or time.time(),
+            key=idempotency_key(request) or str(uuid.uuid4()),
+            attempt=int(_number(request, "Task-Attempt", default=1)),
+            created_at=_number(request, "Task-Created-At", default=time.time()),
         )
         job = runner.accept(order)
         return JSONResponse(
@@ -109,6 +111,16 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
             202,
             {"Location": f"/api/v1/jobs/{job.job_id}"},
         )
+
+
+def _number(request: Request, header: str, *, default: float) -> float:
+    try:
+        number = float(request.headers.get(header, default))
+        if 0 < number < 1e11:
+            return number
+    except ValueError:
+        pass
+    raise InvalidRequest(f"{header} is not a positive number", field=header)
 
 
 def job_view(job: Job, assets: AssetStore) -> dict[str, Any]:

@@ -29,8 +29,8 @@ class Desk:
         """Raises TaskNotFound."""
         return await self.submitter.find(task_id, LOCAL_OWNER)
 
-    async def view(self, task: Task, base_url: object) -> dict[str, Any]:
+    async def view(self, task: Task, base_url: str) -> dict[str, Any]:
         """The task as its client sees it, with its place in the queue while it waits."""
         pending = task.status is TaskStatus.PENDING
         outlook = await self.store.outlook(task) if pending else None
-        return task_view(task, self.assets, base_url=str(base_url), outlook=outlook)
+        return task_view(task, self.assets, base_url=base_url, outlook=outlook)

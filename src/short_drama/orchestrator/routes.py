@@ -1,8 +1,8 @@
 """The orchestrators' application: submit here; both lanes share the rest of the contract."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import FastAPI, Header, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from short_drama.domain.errors import InvalidRequest
@@ -14,7 +14,7 @@ from short_drama.sdk.models import Accepted, Problem, TaskView
 from short_drama.web import app as web_app
 from short_drama.web import assets as web_assets
 from short_drama.web import metrics, openapi
-from short_drama.web.body import read_json
+from short_drama.web.body import base_url, idempotency_key, read_json
 
 
 def create_orchestrator(lane: Lane, desk: Desk) -> FastAPI:
@@ -48,6 +48,12 @@ def create_orchestrator(lane: Lane, desk: Desk) -> FastAPI:
     return app
 
 
+_SUBMIT_HEADERS = {
+    "Idempotency-Key": "Makes the submit safe to repeat: the same key and body, the same task.",
+    "Prefer": "wait=N answers when the task has ended, or after N seconds (at most 60).",
+}
+
+
 def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
     @app.post(
         f"/api/v1/{kind.name}/tasks",
@@ -55,7 +61,9 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
         status_code=202,
         summary=kind.summary,
         operation_id=f"create_{kind.name.replace('-', '_')}_task",
-        openapi_extra=openapi.json_body(kind.task_request, kind.example),
+        openapi_extra=openapi.operation(
+            kind.task_request, example=kind.example, headers=_SUBMIT_HEADERS
+        ),
         responses={
             200: {"model": TaskView, "description": "It ended within Prefer: wait"},
             202: {"model": Accepted},
@@ -63,19 +71,15 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
             503: {"model": Problem},
         },
     )
-    async def submit(
-        request: Request,
-        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
-        prefer: Annotated[str | None, Header(max_length=100)] = None,
-    ) -> JSONResponse:
-        wait = _preferred_wait(prefer)
+    async def submit(request: Request) -> JSONResponse:
+        wait, key = _preferred_wait(request.headers.get("prefer")), idempotency_key(request)
         body = await read_json(request, kind.task_request)
-        task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=idempotency_key)
+        task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=key)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         if wait is None:
-            return JSONResponse(accepted_view(task, str(request.base_url)), 202, headers)
+            return JSONResponse(accepted_view(task, base_url(request)), 202, headers)
         task = await events.wait_for_end(desk.store, task, timeout=wait)
-        view = await desk.view(task, request.base_url)
+        view = await desk.view(task, base_url(request))
         view["message"] = f"The task is {task.status}."
         headers["Preference-Applied"] = f"wait={wait:g}"
         return JSONResponse(view, 200 if task.status.is_terminal else 202, headers)

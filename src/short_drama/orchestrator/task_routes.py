@@ -16,6 +16,7 @@ from short_drama.orchestrator.submit import not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import TaskFilter
 from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
+from short_drama.web.body import base_url
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
 Since = Annotated[int | None, Query(description="The `version` last seen; default: now's.")]
@@ -62,8 +63,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
     )
     async def list_tasks(request: Request, query: Annotated[ListQuery, Depends()]) -> JSONResponse:
         page = await desk.store.list(query.where(), cursor=query.cursor, limit=query.limit)
-        base_url = str(request.base_url)
-        tasks = [task_view(task, desk.assets, base_url=base_url) for task in page.tasks]
+        tasks = [task_view(task, desk.assets, base_url=base_url(request)) for task in page.tasks]
         return JSONResponse({"tasks": tasks, "next_cursor": page.next_cursor})
 
     @app.get(
@@ -82,7 +82,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
             if changed is None:
                 raise not_found(task_id)
             task = changed
-        return JSONResponse(await desk.view(task, request.base_url))
+        return JSONResponse(await desk.view(task, base_url(request)))
 
 
 def _install_events(app: FastAPI, desk: Desk) -> None:
@@ -102,7 +102,7 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
                 if change is None:
                     yield events.HEARTBEAT
                 else:
-                    yield events.event(change, await desk.view(change, request.base_url))
+                    yield events.event(change, await desk.view(change, base_url(request)))
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
@@ -117,7 +117,7 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
     )
     async def cancel_task(task_id: str, request: Request) -> JSONResponse:
         cancelled = await desk.submitter.cancel(await desk.find(task_id))
-        return JSONResponse(await desk.view(cancelled, request.base_url))
+        return JSONResponse(await desk.view(cancelled, base_url(request)))
 
     @app.post(
         "/api/v1/tasks/{task_id}/retry",
@@ -129,4 +129,4 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
     async def retry_task(task_id: str, request: Request) -> JSONResponse:
         task = await desk.submitter.retry(await desk.find(task_id))
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
-        return JSONResponse(accepted_view(task, str(request.base_url)), 202, headers)
+        return JSONResponse(accepted_view(task, base_url(request)), 202, headers)

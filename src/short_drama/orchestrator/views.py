@@ -16,7 +16,7 @@ def accepted_view(task: Task, base_url: str) -> dict[str, Any]:
 
 
 def urls(task: Task, base_url: str) -> dict[str, str]:
-    address = f"{base_url.rstrip('/')}/api/v1/tasks/{task.task_id}"
+    address = f"{base_url}/api/v1/tasks/{task.task_id}"
     return {
         "self": address,
         "events": f"{address}/events",

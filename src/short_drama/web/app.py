@@ -1,8 +1,9 @@
 """What every service's application has: problems, documentation, health, metrics, request ids."""
 
+import itertools
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -52,12 +53,14 @@ class RequestContext:
 
     def __init__(self, app: ASGIApp, *, service: str) -> None:
         self._app, self._service = app, service
+        # A random process and a count: unique enough, and no system call for each request.
+        self._process, self._count = secrets.token_hex(6), itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = scope["request_id"] = _request_id(scope)
+        request_id = scope["request_id"] = self._request_id(scope)
         started, status = time.perf_counter(), 500
 
         async def send_with_headers(message: Message) -> None:
@@ -81,9 +84,8 @@ class RequestContext:
                 time.perf_counter() - started
             )
 
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and re.fullmatch(rb"[\w.-]{1,100}", value):
-            return str(value, "ascii")
-    return uuid.uuid4().hex
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and re.fullmatch(rb"[\w.-]{1,100}", value):
+                return str(value, "ascii")
+        return f"{self._process}-{next(self._count)}"

@@ -5,8 +5,10 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from short_drama.domain.errors import BodyTooLarge, UnsupportedMediaType
+from short_drama.domain.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 from short_drama.web.problems import invalid
+
+MAX_KEY_LENGTH = 255
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -40,3 +42,21 @@ async def read_limited(request: Request, limit: int) -> bytes:
                 fix="Upload images to /api/v1/assets and refer to them by their key.",
             )
     return bytes(data)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The Idempotency-Key header. Raises InvalidRequest for one that is empty or too long."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 1 <= len(key) <= MAX_KEY_LENGTH:
+        raise InvalidRequest(
+            f"the Idempotency-Key has {len(key)} characters",
+            field="Idempotency-Key",
+            fix=f"Send 1 to {MAX_KEY_LENGTH} characters, a UUID for example.",
+        )
+    return key
+
+
+def base_url(request: Request) -> str:
+    """Where the client reached us: scheme and host, no slash at the end."""
+    host = request.headers.get("host") or "localhost"
+    return f"{request.scope['scheme']}://{host}"

@@ -10,12 +10,27 @@ from pydantic.json_schema import models_json_schema
 _REF = "#/components/schemas/{model}"
 
 
-def json_body(model: type[BaseModel], example: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """For `openapi_extra`: the request body is this model, whose schema `document` adds."""
+def operation(
+    model: type[BaseModel],
+    *,
+    example: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """For `openapi_extra`: the body is this model, whose schema `document` adds.
+
+    Args:
+        headers: optional request headers, each with what it is for.
+    """
     content: dict[str, Any] = {"schema": {"$ref": _REF.format(model=model.__name__)}}
     if example is not None:
         content["example"] = dict(example)
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "parameters": [
+            {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+            for name, text in (headers or {}).items()
+        ],
+    }
 
 
 def document(app: FastAPI, models: Iterable[type[BaseModel]]) -> None:

@@ -38,7 +38,7 @@ class EmbeddedTaskStore:
         self._database, self._wakeups, self._clock = database, wakeups, clock
 
     async def create(self, task: Task) -> Task:
-        stored = _next_version(task.sent(resend_at=None))
+        stored = replace(task, outbox_due=None, version=task.version + 1)
         now = self._clock()
 
         def insert(db: sqlite3.Connection) -> None:
@@ -57,7 +57,7 @@ class EmbeddedTaskStore:
         return self._database.look(lambda db: _select(db, task_id))
 
     async def replace(self, task: Task) -> Task:
-        stored = _next_version(task)
+        stored = replace(task, version=task.version + 1)
 
         def update(db: sqlite3.Connection) -> None:
             if db.execute(_UPDATE, (*_row(stored)[1:], task.task_id, task.version)).rowcount != 1:
@@ -122,10 +122,6 @@ class EmbeddedTaskStore:
 
 def _topic(task_id: str) -> str:
     return f"task:{task_id}"
-
-
-def _next_version(task: Task) -> Task:
-    return replace(task, version=task.version + 1)
 
 
 def _row(task: Task) -> tuple[Any, ...]:
