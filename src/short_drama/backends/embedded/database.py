@@ -1,15 +1,18 @@
 """The SQLite file that holds tasks and queues.
 
-One thread writes. Writes that arrive while it commits share the next commit, so that durability
-(`synchronous=FULL`, one fsync per commit) costs a busy service one fsync for many tasks. Readers
-have connections of their own and, in WAL mode, never wait for the writer.
+Writes that arrive while one transaction commits share the next, so that durability
+(`synchronous=FULL`, one fsync per commit) costs a busy service one fsync for many tasks. Their
+statements run in the event loop, where each takes microseconds: handed to a thread, each would
+wait for the interpreter anew. Only what waits for the disk or for another process runs in a
+thread: the commit, and the start of a transaction while another process holds the lock. Readers
+have connections of their own and, in WAL mode, never wait for a writer.
 """
 
 import asyncio
 import contextlib
-import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,47 +52,57 @@ CREATE TABLE messages (
     receipt    TEXT
 );
 CREATE INDEX messages_visible ON messages (queue, visible_at);
+CREATE INDEX messages_receipt ON messages (receipt) WHERE receipt IS NOT NULL;
 PRAGMA user_version = 1;
 """
 _LARGEST_COMMIT = 256
-_BUSY_SECONDS = 10.0
+_BUSY_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class _Write(Generic[T]):
     work: Callable[[sqlite3.Connection], T]
-    loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[T]
+    answer: "asyncio.Future[T]"
 
 
 class Database:
-    """Open with `async with`; every method raises Unavailable when SQLite cannot serve."""
+    """Open with `async with`; belongs to the event loop it was opened in.
+
+    Every method raises Unavailable when SQLite cannot serve.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writes: queue.SimpleQueue[_Write[Any] | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_loop, name="sqlite-writer", daemon=True)
+        self._waiting: deque[_Write[Any]] = deque()
+        self._wanted = asyncio.Event()
+        self._committer = ThreadPoolExecutor(1, "sqlite-commit")
         self._readers = ThreadPoolExecutor(2, "sqlite-reader")
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
 
     async def __aenter__(self) -> "Database":
-        await asyncio.to_thread(self._prepare)
-        self._writer.start()
+        self._connection = await asyncio.to_thread(self._prepare)
+        self._writing = asyncio.create_task(self._write_loop(), name="sqlite-writer")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._writes.put(None)
-        await asyncio.to_thread(self._writer.join)
+        while self._waiting:
+            await asyncio.wait([write.answer for write in self._waiting])
+        self._writing.cancel()
+        await asyncio.wait([self._writing])
+        self._committer.shutdown()
         self._readers.shutdown()
-        for connection in self._reading:
+        for connection in (self._connection, *self._reading):
             connection.close()
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` inside a transaction; durable once this returns. What it raises undoes it."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-        self._writes.put(_Write(work, loop, answer))
+        """Run `work` inside a transaction; durable once this returns. What it raises undoes it.
+
+        `work` may be run a second time, if another write of the same transaction fails.
+        """
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Write(work, answer))
+        self._wanted.set()
         return await answer
 
     def look(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -105,20 +118,67 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._read, work)
 
-    # --- In threads ------------------------------------------------------------------------
+    # --- Writing ---------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        with _translated(), contextlib.closing(self._connect()) as connection:
+    async def _write_loop(self) -> None:
+        while True:
+            await self._wanted.wait()
+            batch = [
+                self._waiting.popleft() for _ in range(min(len(self._waiting), _LARGEST_COMMIT))
+            ]
+            if not self._waiting:
+                self._wanted.clear()
+            # Shielded: a transaction that was begun is ended, and its callers hear of it.
+            await asyncio.shield(asyncio.ensure_future(self._transact(batch)))
+
+    async def _transact(self, batch: list[_Write[Any]]) -> None:
+        try:
+            with _translated():
+                await self._begin()
+                outcomes = _run_together(self._connection, batch)
+                await self._in_thread(self._connection.execute, "COMMIT")
+        except BaseException as error:  # every waiting caller must hear of it
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            outcomes = [error] * len(batch)
+        for write, outcome in zip(batch, outcomes, strict=True):
+            _answer(write.answer, outcome)
+
+    async def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:  # another process writes: wait for it in a thread
+            await self._in_thread(self._begin_patiently)
+
+    def _begin_patiently(self) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.execute("PRAGMA busy_timeout = 0")
+
+    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._committer, work, *arguments)
+
+    # --- Connections -----------------------------------------------------------------------
+
+    def _prepare(self) -> sqlite3.Connection:
+        """The writing connection, on a file that has its tables."""
+        with _translated():
+            connection = self._connect(busy_seconds=_BUSY_SECONDS)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
                 for statement in _SCHEMA.split(";\n"):
                     connection.execute(statement)
             connection.execute("COMMIT")
+            connection.execute("PRAGMA busy_timeout = 0")
+            return connection
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *, busy_seconds: float) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            self._path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = FULL")
@@ -127,72 +187,45 @@ class Database:
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with _translated():
             if not hasattr(self._local, "connection"):
-                self._local.connection = self._connect()
+                self._local.connection = self._connect(busy_seconds=_BUSY_SECONDS)
                 self._reading.append(self._local.connection)
             return work(self._local.connection)
 
-    def _write_loop(self) -> None:
-        with contextlib.closing(self._connect()) as connection:
-            while batch := self._next_batch():
-                _commit(connection, batch)
 
-    def _next_batch(self) -> list[_Write[Any]]:
-        """Everything that waits, at least one; empty when the database closes."""
-        first = self._writes.get()
-        if first is None:
-            return []
-        batch = [first]
-        with contextlib.suppress(queue.Empty):
-            while len(batch) < _LARGEST_COMMIT:
-                following = self._writes.get_nowait()
-                if following is None:
-                    self._writes.put(None)
-                    break
-                batch.append(following)
-        return batch
+def _run_together(connection: sqlite3.Connection, batch: list[_Write[Any]]) -> list[Any]:
+    """What each write returns or raises. A write that raises leaves no trace of itself."""
+    if len(batch) > 1:
+        connection.execute("SAVEPOINT batch")
+        try:
+            return [write.work(connection) for write in batch]
+        except sqlite3.OperationalError:
+            raise
+        except Exception:
+            connection.execute("ROLLBACK TO batch")
+    return [_run_apart(connection, write) for write in batch]
 
 
-def _commit(connection: sqlite3.Connection, batch: list[_Write[Any]]) -> None:
-    """Run a batch in one transaction, each write in a savepoint of its own."""
-    answers: list[tuple[_Write[Any], Any, BaseException | None]] = []
-    try:
-        with _translated():
-            connection.execute("BEGIN IMMEDIATE")
-            if len(batch) == 1:
-                answers.append((batch[0], batch[0].work(connection), None))
-            else:
-                answers.extend((write, *_try(connection, write)) for write in batch)
-            connection.execute("COMMIT")
-    except BaseException as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        answers = [(write, None, error) for write in batch]
-    for write, value, problem in answers:
-        with contextlib.suppress(RuntimeError):  # its loop has closed: nobody is waiting
-            write.loop.call_soon_threadsafe(_answer, write.answer, value, problem)
-
-
-def _try(connection: sqlite3.Connection, write: _Write[T]) -> tuple[T | None, Exception | None]:
+def _run_apart(connection: sqlite3.Connection, write: _Write[T]) -> T | Exception:
     connection.execute("SAVEPOINT one")
     try:
-        return write.work(connection), None
+        return write.work(connection)
     except sqlite3.OperationalError:
         raise
     except Exception as error:
         connection.execute("ROLLBACK TO one")
-        return None, error
+        return error
     finally:
         if connection.in_transaction:
             connection.execute("RELEASE one")
 
 
-def _answer(answer: asyncio.Future[Any], value: Any, problem: BaseException | None) -> None:
+def _answer(answer: "asyncio.Future[Any]", outcome: Any) -> None:
     if answer.done():  # the caller has stopped waiting; the write stands
         return
-    if problem is None:
-        answer.set_result(value)
+    if isinstance(outcome, BaseException):
+        answer.set_exception(outcome)
     else:
-        answer.set_exception(problem)
+        answer.set_result(outcome)
 
 
 @contextlib.contextmanager

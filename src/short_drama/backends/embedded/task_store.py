@@ -39,14 +39,16 @@ class EmbeddedTaskStore:
 
     async def create(self, task: Task) -> Task:
         stored = replace(task, outbox_due=None, version=task.version + 1)
-        now = self._clock()
+        row, body, now = _row(stored), TaskMessage.of(stored).to_body(), self._clock()
 
         def insert(db: sqlite3.Connection) -> None:
-            existing = _select(db, task.task_id)
-            if existing is not None:
-                raise TaskExists(existing)
-            db.execute(_INSERT, _row(stored))
-            body = TaskMessage.of(stored).to_body()
+            try:
+                db.execute(_INSERT, row)
+            except sqlite3.IntegrityError:
+                existing = _select(db, task.task_id)
+                if existing is None:
+                    raise
+                raise TaskExists(existing) from None
             enqueue(db, stored.lane.queue, body, now=now, visible=now)
 
         await self._database.write(insert)
@@ -59,8 +61,10 @@ class EmbeddedTaskStore:
     async def replace(self, task: Task) -> Task:
         stored = replace(task, version=task.version + 1)
 
+        row = _row(stored)
+
         def update(db: sqlite3.Connection) -> None:
-            if db.execute(_UPDATE, (*_row(stored)[1:], task.task_id, task.version)).rowcount != 1:
+            if db.execute(_UPDATE, (*row[1:], task.task_id, task.version)).rowcount != 1:
                 raise StaleTask(task.task_id)
 
         await self._database.write(update)
