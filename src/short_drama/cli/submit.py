@@ -1,0 +1,83 @@
+"""`short-drama submit`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from short_drama.cli import consent, display, request
+from short_drama.cli.configuration import read_settings
+from short_drama.cli.connection import connected
+from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
+from short_drama.domain.kinds import KINDS, Lane, TaskKind
+from short_drama.sdk.models import TaskView
+from short_drama.sdk.sync import Client
+
+
+def submit(
+    kind: str,
+    *,
+    images: Sequence[str],
+    face: str | None,
+    fields: Sequence[str],
+    labels: Sequence[str],
+    idempotency_key: str | None,
+    wait: bool,
+    output: Path | None,
+    as_json: bool,
+    url: str | None,
+    cpu_url: str | None,
+) -> None:
+    task_kind = KINDS[kind]
+    params = request.read_images(task_kind, images, face) | request.read_fields(task_kind, fields)
+    given = request.read_pairs("--label", labels)
+    _check(task_kind, url, cpu_url, output)
+    if task_kind.is_face_swap and "consent" not in params:
+        consent.ask_once(read_settings().data_dir / "consent-asked")
+    with connected(url, cpu_url) as client:
+        accepted = client.submit(
+            kind, params, labels=given or None, idempotency_key=idempotency_key
+        )
+        if wait or output:
+            finish(client, accepted.task_id, output=output, as_json=as_json)
+        elif as_json:
+            display.print_json(accepted)
+        else:
+            click.echo(accepted.task_id)
+            if sys.stdout.isatty():
+                click.echo(f"Follow it with: short-drama tasks wait {accepted.task_id}", err=True)
+
+
+def finish(client: Client, task_id: str, *, output: Path | None, as_json: bool) -> None:
+    """Follow a task to its end, and end the command as the task ended."""
+    task = display.watch(client, task_id)
+    if output is not None and task.result_url:
+        client.download(task, output)
+    if as_json:
+        display.print_json(task)
+    else:
+        display.print_end(task)
+        if output is not None and task.result_url:
+            click.echo(f"Saved {output}")
+    if task.status != "completed":
+        raise _failure(task)
+
+
+def _failure(task: TaskView) -> Problem:
+    message = task.error.message if task.error else f"the task was {task.status}"
+    return Problem(message, fix=task.error.fix if task.error else None, code=EXIT_FAILED)
+
+
+def _check(kind: TaskKind, url: str | None, cpu_url: str | None, output: Path | None) -> None:
+    """What can be known to go wrong before anything is sent."""
+    needed, other = ("--url", cpu_url) if kind.lane is Lane.GPU else ("--cpu-url", url)
+    own = url if kind.lane is Lane.GPU else cpu_url
+    if other and not own:
+        raise Problem(
+            f"{kind.name} is done on the {kind.lane.upper()} lane, whose address was not given",
+            fix=f"Add {needed}.",
+            code=EXIT_USAGE,
+        )
+    if output is not None and not output.parent.is_dir():
+        raise Problem(f"there is no folder {output.parent}", fix="Make it first.", code=EXIT_USAGE)

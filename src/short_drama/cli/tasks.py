@@ -1,0 +1,73 @@
+"""`short-drama tasks ...`."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from short_drama.cli import display, request
+from short_drama.cli.connection import connected
+from short_drama.cli.submit import finish
+from short_drama.sdk.models import Status
+
+
+def ls(
+    *,
+    status: str | None,
+    kind: str | None,
+    label: str | None,
+    limit: int,
+    as_json: bool,
+    **where: Any,
+) -> None:
+    labels: Sequence[tuple[str, str]] = [
+        *request.read_pairs("--label", [label] if label else []).items()
+    ]
+    with connected(**where) as client:
+        found = client.iterate(
+            status=cast("Status | None", status), kind=kind, label=labels[0] if labels else None
+        )
+        tasks = list(itertools.islice(found, limit))
+    if as_json:
+        for task in tasks:
+            display.print_json(task)
+    elif tasks:
+        display.print_table(tasks)
+    else:
+        click.echo("No tasks.", err=True)
+
+
+def show(task_id: str, *, as_json: bool, **where: Any) -> None:
+    with connected(**where) as client:
+        task = client.get(task_id)
+    if as_json:
+        display.print_json(task)
+    else:
+        display.print_details(task)
+
+
+def wait(task_id: str, *, output: Path | None, as_json: bool, **where: Any) -> None:
+    with connected(**where) as client:
+        finish(client, task_id, output=output, as_json=as_json)
+
+
+def cancel(task_id: str, *, as_json: bool, **where: Any) -> None:
+    with connected(**where) as client:
+        task = client.cancel(task_id)
+    if as_json:
+        display.print_json(task)
+    else:
+        click.echo(f"{task.kind} {task.task_id} {task.status}")
+
+
+def retry(task_id: str, *, wait: bool, output: Path | None, as_json: bool, **where: Any) -> None:
+    with connected(**where) as client:
+        accepted = client.retry(task_id)
+        if wait or output:
+            finish(client, accepted.task_id, output=output, as_json=as_json)
+        elif as_json:
+            display.print_json(accepted)
+        else:
+            click.echo(accepted.task_id)

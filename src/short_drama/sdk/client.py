@@ -1,0 +1,264 @@
+"""The asynchronous client of both orchestrators.
+
+    async with AsyncClient() as client:
+        accepted = await client.submit("camera-angle", {"image_url": Path("still.jpg"), "zoom": 1})
+        task = await client.wait(accepted.task_id)
+        await client.download(task, Path("moved.png"))
+
+`short_drama.sdk.sync.Client` has the same methods for programs without an event loop.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import BaseModel, ValidationError
+
+from short_drama.domain.kinds import KINDS, Lane
+from short_drama.sdk.errors import NoResult, WaitTimeout
+from short_drama.sdk.models import Accepted, AssetView, Status, TaskPage, TaskView
+from short_drama.sdk.transport import Call, Transport, unexpected
+
+GPU_URL: Final = "http://127.0.0.1:8080"
+CPU_URL: Final = "http://127.0.0.1:8081"
+
+_POLL_SECONDS: Final = 25.0
+"""One long poll; the service allows 60, some networks cut quiet connections after 30."""
+_FOLLOW_ATTEMPTS: Final = 8
+"""About 15 seconds of patience: enough for the service to be restarted."""
+_ANY_IMAGE: Final = "image/x-unknown"
+"""The service looks at the bytes themselves."""
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class AsyncClient:
+    """One client for both lanes. Use with `async with`, or call `close`.
+
+    Args:
+        gpu_url: the orchestrator for GPU kinds. Tasks of both lanes can be read from either.
+        cpu_url: the orchestrator for CPU kinds.
+        timeout: seconds of silence before an attempt is given up.
+        attempts: how often a call is made before it fails, where repeating it is safe.
+
+    Every method raises ApiError for a problem the service reports and ServiceUnreachable.
+    """
+
+    def __init__(
+        self,
+        *,
+        gpu_url: str = GPU_URL,
+        cpu_url: str = CPU_URL,
+        timeout: float = 30.0,
+        attempts: int = 4,
+    ) -> None:
+        self._lanes = {Lane.GPU: gpu_url.rstrip("/"), Lane.CPU: cpu_url.rstrip("/")}
+        self._attempts = attempts
+        self._transport = Transport(timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    # --- Submit ----------------------------------------------------------------------------
+
+    async def upload(self, image: Path | bytes) -> AssetView:
+        """Give the service an image; the same bytes are kept once.
+
+        Raises OSError when the file cannot be read.
+        """
+        data = image if isinstance(image, bytes) else await asyncio.to_thread(image.read_bytes)
+        headers = {"Content-Type": _ANY_IMAGE}
+        call = self._call("POST", "/api/v1/assets", data=data, headers=headers, repeatable=True)
+        return await self._ask(AssetView, call)
+
+    async def submit(
+        self,
+        kind: str,
+        params: Mapping[str, Any],
+        *,
+        labels: Mapping[str, str] | None = None,
+        deadline_seconds: int | None = None,
+        consent: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Accepted:
+        """Hand in a task; it is durable once this returns.
+
+        Args:
+            params: the kind's own fields. Paths and bytes among them are uploaded first.
+            idempotency_key: the same key and request make one task, however often submitted.
+                By default each call has a key of its own, so that its own repeats are safe.
+
+        Raises ValueError for a kind there is not.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"there is no kind {kind!r}; the kinds are: {', '.join(KINDS)}")
+        options = {"labels": labels, "deadline_seconds": deadline_seconds, "consent": consent}
+        given = {name: value for name, value in options.items() if value is not None}
+        call = self._call(
+            "POST",
+            f"/api/v1/{kind}/tasks",
+            json={**await self._uploaded(params), **given},
+            headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
+            repeatable=True,
+        )
+        return await self._ask(Accepted, call, lane=KINDS[kind].lane)
+
+    # --- Follow ----------------------------------------------------------------------------
+
+    async def get(self, task_id: str) -> TaskView:
+        return await self._ask(TaskView, self._call("GET", _path(task_id), repeatable=True))
+
+    async def wait(self, task_id: str, timeout: float | None = None) -> TaskView:
+        """The task once it has ended, whatever its end. Raises WaitTimeout."""
+        task = await self.get(task_id)
+        try:
+            async with asyncio.timeout(timeout):
+                while not task.ended:
+                    task = await self._next(task)
+        except TimeoutError:
+            raise WaitTimeout(task) from None
+        return task
+
+    async def follow(self, task_id: str) -> AsyncGenerator[TaskView, None]:
+        """The task as it is, then as it changes, until its end.
+
+        Its place in the queue is no change of the task itself: that is renewed twice a minute.
+        """
+        task = await self.get(task_id)
+        yield task
+        while not task.ended:
+            newer = await self._next(task)
+            if newer != task:
+                yield newer
+            task = newer
+
+    async def list(
+        self,
+        *,
+        status: Status | None = None,
+        kind: str | None = None,
+        label: tuple[str, str] | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> TaskPage:
+        """One page of tasks, newest first; `cursor` is the previous page's `next_cursor`."""
+        wanted = {
+            "status": status,
+            "kind": kind,
+            "label": None if label is None else ":".join(label),
+            "cursor": cursor,
+            "limit": str(limit),
+        }
+        params = {name: value for name, value in wanted.items() if value is not None}
+        call = self._call("GET", "/api/v1/tasks", params=params, repeatable=True)
+        return await self._ask(TaskPage, call)
+
+    async def iterate(
+        self,
+        *,
+        status: Status | None = None,
+        kind: str | None = None,
+        label: tuple[str, str] | None = None,
+    ) -> AsyncGenerator[TaskView, None]:
+        """Every task, newest first, page by page."""
+        cursor: str | None = None
+        while True:
+            page = await self.list(status=status, kind=kind, label=label, cursor=cursor, limit=200)
+            for task in page.tasks:
+                yield task
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    # --- Act -------------------------------------------------------------------------------
+
+    async def cancel(self, task_id: str) -> TaskView:
+        """Raises ApiError, code task_conflict, when the task has ended."""
+        call = self._call("POST", f"{_path(task_id)}/cancel", repeatable=False)
+        return await self._ask(TaskView, call)
+
+    async def retry(self, task_id: str) -> Accepted:
+        """Submit an ended task's request again, as a new task."""
+        call = self._call("POST", f"{_path(task_id)}/retry", repeatable=False)
+        return await self._ask(Accepted, call)
+
+    async def download(self, source: TaskView | str, path: Path) -> Path:
+        """Write a task's result, or what an asset's URL shows, to `path`: whole or not at all.
+
+        Raises NoResult for a task without one, and OSError.
+        """
+        if isinstance(source, TaskView):
+            if source.result_url is None:
+                raise NoResult(source)
+            source = source.result_url
+        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+
+        async def save(answer: aiohttp.ClientResponse) -> None:
+            with await asyncio.to_thread(partial.open, "wb") as file:
+                async for chunk in answer.content.iter_chunked(1 << 18):
+                    await asyncio.to_thread(file.write, chunk)
+
+        try:
+            await self._transport.send(self._call("GET", "", repeatable=True), [source], save)
+            await asyncio.to_thread(partial.replace, path)
+        finally:
+            await asyncio.to_thread(partial.unlink, missing_ok=True)
+        return path
+
+    # --- Steps -----------------------------------------------------------------------------
+
+    def _call(self, method: str, path: str, *, repeatable: bool, **parts: Any) -> Call:
+        attempts = parts.pop("attempts", self._attempts)
+        return Call(method=method, path=path, repeatable=repeatable, attempts=attempts, **parts)
+
+    async def _ask(self, shape: type[Shape], call: Call, lane: Lane | None = None) -> Shape:
+        """Ask the lane's orchestrator; without a lane, either will do."""
+        bases = [self._lanes[lane]] if lane else [*dict.fromkeys(self._lanes.values())]
+
+        async def read(answer: aiohttp.ClientResponse) -> Shape:
+            try:
+                return shape.model_validate_json(await answer.read())
+            except ValidationError:
+                raise unexpected(str(answer.url.origin()), call.path, answer.status) from None
+
+        return await self._transport.send(call, bases, read)
+
+    async def _next(self, task: TaskView) -> TaskView:
+        """The task's next change, or the task as it is after one long poll."""
+        call = self._call(
+            "GET",
+            _path(task.task_id),
+            params={"wait": f"{_POLL_SECONDS:g}", "since": str(task.version)},
+            wait=_POLL_SECONDS,
+            attempts=max(self._attempts, _FOLLOW_ATTEMPTS),
+            repeatable=True,
+        )
+        return await self._ask(TaskView, call)
+
+    async def _uploaded(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: (await self.upload(value)).image_url
+            if isinstance(value, (Path, bytes))
+            else value
+            for name, value in params.items()
+        }
+
+
+def _path(task_id: str) -> str:
+    return f"/api/v1/tasks/{quote(task_id, safe='')}"

@@ -1,0 +1,165 @@
+"""The same client for programs without an event loop; works inside a notebook as well.
+
+with Client() as client:
+    accepted = client.submit("face-mask", {"image_url": Path("still.jpg")})
+    print(client.wait(accepted.task_id).result_url)
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient
+from short_drama.sdk.models import Accepted, AssetView, Status, TaskPage, TaskView
+
+T = TypeVar("T")
+
+
+class Portal:
+    """An event loop on a thread of its own; `run` carries a coroutine there and back.
+
+    A notebook's own loop is busy running the cell, so it cannot be borrowed.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="short-drama client", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return running.result()
+        except BaseException:  # an interrupt of this thread must not leave the work running
+            running.cancel()
+            raise
+
+    @property
+    def closed(self) -> bool:
+        return self._loop.is_closed()
+
+    def close(self) -> None:
+        self.run(self._loop.shutdown_asyncgens())
+        self.run(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class Client:
+    """`AsyncClient`, blocking. Use with `with`, or call `close`; not from two threads at once."""
+
+    def __init__(
+        self,
+        *,
+        gpu_url: str = GPU_URL,
+        cpu_url: str = CPU_URL,
+        timeout: float = 30.0,
+        attempts: int = 4,
+    ) -> None:
+        self._portal = Portal()
+        self._client = AsyncClient(
+            gpu_url=gpu_url, cpu_url=cpu_url, timeout=timeout, attempts=attempts
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Safe to repeat."""
+        if not self._portal.closed:
+            self._portal.run(self._client.close())
+            self._portal.close()
+
+    def upload(self, image: Path | bytes) -> AssetView:
+        return self._portal.run(self._client.upload(image))
+
+    def submit(
+        self,
+        kind: str,
+        params: Mapping[str, Any],
+        *,
+        labels: Mapping[str, str] | None = None,
+        deadline_seconds: int | None = None,
+        consent: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Accepted:
+        return self._portal.run(
+            self._client.submit(
+                kind,
+                params,
+                labels=labels,
+                deadline_seconds=deadline_seconds,
+                consent=consent,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    def get(self, task_id: str) -> TaskView:
+        return self._portal.run(self._client.get(task_id))
+
+    def wait(self, task_id: str, timeout: float | None = None) -> TaskView:
+        return self._portal.run(self._client.wait(task_id, timeout))
+
+    def follow(self, task_id: str) -> Iterator[TaskView]:
+        return self._each(self._client.follow(task_id))
+
+    def list(
+        self,
+        *,
+        status: Status | None = None,
+        kind: str | None = None,
+        label: tuple[str, str] | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> TaskPage:
+        return self._portal.run(
+            self._client.list(status=status, kind=kind, label=label, cursor=cursor, limit=limit)
+        )
+
+    def iterate(
+        self,
+        *,
+        status: Status | None = None,
+        kind: str | None = None,
+        label: tuple[str, str] | None = None,
+    ) -> Iterator[TaskView]:
+        return self._each(self._client.iterate(status=status, kind=kind, label=label))
+
+    def cancel(self, task_id: str) -> TaskView:
+        return self._portal.run(self._client.cancel(task_id))
+
+    def retry(self, task_id: str) -> Accepted:
+        return self._portal.run(self._client.retry(task_id))
+
+    def download(self, source: TaskView | str, path: Path) -> Path:
+        return self._portal.run(self._client.download(source, path))
+
+    def _each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        try:
+            while True:
+                try:
+                    item = self._portal.run(_next(items))
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            if not self._portal.closed:
+                self._portal.run(items.aclose())
+
+
+async def _next(items: AsyncGenerator[T, None]) -> T:
+    return await anext(items)

@@ -1,0 +1,169 @@
+"""HTTP as the client needs it: every call bounded in time, and repeated where that is safe.
+
+A repeat is safe when the call changes nothing, when the service knows it again (by its
+Idempotency-Key or by the bytes themselves), or when no connection was made in the first place.
+"""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import aiohttp
+from pydantic import ValidationError
+
+from short_drama.sdk.errors import ApiError, ServiceUnreachable
+from short_drama.sdk.models import Problem
+
+T = TypeVar("T")
+
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_RETRY_AFTER = 0.2, 5.0, 30.0
+_WHOLE = 10
+"""A call may take this many timeouts as a whole while bytes keep coming."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request; `wait` is how many seconds the service may take over it on purpose."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    data: bytes | None = None
+    wait: float = 0.0
+    repeatable: bool
+    attempts: int
+
+
+class _Again(Exception):
+    """The attempt failed with `error`, and another one may be made after `after` seconds."""
+
+    def __init__(self, error: ApiError | ServiceUnreachable, after: float = 0.0) -> None:
+        super().__init__(str(error))
+        self.error, self.after = error, after
+
+
+class Transport:
+    """Use from one event loop. `timeout`: seconds without a byte before an attempt is given up."""
+
+    def __init__(
+        self, *, timeout: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._timeout, self._sleep = timeout, sleep
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(
+        self,
+        call: Call,
+        bases: Sequence[str],
+        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+    ) -> T:
+        """What `read` makes of the answer; the bases take turns, the first one first.
+
+        Raises ApiError and ServiceUnreachable.
+        """
+        for attempt in itertools.count(1):
+            try:
+                return await self._attempt(call, bases[(attempt - 1) % len(bases)], read)
+            except _Again as again:
+                if attempt >= call.attempts:
+                    raise again.error from None
+                await self._sleep(pause(attempt, again.after))
+        raise AssertionError("itertools.count does not end")
+
+    async def _attempt(
+        self, call: Call, base: str, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
+    ) -> T:
+        try:
+            async with self._opened().request(
+                call.method,
+                base + call.path,
+                params=call.params,
+                headers=call.headers,
+                json=call.json,
+                data=call.data,
+                timeout=self._limits(call),
+            ) as answer:
+                if answer.status >= HTTPStatus.BAD_REQUEST:
+                    raise _refusal(call, await api_error(answer, base), answer.headers)
+                return await read(answer)
+        except aiohttp.InvalidURL:
+            raise ServiceUnreachable(base, "that is not an address") from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            unreachable = ServiceUnreachable(base, _reason(error, self._timeout))
+            unconnected = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+            if call.repeatable or isinstance(error, unconnected):
+                raise _Again(unreachable) from None
+            raise unreachable from None
+
+    def _limits(self, call: Call) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(
+            total=call.wait + self._timeout * _WHOLE,
+            sock_connect=self._timeout,
+            sock_read=call.wait + self._timeout,
+        )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:  # a session belongs to the loop that runs when it is made
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+
+def pause(attempt: int, after: float, *, share: Callable[[], float] = random.random) -> float:
+    """Seconds before the attempt that follows `attempt`: doubling, jittered, never before the
+    service asked to be called again. `share` gives 0 to 1."""
+    backoff = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1))
+    return max(backoff * (0.5 + share() / 2), min(after, _LONGEST_RETRY_AFTER))
+
+
+async def api_error(answer: aiohttp.ClientResponse, base: str) -> ApiError:
+    """The problem in an answer, also where somebody else than the service gave it."""
+    body = await answer.read()
+    try:
+        return ApiError(Problem.model_validate_json(body))
+    except ValidationError:
+        return unexpected(base, answer.url.path, answer.status)
+
+
+def unexpected(base: str, path: str, status: int) -> ApiError:
+    """An answer that this API does not give."""
+    return ApiError(
+        Problem(
+            type="about:blank",
+            title="The answer is not one of short-drama's",
+            status=status,
+            detail=f"{base} gave an answer (status {status}) that is not one of short-drama's",
+            instance=path,
+            code="unexpected_answer",
+            retryable=status == HTTPStatus.SERVICE_UNAVAILABLE,
+            fix="Check the address: something else may be listening there.",
+        )
+    )
+
+
+def _refusal(call: Call, error: ApiError, headers: Mapping[str, str]) -> Exception:
+    busy = error.problem.status == HTTPStatus.SERVICE_UNAVAILABLE and error.problem.retryable
+    return _Again(error, _retry_after(headers)) if busy and call.repeatable else error
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    value = headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else 0.0
+
+
+def _reason(error: Exception, timeout: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} seconds"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "the connection was refused" if error.errno else str(error)
+    return "the connection was lost"

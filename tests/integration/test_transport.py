@@ -1,0 +1,144 @@
+"""The client's transport against a server that misbehaves in every way it must survive."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from short_drama.sdk.errors import ApiError, ServiceUnreachable
+from short_drama.sdk.transport import Call, Transport
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def fine(_: web.Request) -> web.Response:
+    return web.Response(text="fine")
+
+
+async def cut(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
+async def silent(_: web.Request) -> web.Response:
+    await asyncio.sleep(60)
+    return web.Response()
+
+
+async def html(_: web.Request) -> web.Response:
+    return web.Response(text="<h1>Not found</h1>", status=404)
+
+
+def problem(status: int, *, retryable: bool, after: str = "7") -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        body = {
+            "type": "/problems/p", "title": "P", "status": status, "detail": "it is so",
+            "instance": "/", "code": "p", "retryable": retryable,
+        }  # fmt: skip
+        return web.json_response(body, status=status, headers={"Retry-After": after})
+
+    return answer
+
+
+class Script:
+    """A server that gives one answer after the other, and a transport that asks it."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.asked = 0
+        self.pauses: list[float] = []
+        self.transport = Transport(timeout=0.5, sleep=self._note)
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked += 1
+        return await self.answers.pop(0)(request)
+
+    async def _note(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    async def send(self, *answers: Answer, repeatable: bool = True, attempts: int = 3) -> str:
+        self.answers = list(answers)
+        call = Call(method="POST", path="/x", repeatable=repeatable, attempts=attempts)
+        return await self.transport.send(call, [self.url], aiohttp.ClientResponse.text)
+
+
+@pytest.fixture
+async def script() -> AsyncIterator[Script]:
+    script = Script()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", script.answer)
+    async with TestServer(application) as server:
+        script.url = str(server.make_url("")).rstrip("/")
+        yield script
+        await script.transport.close()
+
+
+async def test_a_busy_service_is_asked_again_when_it_says(script: Script) -> None:
+    assert await script.send(problem(503, retryable=True), fine) == "fine"
+    assert script.pauses == [7.0]
+
+
+@pytest.mark.parametrize("failure", [cut, silent])
+async def test_a_lost_answer_is_asked_for_again(script: Script, failure: Answer) -> None:
+    assert await script.send(failure, fine) == "fine"
+    assert len(script.pauses) == 1
+
+
+@pytest.mark.parametrize("failure", [cut, silent, problem(503, retryable=True)])
+async def test_what_is_not_safe_to_repeat_is_not_repeated(script: Script, failure: Answer) -> None:
+    with pytest.raises((ServiceUnreachable, ApiError)):
+        await script.send(failure, fine, repeatable=False)
+    assert script.asked == 1
+
+
+@pytest.mark.parametrize(
+    "refusal", [problem(422, retryable=False), problem(503, retryable=False), html]
+)
+async def test_a_refusal_is_final(script: Script, refusal: Answer) -> None:
+    with pytest.raises(ApiError):
+        await script.send(refusal, fine)
+    assert script.asked == 1
+
+
+async def test_a_service_that_stays_busy_is_an_api_error(script: Script) -> None:
+    busy = problem(503, retryable=True, after="soon")
+    with pytest.raises(ApiError, match="it is so"):
+        await script.send(busy, busy, busy)
+    assert script.asked == 3
+
+
+async def test_silence_has_a_limit_and_is_named(script: Script) -> None:
+    with pytest.raises(ServiceUnreachable, match=r"no answer within 0\.5 seconds"):
+        await script.send(silent, attempts=1)
+
+
+async def test_an_answer_of_somebody_else_is_recognised(script: Script) -> None:
+    with pytest.raises(ApiError) as error:
+        await script.send(html)
+    assert (error.value.code, error.value.problem.status) == ("unexpected_answer", 404)
+
+
+async def test_nobody_there_is_repeated_even_if_the_call_may_not_be(script: Script) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    call = Call(method="POST", path="/x", repeatable=False, attempts=4)
+    script.answers = [fine]
+    text = await script.transport.send(call, [gone, script.url], aiohttp.ClientResponse.text)
+    assert text == "fine"
+    with pytest.raises(ServiceUnreachable, match="refused") as error:
+        await script.transport.send(call, [gone], aiohttp.ClientResponse.text)
+    assert error.value.url == gone
+    assert len(script.pauses) == 1 + 3
+
+
+async def test_no_address_is_unreachable_at_once(script: Script) -> None:
+    call = Call(method="GET", path="/x", repeatable=True, attempts=4)
+    with pytest.raises(ServiceUnreachable, match="not an address"):
+        await script.transport.send(call, ["nonsense"], aiohttp.ClientResponse.text)
+    assert script.pauses == []

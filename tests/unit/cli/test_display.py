@@ -1,0 +1,82 @@
+"""What the command says of tasks."""
+
+from typing import Any
+
+import pytest
+
+from short_drama.cli import display
+from short_drama.sdk.models import TaskView
+
+
+def a_task(**changes: Any) -> TaskView:
+    members = {
+        "task_id": "t-1",
+        "status": "pending",
+        "kind": "face-mask",
+        "job_type": "/api/v1/face-mask/jobs",
+        "created_at": 0.0,
+        "updated_at": 0.0,
+        "version": 1,
+        "request": {"image_url": "asset:uploads/1.png"},
+        "urls": {"self": "s", "events": "e", "cancel": "c"},
+    }
+    return TaskView.model_validate({**members, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "face-mask: waiting"),
+        (
+            {"queue_position": 3, "eta_seconds": 12.4},
+            "face-mask: waiting, number 3 in the queue, about 12 s to go",
+        ),
+        ({"status": "processing"}, "face-mask: processing"),
+        ({"status": "processing", "stage": "running"}, "face-mask: running"),
+        ({"status": "failed"}, "face-mask: failed"),
+    ],
+)
+def test_a_task_in_words(changes: dict[str, Any], words: str) -> None:
+    assert display.in_words(a_task(**changes)) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-1, "0 s"), (59, "59 s"), (60, "1 min"), (7199, "1 h"), (7200, "2 h"), (5 * 86400, "5 d")],
+)
+def test_ages_have_one_unit(seconds: float, words: str) -> None:
+    assert display.age(seconds) == words
+
+
+def test_the_end_tells_what_the_engine_wants_known(capsys: pytest.CaptureFixture[str]) -> None:
+    account = {"note": "Framing preview.", "warnings": ["turned 30 degrees apart"]}
+    display.print_end(
+        a_task(
+            status="completed",
+            engine="local-preview",
+            result_url="http://host/assets/1.png",
+            timings={"total_seconds": 0.5},
+            provenance=account,
+        )
+    )
+    said = capsys.readouterr()
+    assert said.out == (
+        "face-mask t-1 completed in 0.50 s by local-preview\nhttp://host/assets/1.png\n"
+    )
+    assert said.err == "Note: Framing preview.\nNote: turned 30 degrees apart\n"
+
+
+def test_labels_and_errors_are_not_read_as_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    error = {"code": "x", "message": "no [bold]face[/bold] here"}
+    display.print_table([a_task(status="failed", error=error, labels={"shot": "[red]"})])
+    said = capsys.readouterr().out
+    assert "no [bold]face[/bold] here" in said
+    assert "shot=[red]" in said
+
+
+def test_the_details_of_a_task(capsys: pytest.CaptureFixture[str]) -> None:
+    display.print_details(a_task(status="completed", engine="local-faces", labels={"shot": "2"}))
+    said = capsys.readouterr().out
+    assert "asset:uploads/1.png" in said
+    assert "shot=2" in said
+    assert "error" not in said
