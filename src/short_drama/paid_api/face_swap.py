@@ -6,7 +6,7 @@ Boxes and ellipses are in pixels of the upright image. Faces are numbered from t
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from short_drama.domain.errors import FaceIndexOutOfRange, NoFaceFound, RequestUnsupported
 
@@ -57,86 +57,142 @@ class Face:
     ellipse: Ellipse
 
 
-def left_to_right(faces: Sequence[Face]) -> list[Face]:
+AnyFace = TypeVar("AnyFace", bound=Face)
+
+
+def left_to_right(faces: Sequence[AnyFace]) -> list[AnyFace]:
     return sorted(faces, key=lambda face: (face.box.centre, face.box.width))
 
 
-def choose_face(faces: Sequence[Face], index: int) -> int:
-    """The index itself, once it is known to exist. Raises NoFaceFound, FaceIndexOutOfRange."""
-    _require_faces(faces)
-    if index >= len(faces):
-        number = "1 face was" if len(faces) == 1 else f"{len(faces)} faces were"
+def choose_face(faces: Sequence[Face], index: int, *, picture: str = "image_url") -> int:
+    """The index itself, once it is known to exist; `picture` is the field to blame for no faces.
+
+    Raises NoFaceFound, FaceIndexOutOfRange.
+    """
+    _require_faces(faces, picture)
+    if not 0 <= index < len(faces):
         raise FaceIndexOutOfRange(
-            f"face_index is {index}, but {number} found",
+            f"face_index is {index}, but {_number(faces)} found",
             field="face_index",
             fix=f"Give a number from 0, the leftmost, to {len(faces) - 1}.",
         )
     return index
 
 
-_ORDINALS: Final = {
-    "first": 0, "1st": 0, "one": 0, "第一": 0, "second": 1, "2nd": 1, "第二": 1,
-    "third": 2, "3rd": 2, "第三": 2, "fourth": 3, "4th": 3, "第四": 3, "fifth": 4, "5th": 4,
-    "第五": 4,
-}  # fmt: skip
-_LEFT: Final = re.compile(r"\bleft(most)?\b|左")
-_RIGHT: Final = re.compile(r"\bright(most)?\b|右")
-_MIDDLE: Final = re.compile(r"\b(middle|cent(re|er)|central)\b|中间|中央|正中")
-_LARGEST: Final = re.compile(r"\b(largest|biggest|closest|nearest)\b|最大|最近")
-_SMALLEST: Final = re.compile(r"\b(smallest|furthest|farthest)\b|最小|最远")
+_FROM: Final = {"left": "the left", "right": "the right", "largest": "size", "smallest": "size"}
+_DIGITS: Final = "一二三四五六七八九十"
+_ORDINALS: Final = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
+
+
+def _english(words: str) -> str:
+    """Whole words: `right` is not in `bright`, but may stand beside a Chinese sign."""
+    return rf"(?<![a-z0-9])(?:{words})(?![a-z0-9])"
+
+
+# Every word must be known. To overlook one ("not the left one", "the left man's friend") would be
+# to mask the wrong person.
+_WORDS: Final = re.compile(
+    "|".join(
+        f"(?P<{meaning}>{_english(english)}|{chinese})"
+        for meaning, english, chinese in (
+            ("left", r"left[ -]to[ -]right|left(?:[ -]?most)?", "从?左(?:往|到|向|至)右|左"),
+            ("right", r"right[ -]to[ -]left|right(?:[ -]?most)?", "从?右(?:往|到|向|至)左|右"),
+            ("middle", "middle|cent(?:re|er)|central", "中间|中央|正中"),
+            ("largest", "largest|biggest|closest|nearest", "最大|最近"),
+            ("smallest", "smallest|furthest|farthest", "最小|最远"),
+            ("last", "last", "最后|倒数第一"),
+            (
+                "nth",
+                rf"{'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)",
+                r"(?:第|(?<=[左右]))(?:[一二三四五六七八九十](?![一二三四五六七八九十])|\d+)",
+            ),
+            (
+                "filler",
+                "the|face|person|one|in|on|at|of|from|by|side|counted|counting",
+                "一?[个张位]|[边侧面数起从的人脸在最那]",
+            ),
+            ("unknown", "[a-z0-9']+", r"[^\W_]"),
+        )
+    )
+)
 _UNDERSTOOD: Final = (
     "left, right, middle, largest, smallest, 'second from the left', 'third from the right', "
     "or in Chinese 左, 右, 中间, 最大, 最小, 左边第二个"
 )
 
 
-def choose_face_by_words(faces: Sequence[Face], words: str) -> int:
+def choose_face_by_words(faces: Sequence[Face], words: str, *, picture: str = "image_url") -> int:
     """The index of the face that a short description means.
 
     Raises NoFaceFound, FaceIndexOutOfRange, and RequestUnsupported for a wording that is not
-    understood: guessing would mask the wrong person.
+    understood in full: guessing would mask the wrong person.
     """
-    _require_faces(faces)
-    text = words.lower()
-    meanings = [
-        name
-        for name, pattern in (
-            ("left", _LEFT), ("right", _RIGHT), ("middle", _MIDDLE),
-            ("largest", _LARGEST), ("smallest", _SMALLEST),
-        )
-        if pattern.search(text)
-    ]  # fmt: skip
-    place = next((at for word, at in _ORDINALS.items() if _says(text, word)), None)
-    if place is not None and meanings in ([], ["left"], ["right"]):
-        choose_face(faces, place)
-        return len(faces) - 1 - place if meanings == ["right"] else place
-    if place is not None or len(meanings) != 1:
-        raise RequestUnsupported(
-            f"{words!r} does not say which face is meant in words the local engine knows",
+    _require_faces(faces, picture)
+    said = [(m.lastgroup or "", m.group()) for m in _WORDS.finditer(words.lower())]
+    if unknown := [word for meaning, word in said if meaning == "unknown"]:
+        named = ", ".join(map(repr, unknown[:5]))
+        raise _not_understood(f"the local engine does not know {named}")
+    places = [_place(word) for meaning, word in said if meaning == "nth"]
+    orders = {meaning for meaning, _ in said} - {"filler", "nth"}
+    order = "+".join(orders) or "left"
+    known = _FROM if places else [*_FROM, "middle", "last"]
+    if order not in known or len(places) > 1 or not (orders or places):
+        raise _not_understood(f"{words!r} does not say which one face is meant")
+    if order == "middle":
+        return _middle(faces)
+    if order == "last":
+        return len(faces) - 1
+    return _nth(faces, order, places[0] if places else 0)
+
+
+def _place(word: str) -> int:
+    """Counted from 0: `second`, `2nd`, `第二`, `第2` and `二` are all 1."""
+    if word in _ORDINALS:
+        return _ORDINALS.index(word)
+    if digits := re.search(r"\d+", word):
+        return int(digits.group()) - 1
+    return _DIGITS.index(word[-1])
+
+
+def _middle(faces: Sequence[Face]) -> int:
+    if len(faces) % 2 == 0:
+        raise _not_understood(f"of {len(faces)} faces none is in the middle")
+    return len(faces) // 2
+
+
+def _nth(faces: Sequence[Face], order: str, place: int) -> int:
+    """`faces` go from the left; of equally large ones the left one counts first."""
+    if not 0 <= place < len(faces):
+        raise FaceIndexOutOfRange(
+            f"number {place + 1} from {_FROM[order]} was asked for, but {_number(faces)} found",
             field="face_position_prompt",
-            fix=f"Use one of: {_UNDERSTOOD}; or face_index.",
         )
-    return _by_meaning(faces, meanings[0])
-
-
-def _by_meaning(faces: Sequence[Face], meaning: str) -> int:
-    sizes = [face.box.width * face.box.height for face in faces]
+    indices = range(len(faces))
+    areas = [face.box.width * face.box.height for face in faces]
     return {
-        "left": 0,
-        "right": len(faces) - 1,
-        "middle": (len(faces) - 1) // 2,
-        "largest": sizes.index(max(sizes)),
-        "smallest": sizes.index(min(sizes)),
-    }[meaning]
+        "left": lambda: indices[place],
+        "right": lambda: indices[-1 - place],
+        "largest": lambda: sorted(indices, key=lambda i: -areas[i])[place],
+        "smallest": lambda: sorted(indices, key=lambda i: areas[i])[place],
+    }[order]()
 
 
-def _says(text: str, word: str) -> bool:
-    return word in text if not word.isascii() else bool(re.search(rf"\b{word}\b", text))
+def _not_understood(why: str) -> RequestUnsupported:
+    return RequestUnsupported(
+        why, field="face_position_prompt", fix=f"Use one of: {_UNDERSTOOD}; or face_index."
+    )
 
 
-def _require_faces(faces: Sequence[Face]) -> None:
+def _number(faces: Sequence[Face]) -> str:
+    return "1 face was" if len(faces) == 1 else f"{len(faces)} faces were"
+
+
+def _require_faces(faces: Sequence[Face], picture: str) -> None:
     if not faces:
         raise NoFaceFound(
             "no face was found in the image",
+            field=picture,
             fix="Use a picture with a face at least 20 pixels wide, not covered or turned away.",
         )

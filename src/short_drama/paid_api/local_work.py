@@ -132,14 +132,16 @@ class FullFaceSwapWork:
     def _swap(self, scene: Pixels, actor: Pixels, job: Job) -> FullySwapped:
         request = cast("FullFaceSwapRequest", job.order.request)
         faces = self._faces.find(scene)
-        chosen = choose_face(faces, request.face_index)
+        chosen = choose_face(faces, request.face_index, picture="source_image_url")
         swapped = self._faces.swap(scene, faces[chosen], actor)
         masked = Masked(self._faces.mask(scene, faces[chosen]), Found(faces, chosen))
         return FullySwapped(swapped, masked)
 
     async def publish(self, job: Job, made: FullySwapped) -> Outcome:
-        mask_key = await _publish(self._assets, job, made.masked.image, suffix="_mask.png")
-        key = await _publish(self._assets, job, made.swapped.image, suffix=".jpg")
+        mask_key, key = await asyncio.gather(
+            _publish(self._assets, job, made.masked.image, suffix="_mask.png"),
+            _publish(self._assets, job, made.swapped.image, suffix=".jpg"),
+        )
         details = made.masked.found.to_json()
         details |= {"mask_key": mask_key, "warnings": list(made.swapped.warnings)}
         return Outcome(result_key=key, details=details)

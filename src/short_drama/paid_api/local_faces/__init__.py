@@ -18,11 +18,18 @@ from short_drama.paid_api.local_faces.fill import WARNING, fill_mask
 from short_drama.paid_api.local_faces.landmarks import Landmarks, Mesh
 from short_drama.paid_api.local_faces.swap import swap_face, warnings
 
-__all__ = ["LocalFaces", "Swapped"]
+__all__ = ["LocalFace", "LocalFaces", "Swapped"]
 
 _PRESENT: Final = 0.5
 """Below this, the landmarks are not to be trusted: mask from the box, refuse to swap."""
 _CLEAR: Final = "Use a picture in which the face is sharp, uncovered and seen from the front."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalFace(Face):
+    """A face with its landmarks, so that a swap need not fit them again."""
+
+    mesh: Mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +47,23 @@ class LocalFaces:
         self._detector = Detector(models)
         self._landmarks = Landmarks(models)
 
-    def find(self, image: Pixels) -> list[Face]:
+    def find(self, image: Pixels) -> list[LocalFace]:
         """Every face, from the left, with the ellipse that would mask it."""
-        return left_to_right(
-            [Face(box, self._ellipse(image, box)) for box in self._detector.find(image)]
-        )
+        return left_to_right([self._face(image, box) for box in self._detector.find(image)])
 
     def mask(self, image: Pixels, face: Face) -> Pixels:
         """The picture with the face painted over."""
         return ellipses.paint(image, face.ellipse)
 
-    def swap(self, scene: Pixels, face: Face, actor: Pixels) -> Swapped:
-        """The scene with the actor's face in place of `face`.
+    def swap(self, scene: Pixels, face: LocalFace, actor: Pixels) -> Swapped:
+        """The scene with the actor's face in place of `face`, which `find` found in it.
 
         Raises NoFaceFound or FaceUnclear, naming the field of the picture at fault.
         """
-        mesh = self._clear_mesh(scene, face.box, "source_image_url")
+        _require_clear(face.box, face.mesh, "source_image_url")
         actor_mesh = self._actor_mesh(actor)
-        image = swap_face(scene, mesh, actor, actor_mesh)
-        return Swapped(image, face.ellipse, warnings(mesh, actor_mesh))
+        image = swap_face(scene, face.mesh, actor, actor_mesh)
+        return Swapped(image, face.ellipse, warnings(face.mesh, actor_mesh))
 
     def fill(self, masked: Pixels, actor: Pixels, hole: Ellipse | None = None) -> Swapped:
         """The masked picture with the actor's face in the hole, found if not given.
@@ -69,9 +74,10 @@ class LocalFaces:
         image = fill_mask(masked, ellipse, actor, self._actor_mesh(actor))
         return Swapped(image, ellipse, (WARNING,))
 
-    def _ellipse(self, image: Pixels, box: FaceBox) -> Ellipse:
+    def _face(self, image: Pixels, box: FaceBox) -> LocalFace:
         mesh = self._landmarks.fit(image, box)
-        return ellipses.of_mesh(mesh) if mesh.presence >= _PRESENT else ellipses.of_box(box)
+        clear = mesh.presence >= _PRESENT
+        return LocalFace(box, ellipses.of_mesh(mesh) if clear else ellipses.of_box(box), mesh)
 
     def _actor_mesh(self, actor: Pixels) -> Mesh:
         """Of the largest face: a portrait may have others behind it."""
@@ -79,14 +85,15 @@ class LocalFaces:
         if not boxes:
             raise NoFaceFound("no face was found", field="target_face_url", fix=_CLEAR)
         largest = max(boxes, key=lambda box: box.width * box.height)
-        return self._clear_mesh(actor, largest, "target_face_url")
-
-    def _clear_mesh(self, image: Pixels, box: FaceBox, field: str) -> Mesh:
-        mesh = self._landmarks.fit(image, box)
-        if mesh.presence < _PRESENT:
-            raise FaceUnclear(
-                f"the face at {box.left},{box.top} is turned away, covered or blurred",
-                field=field,
-                fix=_CLEAR,
-            )
+        mesh = self._landmarks.fit(actor, largest)
+        _require_clear(largest, mesh, "target_face_url")
         return mesh
+
+
+def _require_clear(box: FaceBox, mesh: Mesh, field: str) -> None:
+    if mesh.presence < _PRESENT:
+        raise FaceUnclear(
+            f"the face at {box.left},{box.top} is turned away, covered or blurred",
+            field=field,
+            fix=_CLEAR,
+        )

@@ -76,36 +76,33 @@ def match_skin(part: Pixels, scene: Pixels, skin: Mask) -> Pixels:
 
 
 def multiband(part: Pixels, scene: Pixels, mask: Mask, *, feather: float) -> Pixels:
-    """Blend with a Laplacian pyramid: fine detail changes over a short way, light over a long."""
+    """Blend with a Laplacian pyramid: fine detail changes over a short way, light over a long.
+
+    The pyramid is linear, so one of what the part adds to the scene does for both.
+    """
     weight = _feathered(mask, feather)
-    bands = max(1, min(_BANDS, int(np.log2(max(min(mask.shape), 2))) - 2))
-    top, bottom = part.astype(np.float32), scene.astype(np.float32)
+    added = np.asarray(cv2.subtract(part, scene, dtype=cv2.CV_32F), np.float32)
     layers = []
-    for _ in range(bands):
-        top_low, bottom_low = cv2.pyrDown(top), cv2.pyrDown(bottom)
-        size = (top.shape[1], top.shape[0])
-        detail = _mix(
-            top - cv2.pyrUp(top_low, dstsize=size), bottom - cv2.pyrUp(bottom_low, dstsize=size),
-            weight,
-        )  # fmt: skip
-        layers.append(detail)
-        top, bottom, weight = (
-            np.asarray(each, np.float32) for each in (top_low, bottom_low, cv2.pyrDown(weight))
-        )
-    result = _mix(top, bottom, weight)
+    for _ in range(_bands(mask.shape)):
+        low = np.asarray(cv2.pyrDown(added), np.float32)
+        layers.append(_weighted(added - cv2.pyrUp(low, dstsize=added.shape[1::-1]), weight))
+        added, weight = low, np.asarray(cv2.pyrDown(weight), np.float32)
+    blend = _weighted(added, weight)
     for detail in reversed(layers):
-        size = (detail.shape[1], detail.shape[0])
-        result = np.asarray(cv2.pyrUp(result, dstsize=size), np.float32) + detail
+        blend = np.asarray(cv2.pyrUp(blend, dstsize=detail.shape[1::-1]), np.float32)
+        blend += detail
     # The widest bands reach far beyond the mask; what is away from the seam stays as it was.
     near = 1 - _feathered(cv2.bitwise_not(mask), _REACH * feather)
-    result = _mix(result, scene.astype(np.float32), near)
-    blended: Pixels = np.clip(result + 0.5, 0, 255).astype(np.uint8)
-    return blended
+    return np.asarray(cv2.add(scene, _weighted(blend, near), dtype=cv2.CV_8U), np.uint8)
 
 
-def _mix(top: Plane, bottom: Plane, weight: Plane) -> Plane:
-    mixed: Plane = bottom + (top - bottom) * weight[..., None]
-    return mixed
+def _bands(shape: tuple[int, ...]) -> int:
+    return max(1, min(_BANDS, int(np.log2(max(min(shape), 2))) - 2))
+
+
+def _weighted(planes: Plane, weight: Plane) -> Plane:
+    """OpenCV multiplies three channels by three twice as fast as NumPy broadcasts one."""
+    return np.asarray(cv2.multiply(planes, cv2.merge([weight] * 3)), np.float32)
 
 
 def _feathered(mask: cv2.typing.MatLike, feather: float) -> Plane:

@@ -1,0 +1,30 @@
+"""Tasks and pictures for tests."""
+
+import io
+from typing import Any
+
+from PIL import Image
+
+from short_drama.domain.task import Task
+
+NOW = 1_000_000.0
+
+
+def a_task(task_id: str = "t1", **changes: Any) -> Task:
+    """A pending camera-angle task of the local owner, created at NOW."""
+    members: dict[str, Any] = {
+        "task_id": task_id,
+        "kind": "camera-angle",
+        "owner": "local",
+        "request": {"image_url": "asset:uploads/local/a.png", "zoom": 1},
+        "request_hash": "0" * 64,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return Task(**(members | changes))
+
+
+def png(width: int = 64, height: int = 48, colour: tuple[int, int, int] = (200, 120, 40)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(buffer, "PNG")
+    return buffer.getvalue()
