@@ -96,7 +96,7 @@ class TaskPage:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What a pending task has before it: its place in its lane's queue (1 is next) and the
-    median seconds one task of its lane takes, None before any has finished."""
+    median seconds one task of its kind takes, None before any has finished."""
 
     position: int
     seconds_each: float | None

@@ -243,13 +243,14 @@ class Failure:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a failure leniently: another writer may know more members or fewer."""
+        after = data.get("after")
         return cls(
             code=str(data.get("code", InternalError.code)),
             message=str(data.get("message", "")),
             retryable=bool(data.get("retryable", False)),
             field=data.get("field"),
             fix=data.get("fix"),
-            after=data.get("after"),
+            after=after if isinstance(after, int | float) else None,
         )
 
     def to_json(self) -> dict[str, Any]:

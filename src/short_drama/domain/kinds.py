@@ -33,13 +33,16 @@ class Lane(StrEnum):
 
 
 class Strict(BaseModel):
-    """Unknown fields and wrong types are mistakes to report, not to guess about."""
+    """Unknown fields and wrong types are mistakes to report, not to guess about.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    NaN and infinities are as well: pydantic reads them, but no JSON answer can carry them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def _image_reference(value: str) -> str:
-    if not re.match(r"(https?://|s3://|asset:)[^\s]+$", value):
+    if not re.fullmatch(r"(https?://|s3://|asset:)\S+", value):
         raise PydanticCustomError(
             "image_reference",
             "is neither an http(s) URL, nor s3:// in our bucket, nor asset:<key> of an upload",

@@ -120,10 +120,10 @@ class Task:
         """When the sweeper should next look at this task; None once it has ended."""
         if self.status.is_terminal:
             return None
-        held = self.lease_until if self.status is TaskStatus.PROCESSING else None
-        return min(
-            (at for at in (self.outbox_due, held, self.deadline) if at is not None), default=None
-        )
+        send_at = self.outbox_due
+        if self.status is TaskStatus.PROCESSING:  # sent again only once its lease is over as well
+            send_at = max((at for at in (send_at, self.lease_until) if at is not None), default=None)
+        return min((at for at in (send_at, self.deadline) if at is not None), default=None)
 
     # --- Changes ---------------------------------------------------------------------------
 

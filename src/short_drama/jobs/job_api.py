@@ -71,9 +71,10 @@ def _install_jobs(
         return JSONResponse(job_view(job, assets))
 
     @app.delete("/api/v1/jobs/{job_id}", tags=["jobs"], summary="Cancel a job", responses=one)
-    async def cancel_job(job_id: str) -> JSONResponse:
+    async def cancel_job(job_id: str, request: Request) -> JSONResponse:
         job = find(job_id)
-        await runner.cancel(job)
+        attempt = int(_number(request, "Task-Attempt", default=job.attempt))
+        await runner.cancel(job, attempt=attempt)
         return JSONResponse(job_view(job, assets))
 
     for kind in kinds:

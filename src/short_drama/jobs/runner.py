@@ -48,6 +48,8 @@ class Job:
 
     order: JobOrder
     job_id: str
+    attempt: int = 1
+    """The latest attempt that asked for it; an earlier one has lost it."""
     status: str = "pending"
     stage: str = "queued"
     progress: float = 0.0
@@ -137,8 +139,9 @@ class JobRunner:
         """Start a job, or join the one that runs or succeeded under the same key."""
         known = self._by_key.get(order.key)
         if known is not None and known.status not in ("failed", "cancelled"):
+            known.attempt = max(known.attempt, order.attempt)
             return known
-        job = Job(order, job_id_for(order.key, order.attempt))
+        job = Job(order, job_id_for(order.key, order.attempt), order.attempt)
         while job.job_id in self._jobs:  # a client that retries without counting attempts
             job.job_id = job_id_for(job.job_id, order.attempt)
         self._jobs[job.job_id] = self._by_key[order.key] = job
@@ -163,11 +166,16 @@ class JobRunner:
                     while not job.ended:
                         await job.changed()
 
-    async def cancel(self, job: Job) -> None:
-        """Stop the job; its end is recorded when this returns. Ended jobs stay as they are."""
+    async def cancel(self, job: Job, *, attempt: int | None = None) -> None:
+        """Stop the job; its end is recorded when this returns. Ended jobs stay as they are, and
+        so do those that a later attempt than `attempt` has joined."""
+        if attempt is not None and attempt < job.attempt:
+            return
         if run := self._runs.get(job):
             run.cancel()
             await asyncio.wait([run])
+            if not job.ended:  # it had not taken its first step
+                self._end_cancelled(job)
 
     # --- One run ---------------------------------------------------------------------------
 
@@ -175,7 +183,7 @@ class JobRunner:
         try:
             outcome = await self._stages(job)
         except asyncio.CancelledError:
-            self._end(job, "cancelled", failure=Failure.of(JobCancelled("the job was cancelled")))
+            self._end_cancelled(job)
             raise
         except ShortDramaError as error:
             self._end(job, "failed", failure=Failure.of(error))
@@ -208,6 +216,9 @@ class JobRunner:
         job.report(stage=name)
         with metrics.JOB_SECONDS.labels(job.order.kind, name).time():
             yield
+
+    def _end_cancelled(self, job: Job) -> None:
+        self._end(job, "cancelled", failure=Failure.of(JobCancelled("the job was cancelled")))
 
     def _end(
         self,

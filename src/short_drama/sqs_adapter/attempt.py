@@ -74,7 +74,7 @@ class Attempt:
 
     async def _stop_job(self) -> None:
         if self._job_id is not None:
-            await self._jobs.cancel(self._job_id)
+            await self._jobs.cancel(self._job_id, self._number)
 
     async def _follow_job(self) -> Outcome | Failure:
         for _ in range(_RESUBMITS):

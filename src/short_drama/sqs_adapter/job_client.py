@@ -86,10 +86,12 @@ class JobClient:
             if version is None or (repeated and quick):
                 await asyncio.sleep(self._poll)
 
-    async def cancel(self, job_id: str) -> None:
-        """Best effort: a service that is gone has stopped the job already."""
+    async def cancel(self, job_id: str, attempt: int) -> None:
+        """Stop the job, unless a later attempt has joined it. Best effort: a service that is
+        gone has stopped the job already."""
         with contextlib.suppress(Unavailable, InternalError):
-            await self._call("DELETE", f"/api/v1/jobs/{job_id}")
+            headers = {"Task-Attempt": str(attempt)}
+            await self._call("DELETE", f"/api/v1/jobs/{job_id}", headers=headers)
 
     async def _look(self, job_id: str, version: int | None) -> Mapping[str, Any]:
         params = {} if version is None else {"wait": LONG_POLL_SECONDS, "since": version}

@@ -1,19 +1,24 @@
 """Assets as files, each with its content type and metadata in a small file beside it.
 
 A file appears under its key whole or not at all: it is written under a temporary name, flushed to
-the disk, and then linked to its key, which fails when the key is taken.
+the disk, and then linked to its key, under the lock of its folder.
 """
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from short_drama.domain.errors import AssetNotFound, Unavailable
 from short_drama.ports import AssetExists, AssetInfo
+
+
+_LONGEST_NAME = 255
+"""Bytes that file systems allow in one name."""
 
 
 class EmbeddedAssetStore:
@@ -46,17 +51,20 @@ class EmbeddedAssetStore:
     # --- In threads ------------------------------------------------------------------------
 
     def _put(self, key: str, data: bytes, facts: bytes) -> None:
-        target = self._path(self._files, key)
+        target, beside = self._path(self._files, key), self._path(self._facts, key)
         if target.exists():
             raise AssetExists(key)
         try:
-            # Facts first: an asset that can be seen has them. The loser of a race for the key
-            # must not change the winner's facts, so they are created exclusively as well.
-            with contextlib.suppress(FileExistsError):
-                _create(self._path(self._facts, key), facts)
-            _create(target, data)
-        except FileExistsError:
-            raise AssetExists(key) from None
+            with _written(target, data) as file, _written(beside, facts) as facts_file:
+                with _locked(target.parent):
+                    if target.exists():
+                        raise AssetExists(key)
+                    # Facts first: an asset that can be seen has them. A put that was cut short
+                    # may have left others.
+                    facts_file.replace(beside)
+                    _flush(beside.parent)
+                    target.hardlink_to(file)
+                _flush(target.parent)
         except OSError as error:
             raise Unavailable(f"the asset folder cannot be written: {error.strerror}") from error
 
@@ -83,7 +91,10 @@ class EmbeddedAssetStore:
 
     def _path(self, folder: Path, key: str) -> Path:
         parts = PurePosixPath(key).parts
-        if not parts or key.startswith("/") or ".." in parts or "\0" in key or len(key) > 900:
+        longest = max((len(part.encode()) for part in parts), default=0)
+        if key.startswith("/") or ".." in parts or "\0" in key or len(key) > 900:
+            raise _not_found(key)
+        if not 1 <= longest <= _LONGEST_NAME:
             raise _not_found(key)
         return folder.joinpath(*parts)
 
@@ -92,8 +103,9 @@ def _not_found(key: str) -> AssetNotFound:
     return AssetNotFound(f"there is no asset {key[:200]!r}", fix="Upload it first.")
 
 
-def _create(path: Path, data: bytes) -> None:
-    """Create the file durably, or raise FileExistsError; never leave half of it."""
+@contextlib.contextmanager
+def _written(path: Path, data: bytes) -> Iterator[Path]:
+    """A file of the data, on the disk under a temporary name beside `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}")
     try:
@@ -101,11 +113,29 @@ def _create(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.link(temporary, path)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        yield descriptor
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other threads and processes that do the same out; closing unlocks."""
+    with _opened(folder) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+def _flush(folder: Path) -> None:
+    """Make the folder's names durable."""
+    with _opened(folder) as descriptor:
+        os.fsync(descriptor)

@@ -86,8 +86,8 @@ class Database:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        while self._waiting:
-            await asyncio.wait([write.answer for write in self._waiting])
+        with contextlib.suppress(Unavailable):
+            await self.write(lambda _: None)  # behind all that were asked for
         self._writing.cancel()
         await asyncio.wait([self._writing])
         self._committer.shutdown()
@@ -232,5 +232,8 @@ def _answer(answer: "asyncio.Future[Any]", outcome: Any) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
+        # Its own class is what SQLite says of a damaged file; other subclasses are our mistakes.
+        if type(error) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
+            raise
         raise Unavailable(f"the task database cannot serve: {error}") from error

@@ -1,5 +1,6 @@
 """A queue as rows of the `messages` table, with the promises of SQS."""
 
+import math
 import sqlite3
 import time
 import uuid
@@ -48,14 +49,15 @@ class EmbeddedTaskQueue:
         with self._wakeups.listen(self._name) as bell:
             while True:
                 # An idle queue is looked at by a reader: no transaction, no fsync.
-                if self._database.look(self._has_visible):
+                visible_at = self._database.look(self._next_visible)
+                if visible_at <= self._clock():
                     delivery = await self._database.write(lambda db: self._take(db, lease))
                     if delivery is not None:
                         return delivery
-                left = until - self._clock()
-                if left <= 0:
+                now = self._clock()
+                if now >= until:
                     return None
-                await bell.wait(left)
+                await bell.wait(max(min(until, visible_at) - now, 0.0))
 
     async def extend(self, delivery: Delivery, *, lease: float) -> None:
         await self._set_visible(delivery, lease)
@@ -86,12 +88,12 @@ class EmbeddedTaskQueue:
 
     # --- Statements ------------------------------------------------------------------------
 
-    def _has_visible(self, db: sqlite3.Connection) -> bool:
-        row = db.execute(
-            "SELECT 1 FROM messages WHERE queue = ? AND visible_at <= ? LIMIT 1",
-            (self._name, self._clock()),
+    def _next_visible(self, db: sqlite3.Connection) -> float:
+        """When there is something to take: a time that may have passed, or never."""
+        (at,) = db.execute(
+            "SELECT min(visible_at) FROM messages WHERE queue = ?", (self._name,)
         ).fetchone()
-        return row is not None
+        return math.inf if at is None else float(at)
 
     def _take(self, db: sqlite3.Connection, lease: float) -> Delivery | None:
         now = self._clock()

@@ -1,0 +1,373 @@
+"""The promises of `ports.TaskStore`, and of `advance` on it, on every backend."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from short_drama.domain.errors import (
+    EngineFailed,
+    Failure,
+    InvalidRequest,
+    TaskConflict,
+    TaskNotFound,
+    Unavailable,
+)
+from short_drama.domain.kinds import Lane
+from short_drama.domain.task import Outcome, Task, TaskStatus
+from short_drama.ports import StaleTask, TaskExists, TaskFilter, TaskStore, advance
+from tests.contract.conftest import Ports
+from tests.samples import NOW, a_task
+
+FAILURE = Failure.of(EngineFailed("broken", field="prompt", fix="change it"))
+
+
+async def stored(store: TaskStore, *tasks: Task) -> list[Task]:
+    return [await store.create(task) for task in tasks]
+
+
+async def listed(store: TaskStore, **where: Any) -> list[str]:
+    page = await store.list(TaskFilter(**where), cursor=None, limit=100)
+    return [task.task_id for task in page.tasks]
+
+
+def ids(tasks: Sequence[Task]) -> list[str]:
+    return [task.task_id for task in tasks]
+
+
+# --- Create and get -----------------------------------------------------------------------
+
+
+async def test_an_unknown_task_is_none(store: TaskStore) -> None:
+    assert await store.get("nothing") is None
+
+
+async def test_a_created_task_reads_back_as_version_1(store: TaskStore) -> None:
+    full = a_task(
+        labels={"episode": "三", "empty": ""},
+        consent={"granted_by": "A"},
+        sources={"image_url": "https://a/b.png"},
+        deadline=NOW + 0.125,
+        request={"image_url": "asset:k", "zoom": 1, "cfg": 1.5, "nested": {"a": [1, None]}},
+    )
+    created = await store.create(full)
+    assert created == replace(full, version=1)
+    assert await store.get("t1") == created
+
+
+async def test_a_task_in_any_state_reads_back(store: TaskStore) -> None:
+    held = a_task("held").claim("alice", now=NOW, lease=60)
+    told = held.keep("alice", 1, now=NOW, lease=60, stage="running", progress=0.5)
+    done = held.complete(
+        "alice", 1, Outcome(result_key="k", details={"seed": 7}, cost={"usd": 0.02}), now=NOW
+    )
+    for task in (told, done, held.fail("alice", 1, FAILURE, now=NOW), held.cancel(now=NOW)):
+        named = replace(task, task_id=task.status)
+        assert await store.create(named) == await store.get(named.task_id)
+
+
+async def test_a_second_task_with_the_same_id_is_refused_and_shown_the_first(
+    store: TaskStore,
+) -> None:
+    first = await store.create(a_task(owner="one"))
+    with pytest.raises(TaskExists) as refused:
+        await store.create(a_task(owner="two"))
+    assert refused.value.task == first == await store.get("t1")
+
+
+async def test_of_twenty_creates_at_once_one_succeeds(ports: Ports) -> None:
+    async def create(number: int) -> Task | None:
+        try:
+            return await ports.store.create(a_task(labels={"number": str(number)}))
+        except TaskExists as exists:
+            return None if exists.task.task_id == "t1" else exists.task
+
+    created = [task for task in await asyncio.gather(*map(create, range(20))) if task]
+    assert len(created) == 1
+    assert await ports.store.get("t1") == created[0]
+    assert await listed(ports.store) == ["t1"]
+
+
+async def test_a_new_task_is_queued_with_it_or_says_that_it_is_not(ports: Ports) -> None:
+    task = await ports.store.create(a_task(outbox_due=NOW + 30))
+    delivery = await ports.queue.receive(wait=0, lease=60)
+    if task.outbox_due is not None:
+        assert delivery is None
+        return
+    assert delivery is not None
+    assert json.loads(delivery.body)["task_id"] == "t1"
+    assert await ports.queue.receive(wait=0, lease=60) is None
+
+
+async def test_a_refused_create_queues_nothing(ports: Ports) -> None:
+    await ports.store.create(a_task())
+    before = await ports.queue.depth()
+    with pytest.raises(TaskExists):
+        await ports.store.create(a_task())
+    after = await ports.queue.depth()
+    assert (after.waiting, after.in_flight) == (before.waiting, before.in_flight)
+
+
+# --- Replace ------------------------------------------------------------------------------
+
+
+async def test_a_replaced_task_has_the_next_version(store: TaskStore) -> None:
+    task = await store.create(a_task())
+    written = await store.replace(task.claim("alice", now=NOW, lease=60))
+    assert (written.version, written.attempt) == (2, 1)
+    assert await store.get("t1") == written
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, 99])
+async def test_only_the_stored_version_may_be_written_over(store: TaskStore, version: int) -> None:
+    task = await store.create(a_task())
+    newest = await store.replace(task.claim("alice", now=NOW, lease=60))
+    with pytest.raises(StaleTask):
+        await store.replace(replace(newest.cancel(now=NOW), version=version))
+    assert await store.get("t1") == newest
+
+
+async def test_a_task_that_is_not_there_cannot_be_replaced(store: TaskStore) -> None:
+    with pytest.raises(StaleTask):
+        await store.replace(a_task(version=1))
+    assert await store.get("t1") is None
+
+
+async def test_of_twenty_writes_over_one_version_one_succeeds(store: TaskStore) -> None:
+    task = await store.create(a_task())
+
+    async def claim(number: int) -> Task | None:
+        try:
+            return await store.replace(task.claim(f"worker {number}", now=NOW, lease=60))
+        except StaleTask:
+            return None
+
+    written = [won for won in await asyncio.gather(*map(claim, range(20))) if won]
+    assert len(written) == 1
+    assert await store.get("t1") == written[0]
+
+
+# --- Advance ------------------------------------------------------------------------------
+
+
+async def test_advance_applies_the_change_to_the_newest_version(store: TaskStore) -> None:
+    task = await store.create(a_task())
+
+    async def count(number: int) -> None:
+        await advance(
+            store, task, lambda found: replace(found, labels={**found.labels, str(number): "x"})
+        )
+
+    await asyncio.gather(*map(count, range(8)))
+    newest = await store.get("t1")
+    assert newest is not None
+    assert (newest.version, sorted(newest.labels)) == (9, list("01234567"))
+
+
+async def test_advance_passes_on_why_the_newest_version_refuses(store: TaskStore) -> None:
+    task = await store.create(a_task())
+    await store.replace(task.cancel(now=NOW))
+    with pytest.raises(TaskConflict):
+        await advance(store, task, lambda found: found.claim("alice", now=NOW, lease=60))
+
+
+async def test_advance_says_when_the_task_is_gone(store: TaskStore) -> None:
+    with pytest.raises(TaskNotFound):
+        await advance(store, a_task(version=1), lambda found: found)
+
+
+async def test_advance_gives_up_when_others_always_write_first(store: TaskStore) -> None:
+    task = await store.create(a_task())
+    with pytest.raises(Unavailable):
+        await advance(store, task, lambda found: replace(found, version=99))
+
+
+# --- Wait for change ----------------------------------------------------------------------
+
+
+async def test_a_change_wakes_who_waits(store: TaskStore, tick: float, prompt: float) -> None:
+    task = await store.create(a_task())
+    waiting = [
+        asyncio.create_task(store.wait_for_change("t1", task.version, timeout=30)) for _ in range(3)
+    ]
+    await asyncio.sleep(tick)
+    assert not any(one.done() for one in waiting)
+    started = time.monotonic()
+    written = await store.replace(task.cancel(now=NOW))
+    assert await asyncio.gather(*waiting) == [written] * 3
+    assert time.monotonic() - started < prompt
+
+
+async def test_an_older_version_is_answered_at_once(store: TaskStore, prompt: float) -> None:
+    task = await store.create(a_task())
+    written = await store.replace(task.cancel(now=NOW))
+    started = time.monotonic()
+    assert await store.wait_for_change("t1", task.version, timeout=30) == written
+    assert await store.wait_for_change("t1", 99, timeout=30) == written
+    assert time.monotonic() - started < prompt
+
+
+async def test_without_a_change_the_task_is_answered_as_it_is(
+    store: TaskStore, tick: float
+) -> None:
+    task = await store.create(a_task())
+    started = time.monotonic()
+    assert await store.wait_for_change("t1", task.version, timeout=tick) == task
+    assert time.monotonic() - started >= tick * 0.9
+    assert await store.wait_for_change("t1", task.version, timeout=0) == task
+
+
+async def test_another_tasks_change_is_not_this_ones(store: TaskStore, tick: float) -> None:
+    one, other = await stored(store, a_task("one"), a_task("other"))
+    waiting = asyncio.create_task(store.wait_for_change("one", one.version, timeout=4 * tick))
+    await asyncio.sleep(tick)
+    await store.replace(other.cancel(now=NOW))
+    assert await waiting == one
+
+
+async def test_waiting_for_an_unknown_task_is_none(store: TaskStore, prompt: float) -> None:
+    started = time.monotonic()
+    assert await store.wait_for_change("nothing", 1, timeout=30) is None
+    assert time.monotonic() - started < prompt
+
+
+# --- Lists --------------------------------------------------------------------------------
+
+
+async def test_the_newest_task_comes_first(store: TaskStore) -> None:
+    assert await listed(store) == []
+    await stored(store, *(a_task(str(at), created_at=NOW + at) for at in (1, 3, 2)))
+    assert await listed(store) == ["3", "2", "1"]
+
+
+FILTERED = [
+    a_task("a", created_at=NOW),
+    a_task("b", created_at=NOW + 1, kind="face-mask", labels={"episode": "3", "shot": "7"}),
+    a_task("c", created_at=NOW + 2, kind="qwen-image-edit", labels={"episode": "3"}),
+    a_task("d", created_at=NOW + 3, owner="other", labels={"episode": "33"}),
+    a_task("e", created_at=NOW + 4).cancel(now=NOW),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ({}, "edcba"),
+        ({"owner": "local"}, "ecba"),
+        ({"owner": "nobody"}, ""),
+        ({"lane": Lane.CPU}, "b"),
+        ({"kind": "camera-angle"}, "eda"),
+        ({"status": TaskStatus.CANCELLED}, "e"),
+        ({"status": TaskStatus.PENDING}, "dcba"),
+        ({"label": ("episode", "3")}, "cb"),
+        ({"label": ("shot", "7")}, "b"),
+        ({"label": ("shot", "")}, ""),
+        ({"label": ("3", "episode")}, ""),
+        ({"label": ("episode", "3"), "lane": Lane.GPU}, "c"),
+        ({"owner": "other", "status": TaskStatus.CANCELLED}, ""),
+    ],
+)
+async def test_every_given_filter_must_match(
+    store: TaskStore, where: dict[str, Any], found: str
+) -> None:
+    await stored(store, *FILTERED)
+    assert "".join(await listed(store, **where)) == found
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+async def test_pages_together_are_the_list(store: TaskStore, limit: int) -> None:
+    # Pairs of equal times: a page may end between two tasks of the same moment.
+    await stored(store, *(a_task(str(n), created_at=NOW + n // 2) for n in range(7)))
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = await store.list(TaskFilter(), cursor=cursor, limit=limit)
+        assert len(page.tasks) <= limit
+        seen += ids(page.tasks)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == ["6", "5", "4", "3", "2", "1", "0"]
+
+
+async def test_tasks_that_arrive_meanwhile_do_not_shift_the_pages(store: TaskStore) -> None:
+    await stored(store, *(a_task(str(n), created_at=NOW + n) for n in range(6)))
+    first = await store.list(TaskFilter(), cursor=None, limit=3)
+    await stored(store, *(a_task(f"new {n}", created_at=NOW + 100 + n) for n in range(5)))
+    second = await store.list(TaskFilter(), cursor=first.next_cursor, limit=3)
+    assert ids(first.tasks) + ids(second.tasks) == ["5", "4", "3", "2", "1", "0"]
+    assert second.next_cursor is None
+
+
+async def test_a_cursor_keeps_to_its_filter(store: TaskStore) -> None:
+    await stored(store, *FILTERED)
+    where = TaskFilter(owner="local", status=TaskStatus.PENDING)
+    first = await store.list(where, cursor=None, limit=2)
+    second = await store.list(where, cursor=first.next_cursor, limit=2)
+    assert (ids(first.tasks), ids(second.tasks)) == (["c", "b"], ["a"])
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "猫", "%%%", "AAAA", "bm90IGEgdGltZSB0MQ==", "a" * 399])
+async def test_a_malformed_cursor_is_refused(store: TaskStore, cursor: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        await store.list(TaskFilter(), cursor=cursor, limit=3)
+    assert refused.value.field == "cursor"
+
+
+# --- What is due --------------------------------------------------------------------------
+
+
+async def test_what_is_due_comes_most_overdue_first(store: TaskStore) -> None:
+    held = a_task("held").claim("alice", now=NOW - 55, lease=60)
+    await stored(
+        store,
+        a_task("open"),
+        a_task("late", deadline=NOW + 3),
+        held,
+        a_task("ended", deadline=NOW + 1).cancel(now=NOW),
+        a_task("first", deadline=NOW + 2),
+        a_task("future", deadline=NOW + 99),
+    )
+    assert ids(await store.due(NOW + 10, limit=10)) == ["first", "late", "held"]
+    assert ids(await store.due(NOW + 10, limit=2)) == ["first", "late"]
+    assert ids(await store.due(NOW + 2, limit=10)) == ["first"]
+    assert await store.due(NOW, limit=10) == []
+
+
+async def test_a_write_changes_when_a_task_is_due(store: TaskStore) -> None:
+    task = await store.create(a_task(deadline=NOW + 5))
+    await store.replace(task.cancel(now=NOW))
+    assert await store.due(NOW + 10, limit=10) == []
+
+
+# --- Outlook ------------------------------------------------------------------------------
+
+
+async def test_a_pending_task_is_behind_the_earlier_ones_of_its_lane(store: TaskStore) -> None:
+    await stored(
+        store,
+        a_task("first", created_at=NOW),
+        a_task("cpu", kind="face-mask", created_at=NOW),
+        a_task("ended", created_at=NOW).cancel(now=NOW),
+        a_task("running", created_at=NOW).claim("alice", now=NOW, lease=60),
+        a_task("edit", kind="qwen-image-edit", created_at=NOW + 1),
+    )
+    task = await store.create(a_task("mine", created_at=NOW + 2))
+    outlook = await store.outlook(task)
+    assert (outlook.position, outlook.seconds_each) == (3, None)
+
+
+async def test_the_time_each_takes_is_the_median_of_what_its_kind_took(store: TaskStore) -> None:
+    for number, seconds in enumerate((1.0, 3.0, 100.0)):
+        held = a_task(str(number)).claim("alice", now=NOW, lease=60)
+        await store.create(held.complete("alice", 1, Outcome(), now=NOW + seconds))
+    held = a_task("failed").claim("alice", now=NOW, lease=60)
+    await store.create(held.fail("alice", 1, FAILURE, now=NOW + 0.1))
+    other = a_task("other", kind="qwen-image-edit").claim("alice", now=NOW, lease=60)
+    await store.create(other.complete("alice", 1, Outcome(), now=NOW + 50))
+    task = await store.create(a_task("mine"))
+    assert (await store.outlook(task)).seconds_each == pytest.approx(3.0)

@@ -1,0 +1,386 @@
+"""What the embedded backend promises beyond the ports: two processes, crashes, one transaction."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from short_drama.backends.embedded import task_store as task_store_module
+from short_drama.backends.embedded import wakeups as wakeups_module
+from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
+from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.recovery import take_over
+from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
+from short_drama.backends.embedded.task_store import EmbeddedTaskStore
+from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.cli.host import claim
+from short_drama.domain.errors import Unavailable
+from short_drama.domain.kinds import Lane
+from short_drama.domain.task import TaskStatus
+from short_drama.ports import TaskExists, TaskFilter
+from tests.samples import NOW, a_task
+
+SCRIPT = Path(__file__).with_name("embedded_process.py")
+GPU = Lane.GPU.queue
+PROMPT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    database: Database
+    wakeups: Wakeups
+    store: EmbeddedTaskStore
+    queue: EmbeddedTaskQueue
+
+
+@contextlib.asynccontextmanager
+async def opened(root: Path) -> AsyncIterator[Embedded]:
+    async with Database(root / "tasks.db") as database, Wakeups(root) as wakeups:
+        yield Embedded(
+            database,
+            wakeups,
+            EmbeddedTaskStore(database, wakeups),
+            EmbeddedTaskQueue(database, wakeups, GPU),
+        )
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[Embedded]:
+    async with opened(tmp_path) as embedded:
+        yield embedded
+
+
+@contextlib.contextmanager
+def another_process(root: Path, command: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(root), command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def tell(process: subprocess.Popen[str], order: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(order + "\n")
+    process.stdin.flush()
+
+
+# --- Two processes ------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def obedient(
+    embedded: Embedded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[subprocess.Popen[str]]:
+    """Another process that is ready; this one does not poll, so that only wake-ups wake it."""
+    monkeypatch.setattr(wakeups_module, "POLL_SECONDS", 60.0)
+    with another_process(tmp_path, "obey") as process:
+        assert await asyncio.to_thread(line, process) == "ready"
+        yield process
+
+
+async def test_a_message_sent_by_another_process_wakes_a_receiver(
+    embedded: Embedded, obedient: subprocess.Popen[str]
+) -> None:
+    for body in ("first", "second"):
+        receiving = asyncio.create_task(embedded.queue.receive(wait=10, lease=60))
+        await asyncio.sleep(0.05)
+        tell(obedient, f"send {body}")
+        started = time.monotonic()
+        delivery = await receiving
+        assert time.monotonic() - started < PROMPT
+        assert delivery is not None
+        assert delivery.body == body
+        await embedded.queue.ack(delivery)
+
+
+async def test_a_change_made_by_another_process_wakes_who_waits(
+    embedded: Embedded, obedient: subprocess.Popen[str]
+) -> None:
+    task = await embedded.store.create(a_task())
+    waiting = asyncio.create_task(embedded.store.wait_for_change("t1", 1, timeout=10))
+    await asyncio.sleep(0.05)
+    tell(obedient, "cancel t1")
+    started = time.monotonic()
+    changed = await waiting
+    assert time.monotonic() - started < PROMPT
+    assert changed is not None
+    assert (changed.status, changed.version) == (TaskStatus.CANCELLED, task.version + 1)
+
+
+async def test_a_killed_process_does_not_disturb_the_others(
+    embedded: Embedded, obedient: subprocess.Popen[str]
+) -> None:
+    obedient.kill()
+    await asyncio.to_thread(obedient.wait)
+    folder = embedded.wakeups._folder
+    assert len(list(folder.iterdir())) == 2
+    embedded.wakeups._listed = (0.0, [])
+    await embedded.queue.send("t1")
+    assert await embedded.queue.receive(wait=1, lease=60) is not None
+    assert [path.name.split("-")[0] for path in folder.iterdir()] == [str(os.getpid())]
+
+
+async def test_two_processes_write_at_once_and_lose_nothing(
+    embedded: Embedded, tmp_path: Path
+) -> None:
+    with another_process(tmp_path, "create") as process:
+        await asyncio.to_thread(line, process)
+        ours = [f"ours {number}" for number in range(30)]
+        await asyncio.gather(*(embedded.store.create(a_task(name)) for name in ours))
+        theirs = await asyncio.to_thread(lambda: [line(process) for _ in range(30)])
+    for task_id in ours + theirs:
+        assert await embedded.store.get(task_id) is not None
+
+
+async def test_nothing_acknowledged_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:
+    with another_process(tmp_path, "create") as process:
+        acknowledged = await asyncio.to_thread(lambda: [line(process) for _ in range(100)])
+        process.send_signal(signal.SIGKILL)
+        assert process.stdout is not None
+        rest = await asyncio.to_thread(process.stdout.read)
+        # The last line may have been cut short.
+        acknowledged += rest.split("\n")[:-1]
+    assert process.returncode == -signal.SIGKILL
+    async with opened(tmp_path) as embedded:
+        for task_id in acknowledged:
+            assert await embedded.store.get(task_id) is not None
+        page = await embedded.store.list(TaskFilter(), cursor=None, limit=100_000)
+        bodies = await embedded.database.read(
+            lambda db: [row[0] for row in db.execute("SELECT body FROM messages")]
+        )
+    stored = sorted(task.task_id for task in page.tasks)
+    assert sorted(json.loads(body)["task_id"] for body in bodies) == stored
+
+
+# --- One transaction ----------------------------------------------------------------------
+
+
+async def test_a_task_whose_message_cannot_be_queued_is_not_stored(
+    embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(task_store_module, "enqueue", broken)
+    with pytest.raises(ZeroDivisionError):
+        await embedded.store.create(a_task())
+    assert await embedded.store.get("t1") is None
+    assert (await embedded.queue.depth()).waiting == 0
+
+
+async def test_a_write_that_fails_does_not_undo_those_it_shares_a_commit_with(
+    embedded: Embedded,
+) -> None:
+    await embedded.store.create(a_task("there"))
+    names = ["a", "b", "there", "c", "there", "d"]
+    results = await asyncio.gather(
+        *(embedded.store.create(a_task(name)) for name in names), return_exceptions=True
+    )
+    assert [isinstance(result, TaskExists) for result in results] == [
+        name == "there" for name in names
+    ]
+    assert (await embedded.queue.depth()).waiting == 5
+    for name in "abcd":
+        assert await embedded.store.get(name) is not None
+
+
+async def test_a_write_that_nobody_waits_for_any_more_still_stands(embedded: Embedded) -> None:
+    creating = asyncio.create_task(embedded.store.create(a_task()))
+    await asyncio.sleep(0)
+    creating.cancel()
+    await embedded.store.create(a_task("t2"))
+    assert await embedded.store.get("t1") is not None
+
+
+async def test_closing_waits_for_writes_that_were_asked_for(tmp_path: Path) -> None:
+    async with opened(tmp_path) as embedded:
+        writing = [
+            asyncio.create_task(embedded.store.create(a_task(str(number)))) for number in range(600)
+        ]
+        await asyncio.sleep(0)
+    assert len(await asyncio.gather(*writing)) == 600
+
+
+async def test_tasks_messages_and_leases_survive_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as embedded:
+        task = await embedded.store.create(a_task())
+        held = await embedded.queue.receive(wait=0, lease=60)
+        await embedded.store.create(a_task("t2"))
+    async with opened(tmp_path) as embedded:
+        assert await embedded.store.get("t1") == task
+        depth = await embedded.queue.depth()
+        assert (depth.waiting, depth.in_flight) == (1, 1)
+        assert held is not None
+        await embedded.queue.ack(held)
+        assert (await embedded.queue.depth()).in_flight == 0
+
+
+# --- Taking over --------------------------------------------------------------------------
+
+
+async def test_after_a_crash_everything_may_start_again_at_once(embedded: Embedded) -> None:
+    now = time.time()
+    task = await embedded.store.create(a_task())
+    waiting = await embedded.store.create(a_task("waiting"))
+    assert await embedded.queue.receive(wait=0, lease=900) is not None
+    released = await embedded.queue.receive(wait=0, lease=900)
+    assert released is not None
+    await embedded.queue.release(released, delay=900)
+    held = await embedded.store.replace(task.claim("alice", now=now, lease=900))
+    assert await embedded.queue.receive(wait=0, lease=900) is None
+
+    assert await take_over(embedded.database, embedded.store) == 1
+
+    freed = await embedded.store.get("t1")
+    assert freed is not None
+    assert (freed.version, freed.attempt) == (held.version + 1, 1)
+    assert freed.claim("bob", now=time.time(), lease=60).attempt == 2
+    assert await embedded.store.get("waiting") == waiting
+    for _ in range(2):
+        again = await embedded.queue.receive(wait=0, lease=900)
+        assert again is not None
+        assert again.receives == 2
+
+
+async def test_taking_over_leaves_ended_tasks_and_delayed_first_messages(
+    embedded: Embedded,
+) -> None:
+    ended = await embedded.store.create(a_task().cancel(now=NOW))
+    await embedded.queue.send("later", delay=900)
+    assert await take_over(embedded.database, embedded.store) == 0
+    assert await embedded.store.get("t1") == ended
+    assert (await embedded.queue.depth()).in_flight == 1
+
+
+# --- One process alone --------------------------------------------------------------------
+
+
+def test_a_second_process_is_refused_where_one_is_alone(tmp_path: Path) -> None:
+    with claim(tmp_path, alone=True):
+        for alone in (True, False):
+            with pytest.raises(Unavailable, match="another short-drama") as refused:
+                with claim(tmp_path, alone=alone):
+                    pass
+            assert "--data-dir" in (refused.value.fix or "")
+    with claim(tmp_path, alone=True):
+        pass
+
+
+def test_processes_that_share_keep_out_one_that_wants_to_be_alone(tmp_path: Path) -> None:
+    with claim(tmp_path, alone=False), claim(tmp_path, alone=False):
+        with pytest.raises(Unavailable), claim(tmp_path, alone=True):
+            pass
+
+
+def test_a_data_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    with claim(tmp_path / "a" / "b", alone=True):
+        assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
+
+
+def test_a_data_directory_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="cannot be used"), claim(tmp_path / "file", alone=True):
+        pass
+
+
+# --- Broken disks -------------------------------------------------------------------------
+
+
+async def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        async with Database(tmp_path / "nothing" / "tasks.db"):
+            pass
+
+
+async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "tasks.db").write_bytes(b"not a database, but long enough to have a header" * 100)
+    with pytest.raises(Unavailable, match="not a database"):
+        async with Database(tmp_path / "tasks.db"):
+            pass
+
+
+async def test_a_full_disk_is_unavailable_and_leaves_the_database_usable(
+    embedded: Embedded,
+) -> None:
+    pages = await embedded.database.write(
+        lambda db: db.execute("PRAGMA max_page_count = 1").fetchone()[0]
+    )
+    big = a_task("big", labels={"a": "x" * 2**20})
+    with pytest.raises(Unavailable, match="full"):
+        await embedded.store.create(big)
+    assert pages > 1
+    await embedded.database.write(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
+    await embedded.store.create(big)
+    assert await embedded.store.get("big") is not None
+
+
+async def test_a_locked_database_is_waited_for(embedded: Embedded, tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        creating = asyncio.create_task(embedded.store.create(a_task()))
+        await asyncio.sleep(0.1)
+        assert not creating.done()
+        assert await embedded.store.get("t1") is None  # readers do not wait
+        other.execute("COMMIT")
+    assert (await creating).version == 1
+
+
+# --- Assets -------------------------------------------------------------------------------
+
+KEY = "images/a.png"
+
+
+@pytest.fixture
+def assets(tmp_path: Path) -> EmbeddedAssetStore:
+    return EmbeddedAssetStore(tmp_path, public_url="http://localhost/assets")
+
+
+async def test_what_a_crash_left_of_a_put_does_not_disturb_the_next(
+    assets: EmbeddedAssetStore, tmp_path: Path
+) -> None:
+    for part in ("files", "facts"):
+        (tmp_path / part / "images").mkdir(parents=True)
+        (tmp_path / part / "images" / ".0123456789").write_bytes(b"half of")
+    (tmp_path / "facts" / "images" / "a.png").write_text(
+        '{"content_type": "image/jpeg", "metadata": {"old": "1"}}'
+    )
+    await assets.put(KEY, b"new", content_type="image/png", metadata={"new": "2"})
+    info = await assets.head(KEY)
+    assert (info.content_type, info.metadata, info.size) == ("image/png", {"new": "2"}, 3)
+    assert await assets.get(KEY) == b"new"
+
+
+async def test_a_put_leaves_no_temporary_file(assets: EmbeddedAssetStore, tmp_path: Path) -> None:
+    await assets.put(KEY, b"new", content_type="image/png")
+    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png"))
+    assert files == ["facts/images/a.png", "files/images/a.png"]
+    assert sum(path.is_file() for path in tmp_path.rglob("*")) == 2
+
+
+async def test_a_folder_that_cannot_be_written_is_unavailable(
+    assets: EmbeddedAssetStore, tmp_path: Path
+) -> None:
+    (tmp_path / "files").write_text("in the way")
+    with pytest.raises(Unavailable, match="asset folder"):
+        await assets.put(KEY, b"new", content_type="image/png")

@@ -1,0 +1,291 @@
+"""Every change a task may go through, what it does, and when it is refused."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from short_drama.domain.errors import (
+    AttemptsExhausted,
+    DeadlineExceeded,
+    EngineFailed,
+    Failure,
+    LeaseLost,
+    TaskConflict,
+)
+from short_drama.domain.task import MAX_ATTEMPTS, Outcome, Task, TaskStatus, job_id_for
+from tests.samples import NOW, a_task
+
+LEASE = 60.0
+FAILURE = Failure.of(EngineFailed("out of memory"))
+DONE = Outcome(result_key="images/x.png", engine="noop", details={"seed": 7}, engine_seconds=0.5)
+
+
+def claimed(**changes: Any) -> Task:
+    return a_task(**changes).claim("alice", now=NOW, lease=LEASE)
+
+
+ENDED = {
+    TaskStatus.COMPLETED: claimed().complete("alice", 1, DONE, now=NOW),
+    TaskStatus.FAILED: claimed().fail("alice", 1, FAILURE, now=NOW),
+    TaskStatus.CANCELLED: claimed().cancel(now=NOW),
+}
+FENCED: dict[str, Callable[[Task, str, int], Task]] = {
+    "keep": lambda task, who, number: task.keep(who, number, now=NOW, lease=LEASE),
+    "give_back": lambda task, who, number: task.give_back(who, number, now=NOW),
+    "complete": lambda task, who, number: task.complete(who, number, DONE, now=NOW),
+    "fail": lambda task, who, number: task.fail(who, number, FAILURE, now=NOW),
+}
+UNFENCED: dict[str, Callable[[Task], Task]] = {
+    "claim": lambda task: task.claim("alice", now=NOW + 999, lease=LEASE),
+    "cancel": lambda task: task.cancel(now=NOW),
+    "expire": lambda task: task.expire(FAILURE, now=NOW + 999),
+    "overdue": lambda task: task.overdue(now=NOW),
+    "orphaned": lambda task: task.orphaned(now=NOW),
+}
+
+
+def test_only_the_last_three_statuses_are_terminal() -> None:
+    assert [status for status in TaskStatus if status.is_terminal] == [
+        TaskStatus.COMPLETED,
+        TaskStatus.FAILED,
+        TaskStatus.CANCELLED,
+    ]
+
+
+# --- Claim --------------------------------------------------------------------------------
+
+
+def test_a_claim_starts_the_next_attempt_under_a_lease() -> None:
+    task = claimed(outbox_due=NOW, stage="old", progress=0.5)
+    assert task.status is TaskStatus.PROCESSING
+    assert (task.attempt, task.attempts_left) == (1, MAX_ATTEMPTS - 1)
+    assert (task.lease_owner, task.lease_until) == ("alice", NOW + LEASE)
+    assert (task.outbox_due, task.stage, task.progress) == (None, None, None)
+    assert task.started_at == task.updated_at == NOW
+
+
+def test_a_claim_knows_the_id_its_job_will_have() -> None:
+    task = claimed()
+    assert task.api_job_id == job_id_for("t1", 1)
+    again = task.claim("bob", now=NOW + LEASE, lease=LEASE)
+    assert again.api_job_id == job_id_for("t1", 2) != task.api_job_id
+
+
+def test_a_held_task_cannot_be_claimed_before_its_lease_ends() -> None:
+    with pytest.raises(LeaseLost):
+        claimed().claim("bob", now=NOW + LEASE - 0.001, lease=LEASE)
+    assert claimed().claim("bob", now=NOW + LEASE, lease=LEASE).lease_owner == "bob"
+
+
+def test_a_held_task_cannot_be_claimed_again_by_its_own_worker() -> None:
+    with pytest.raises(LeaseLost):
+        claimed().claim("alice", now=NOW, lease=LEASE)
+
+
+def test_a_claim_is_refused_from_the_deadline_on() -> None:
+    task = a_task(deadline=NOW + 5)
+    assert task.claim("alice", now=NOW + 4.9, lease=LEASE).attempt == 1
+    with pytest.raises(DeadlineExceeded):
+        task.claim("alice", now=NOW + 5, lease=LEASE)
+
+
+def test_a_claim_is_refused_when_no_attempt_is_left() -> None:
+    with pytest.raises(AttemptsExhausted, match="4 attempts"):
+        a_task(attempt=4, attempts_left=0).claim("alice", now=NOW, lease=LEASE)
+
+
+# --- Refusals every change shares ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ENDED)
+@pytest.mark.parametrize("change", FENCED)
+def test_ends_are_final_for_the_holder(status: TaskStatus, change: str) -> None:
+    with pytest.raises(TaskConflict) as refused:
+        FENCED[change](ENDED[status], "alice", 1)
+    assert str(status) in refused.value.detail
+    assert refused.value.fix
+
+
+@pytest.mark.parametrize("status", ENDED)
+@pytest.mark.parametrize("change", UNFENCED)
+def test_ends_are_final_for_everybody_else(status: TaskStatus, change: str) -> None:
+    with pytest.raises(TaskConflict):
+        UNFENCED[change](ENDED[status])
+
+
+@pytest.mark.parametrize("change", FENCED)
+@pytest.mark.parametrize(
+    ("task", "who", "number"),
+    [
+        (claimed(), "bob", 1),
+        (claimed(), "alice", 2),
+        (claimed(), "alice", 0),
+        (claimed().claim("alice", now=NOW + LEASE, lease=LEASE), "alice", 1),
+        (claimed().give_back("alice", 1, now=NOW), "alice", 1),
+        (a_task(), "alice", 0),
+    ],
+    ids=["other worker", "later", "earlier", "own earlier attempt", "given back", "unclaimed"],
+)
+def test_the_fence_refuses_whoever_does_not_hold_this_attempt(
+    change: str, task: Task, who: str, number: int
+) -> None:
+    with pytest.raises(LeaseLost):
+        FENCED[change](task, who, number)
+
+
+# --- The holder's changes -----------------------------------------------------------------
+
+
+def test_a_heartbeat_extends_the_lease_from_now() -> None:
+    kept = claimed().keep("alice", 1, now=NOW + 15, lease=LEASE)
+    assert (kept.lease_until, kept.updated_at) == (NOW + 15 + LEASE, NOW + 15)
+
+
+def test_a_late_heartbeat_counts_while_nobody_else_has_claimed() -> None:
+    assert claimed().keep("alice", 1, now=NOW + 999, lease=LEASE).lease_owner == "alice"
+
+
+def test_a_heartbeat_tells_news_and_keeps_what_it_does_not_tell() -> None:
+    told = claimed().keep(
+        "alice", 1, now=NOW, lease=LEASE, api_job_id="j", stage="running", progress=0.25
+    )
+    assert (told.api_job_id, told.stage, told.progress) == ("j", "running", 0.25)
+    silent = told.keep("alice", 1, now=NOW, lease=LEASE)
+    assert (silent.api_job_id, silent.stage, silent.progress) == ("j", "running", 0.25)
+    assert told.keep("alice", 1, now=NOW, lease=LEASE, progress=0.0).progress == 0.0
+
+
+@pytest.mark.parametrize(("refund", "left"), [(False, MAX_ATTEMPTS - 1), (True, MAX_ATTEMPTS)])
+def test_giving_back_makes_it_pending_and_counts_unless_refunded(refund: bool, left: int) -> None:
+    task = claimed().keep("alice", 1, now=NOW, lease=LEASE, stage="running", progress=0.5)
+    back = task.give_back("alice", 1, now=NOW + 1, refund=refund)
+    assert back.status is TaskStatus.PENDING
+    assert (back.attempt, back.attempts_left) == (1, left)
+    assert (back.lease_owner, back.lease_until, back.stage, back.progress) == (None,) * 4
+
+
+def test_a_refunded_attempt_still_moves_the_fencing_token_on() -> None:
+    back = claimed().give_back("alice", 1, now=NOW, refund=True)
+    assert back.claim("alice", now=NOW, lease=LEASE).attempt == 2
+
+
+def test_completing_records_the_outcome() -> None:
+    done = ENDED[TaskStatus.COMPLETED]
+    assert (done.outcome, done.progress, done.ended_at) == (DONE, 1.0, NOW)
+    assert (done.lease_owner, done.lease_until, done.stage) == (None, None, None)
+
+
+def test_failing_records_why() -> None:
+    assert ENDED[TaskStatus.FAILED].failure == FAILURE
+
+
+# --- Everybody's changes ------------------------------------------------------------------
+
+
+def test_cancelling_is_final_at_once_even_while_held() -> None:
+    for task in (a_task(), claimed()):
+        cancelled = task.cancel(now=NOW + 1)
+        assert (cancelled.status, cancelled.ended_at) == (TaskStatus.CANCELLED, NOW + 1)
+        assert (cancelled.lease_owner, cancelled.due_at) == (None, None)
+
+
+def test_expiring_leaves_a_task_that_somebody_works_on() -> None:
+    with pytest.raises(LeaseLost):
+        claimed().expire(FAILURE, now=NOW + LEASE - 0.001)
+    for task in (a_task(), claimed()):
+        assert task.expire(FAILURE, now=NOW + LEASE).failure == FAILURE
+
+
+def test_a_deadline_ends_even_a_held_task() -> None:
+    failed = claimed(deadline=NOW + 1).overdue(now=NOW + 1)
+    assert failed.status is TaskStatus.FAILED
+    assert failed.failure is not None
+    assert failed.failure.code == "deadline_exceeded"
+
+
+def test_an_orphaned_task_can_be_claimed_at_once_but_still_counts() -> None:
+    orphan = claimed().orphaned(now=NOW + 1)
+    assert orphan.lease_until == NOW + 1
+    again = orphan.claim("bob", now=NOW + 1, lease=LEASE)
+    assert (again.attempt, again.attempts_left) == (2, MAX_ATTEMPTS - 2)
+
+
+def test_orphaning_never_makes_a_lease_longer() -> None:
+    assert claimed().orphaned(now=NOW + 999).lease_until == NOW + LEASE
+
+
+# --- When the sweeper looks ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "due"),
+    [
+        (a_task(), None),
+        (a_task(outbox_due=NOW + 30), NOW + 30),
+        (a_task(deadline=NOW + 20, outbox_due=NOW + 30), NOW + 20),
+        (claimed(), NOW + LEASE),
+        (claimed(deadline=NOW + 5), NOW + 5),
+        (claimed(deadline=NOW + 500), NOW + LEASE),
+        # Sent again: looking before the message had its chance would only fill the sweep.
+        (claimed().sent(resend_at=NOW + 300), NOW + 300),
+        # ... and after that its worker woke up and kept it.
+        (
+            claimed().sent(resend_at=NOW + 70).keep("alice", 1, now=NOW + 65, lease=LEASE),
+            NOW + 65 + LEASE,
+        ),
+        (a_task(outbox_due=NOW, deadline=NOW).cancel(now=NOW), None),
+    ],
+)
+def test_a_task_is_due_at_the_first_moment_the_sweeper_could_do_something(
+    task: Task, due: float | None
+) -> None:
+    assert task.due_at == due
+
+
+# --- As JSON ------------------------------------------------------------------------------
+
+texts = st.text(max_size=20)
+maybe_time = st.none() | st.floats(0, 4e9)
+tasks = st.builds(
+    a_task,
+    task_id=texts,
+    kind=st.sampled_from(["camera-angle", "face-swap"]),
+    request=st.dictionaries(texts, texts | st.integers(-5, 5) | st.floats(0, 1), max_size=3),
+    status=st.sampled_from(TaskStatus),
+    version=st.integers(0, 99),
+    labels=st.dictionaries(texts, texts, max_size=3),
+    consent=st.none() | st.fixed_dictionaries({"granted_by": texts}),
+    deadline=maybe_time,
+    outbox_due=maybe_time,
+    attempt=st.integers(0, 9),
+    lease_owner=st.none() | texts,
+    lease_until=maybe_time,
+    stage=st.none() | texts,
+    progress=st.none() | st.floats(0, 1),
+    outcome=st.none() | st.builds(Outcome, result_key=texts, cost=st.none() | st.just({"usd": 1})),
+    failure=st.none() | st.builds(Failure, code=texts, message=texts, after=maybe_time),
+)
+
+
+@given(tasks)
+def test_a_record_survives_json(task: Task) -> None:
+    assert Task.from_json(json.loads(json.dumps(task.to_json()))) == task
+
+
+def test_members_of_a_later_version_are_ignored() -> None:
+    record = ENDED[TaskStatus.COMPLETED].to_json() | {"colour": "red"}
+    record["outcome"] |= {"quality": 9}
+    assert Task.from_json(record) == ENDED[TaskStatus.COMPLETED]
+
+
+def test_members_that_are_none_are_left_out() -> None:
+    assert None not in a_task().to_json().values()
+
+
+def test_kind_decides_lane_and_address() -> None:
+    task = a_task(kind="face-mask")
+    assert (task.lane, task.job_type) == ("cpu", "/api/v1/face-mask/jobs")

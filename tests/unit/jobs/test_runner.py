@@ -1,0 +1,377 @@
+"""The job runner: accept once, three overlapping stages, a bounded engine, honest ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from short_drama.domain.errors import EngineFailed, NoFaceFound, Unavailable
+from short_drama.domain.kinds import FaceMaskRequest
+from short_drama.domain.task import Outcome, job_id_for
+from short_drama.jobs import runner as module
+from short_drama.jobs.runner import Job, JobOrder, JobRunner
+from tests.samples import NOW
+
+REQUEST = FaceMaskRequest(image_url="asset:k")
+
+
+def order(key: str = "k", attempt: int = 1, kind: str = "face-mask") -> JobOrder:
+    return JobOrder(kind=kind, request=REQUEST, key=key, attempt=attempt, created_at=NOW)
+
+
+@dataclass
+class Gates:
+    """A kind of work whose stages are let through one by one, and who was in which."""
+
+    engine: str = "gates"
+    prepare_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    make_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    publish_gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    inside: dict[str, list[str]] = field(
+        default_factory=lambda: {"preparing": [], "running": [], "publishing": []}
+    )
+    most_making: int = 0
+    made: int = 0
+
+    async def prepare(self, job: Job) -> str:
+        await self._pass("preparing", job, self.prepare_gate)
+        return job.job_id
+
+    async def make(self, job: Job, prepared: str) -> str:
+        assert prepared == job.job_id
+        await self._pass("running", job, self.make_gate)
+        self.made += 1
+        return prepared
+
+    async def publish(self, job: Job, made: str) -> Outcome:
+        await self._pass("publishing", job, self.publish_gate)
+        return Outcome(result_key=f"images/{made}.png", details={"seed": 7})
+
+    async def _pass(self, stage: str, job: Job, gate: asyncio.Semaphore) -> None:
+        self.inside[stage].append(job.order.key)
+        self.most_making = max(self.most_making, len(self.inside["running"]))
+        try:
+            await gate.acquire()
+        finally:
+            self.inside[stage].remove(job.order.key)
+
+    def open(self, *gates: asyncio.Semaphore) -> None:
+        for gate in gates or (self.prepare_gate, self.make_gate, self.publish_gate):
+            for _ in range(10_000):
+                gate.release()
+
+
+class Failing:
+    """Fails in `make` with what it is given, once or always."""
+
+    engine = "failing"
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+
+    async def prepare(self, job: Job) -> None:
+        pass
+
+    async def make(self, job: Job, prepared: None) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+
+    async def publish(self, job: Job, made: None) -> Outcome:
+        return Outcome()
+
+
+async def settle() -> None:
+    """Let everything run that can."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def end(runner: JobRunner, job: Job) -> Job:
+    async with asyncio.timeout(5):
+        while not job.ended:
+            await runner.wait(job, since=job.version, timeout=5)
+    await settle()
+    return job
+
+
+@pytest.fixture
+async def gates() -> Gates:
+    return Gates()
+
+
+@pytest.fixture
+async def runner(gates: Gates) -> AsyncIterator[JobRunner]:
+    async with JobRunner("test", {"face-mask": gates}, parallel=1) as runner:
+        yield runner
+
+
+# --- Accept -------------------------------------------------------------------------------
+
+
+async def test_a_job_goes_through_its_stages_to_its_outcome(
+    gates: Gates, runner: JobRunner
+) -> None:
+    job = runner.accept(order())
+    assert (job.status, job.stage, job.job_id) == ("pending", "queued", job_id_for("k", 1))
+    seen = []
+    for gate in (gates.prepare_gate, gates.make_gate, gates.publish_gate):
+        await settle()
+        seen.append((job.status, job.stage, runner.running))
+        gate.release()
+    await end(runner, job)
+    assert seen == [("processing", stage, 1) for stage in ("preparing", "running", "publishing")]
+    assert (job.status, job.stage, job.progress) == ("completed", "completed", 1.0)
+    assert job.outcome is not None
+    assert job.outcome.result_key == f"images/{job.job_id}.png"
+    assert (job.outcome.engine, job.outcome.details) == ("gates", {"seed": 7})
+    assert job.outcome.engine_seconds is not None
+    assert (runner.running, runner.get(job.job_id)) == (0, job)
+
+
+async def test_the_same_key_joins_a_job_that_runs_or_succeeded(
+    gates: Gates, runner: JobRunner
+) -> None:
+    job = runner.accept(order())
+    assert runner.accept(order(attempt=2)) is job
+    gates.open()
+    await end(runner, job)
+    assert runner.accept(order(attempt=3)) is job
+    assert gates.made == 1
+
+
+async def test_other_keys_are_other_jobs(runner: JobRunner) -> None:
+    assert runner.accept(order("a")) is not runner.accept(order("b"))
+
+
+async def test_after_a_failure_the_same_key_starts_a_new_run() -> None:
+    work = Failing(EngineFailed("out of memory"))
+    async with JobRunner("test", {"face-mask": work}, parallel=1) as runner:
+        failed = await end(runner, runner.accept(order(attempt=1)))
+        again = await end(runner, runner.accept(order(attempt=2)))
+        assert (failed.status, again.status) == ("failed", "completed")
+        assert failed.job_id != again.job_id == job_id_for("k", 2)
+        assert runner.get(failed.job_id) is failed
+
+
+async def test_a_client_that_does_not_count_attempts_gets_new_runs_too() -> None:
+    work = Failing(EngineFailed("a"), EngineFailed("b"))
+    async with JobRunner("test", {"face-mask": work}, parallel=1) as runner:
+        jobs = [await end(runner, runner.accept(order())) for _ in range(3)]
+        assert [job.status for job in jobs] == ["failed", "failed", "completed"]
+        assert len({job.job_id for job in jobs}) == 3
+
+
+# --- Overlap and bounds -------------------------------------------------------------------
+
+
+async def test_while_one_is_in_the_engine_the_next_are_prepared_and_the_last_published(
+    gates: Gates, runner: JobRunner
+) -> None:
+    gates.open(gates.prepare_gate)
+    for key in ("a", "b", "c"):
+        runner.accept(order(key))
+    await settle()
+    gates.make_gate.release()  # a leaves the engine, b enters it
+    gates.prepare_gate = asyncio.Semaphore(0)
+    runner.accept(order("d"))
+    await settle()
+    assert gates.inside == {"publishing": ["a"], "running": ["b"], "preparing": ["d"]}
+
+
+@pytest.mark.parametrize("parallel", [1, 2, 5])
+async def test_the_engine_never_has_more_than_it_may(parallel: int) -> None:
+    gates = Gates()
+    async with JobRunner("test", {"face-mask": gates}, parallel=parallel) as runner:
+        jobs = [runner.accept(order(str(number))) for number in range(12)]
+        gates.open(gates.prepare_gate, gates.publish_gate)
+        while not all(job.ended for job in jobs):
+            await settle()
+            assert len(gates.inside["running"]) <= parallel
+            gates.make_gate.release()
+        assert gates.most_making == parallel
+
+
+async def test_no_more_is_prepared_than_the_engine_will_soon_take(
+    gates: Gates, runner: JobRunner
+) -> None:
+    jobs = [runner.accept(order(str(number))) for number in range(8)]
+    await settle()
+    assert len(gates.inside["preparing"]) == 3
+    assert [job.stage for job in jobs[3:]] == ["queued"] * 5
+    gates.open(gates.prepare_gate)
+    await settle()
+    assert [job.status for job in jobs].count("processing") == 3
+
+
+async def test_finished_jobs_are_forgotten_oldest_first(
+    monkeypatch: pytest.MonkeyPatch, gates: Gates, runner: JobRunner
+) -> None:
+    monkeypatch.setattr(module, "_KEPT", 3)
+    gates.open(gates.prepare_gate)
+    running = runner.accept(order("running"))
+    await settle()
+    assert running.stage == "running"
+    gates.open()
+    jobs = [await end(runner, runner.accept(order(str(number)))) for number in range(6)]
+    known = [job for job in (running, *jobs) if runner.get(job.job_id)]
+    assert known == jobs[-3:]
+    assert runner.accept(order("0")) is not jobs[0]
+    assert runner.accept(order("5")) is jobs[5]
+
+
+async def test_a_running_job_is_never_forgotten(
+    monkeypatch: pytest.MonkeyPatch, gates: Gates
+) -> None:
+    monkeypatch.setattr(module, "_KEPT", 1)
+    quick = Failing()
+    async with JobRunner("test", {"slow": gates, "quick": quick}, parallel=2) as runner:
+        slow = runner.accept(order("slow", kind="slow"))
+        for number in range(5):
+            await end(runner, runner.accept(order(str(number), kind="quick")))
+        assert runner.get(slow.job_id) is slow
+        assert runner.accept(order("slow", kind="slow")) is slow
+
+
+# --- Failures -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retryable"),
+    [
+        (NoFaceFound("none", field="image_url", fix="another"), "no_face_found", False),
+        (Unavailable("down", after=3.0), "unavailable", True),
+        (ZeroDivisionError("secret words"), "internal_error", True),
+        (asyncio.CancelledError(), "job_cancelled", False),
+    ],
+)
+async def test_how_a_stage_fails_is_how_the_job_ends(
+    error: Exception, code: str, retryable: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with JobRunner("test", {"face-mask": Failing(error)}, parallel=1) as runner:
+        job = await end(runner, runner.accept(order()))
+    assert job.failure is not None
+    assert (job.failure.code, job.failure.retryable) == (code, retryable)
+    assert (job.outcome, job.stage) == (None, job.status)
+    assert "secret words" not in job.failure.message
+    assert ("secret words" in caplog.text) == (code == "internal_error")
+
+
+async def test_a_failure_keeps_the_field_and_the_fix() -> None:
+    work = Failing(NoFaceFound("none", field="image_url", fix="another"))
+    async with JobRunner("test", {"face-mask": work}, parallel=1) as runner:
+        failure = (await end(runner, runner.accept(order()))).failure
+    assert failure is not None
+    assert (failure.field, failure.fix) == ("image_url", "another")
+
+
+async def test_a_failure_leaves_the_engine_free() -> None:
+    work = Failing(EngineFailed("a"), ZeroDivisionError())
+    async with JobRunner("test", {"face-mask": work}, parallel=1) as runner:
+        jobs = [runner.accept(order(str(number))) for number in range(6)]
+        for job in jobs:
+            await end(runner, job)
+        assert [job.status for job in jobs] == ["failed"] * 2 + ["completed"] * 4
+
+
+# --- Cancel -------------------------------------------------------------------------------
+
+STAGES = ("queued", "preparing", "prepared", "running", "publishing")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_job_is_cancelled_in_every_stage_and_the_next_one_runs(
+    stage: str, gates: Gates, runner: JobRunner
+) -> None:
+    if stage in ("queued", "prepared"):  # something else is in the way
+        others = [runner.accept(order(f"other {number}")) for number in range(3)]
+        others = others if stage == "queued" else others[:1]
+    job = runner.accept(order())
+    if stage != "preparing":
+        gates.open(gates.prepare_gate)
+    if stage == "publishing":
+        gates.make_gate.release()
+    await settle()
+    await runner.cancel(job)
+    assert (job.status, job.ended) == ("cancelled", True)
+    assert job.failure is not None
+    assert job.failure.code == "job_cancelled"
+    assert "k" not in [key for keys in gates.inside.values() for key in keys]
+    gates.open()
+    assert (await end(runner, runner.accept(order("next")))).status == "completed"
+    assert job.status == "cancelled"
+
+
+async def test_a_job_is_cancelled_before_it_took_its_first_step(runner: JobRunner) -> None:
+    job = runner.accept(order())
+    await runner.cancel(job)
+    assert job.status == "cancelled"
+    assert runner.accept(order()) is not job
+
+
+async def test_an_attempt_that_lost_the_job_cannot_cancel_it(runner: JobRunner) -> None:
+    job = runner.accept(order(attempt=1))
+    assert runner.accept(order(attempt=2)) is job
+    await settle()
+    await runner.cancel(job, attempt=1)
+    assert job.status == "processing"
+    await runner.cancel(job, attempt=2)
+    assert job.status == "cancelled"
+
+
+async def test_cancelling_an_ended_job_changes_nothing(gates: Gates, runner: JobRunner) -> None:
+    gates.open()
+    job = await end(runner, runner.accept(order()))
+    version = job.version
+    await runner.cancel(job)
+    assert (job.status, job.version) == ("completed", version)
+
+
+async def test_after_a_cancel_the_same_key_starts_a_new_run(
+    gates: Gates, runner: JobRunner
+) -> None:
+    job = runner.accept(order())
+    await settle()
+    await runner.cancel(job)
+    gates.open()
+    assert (await end(runner, runner.accept(order()))).status == "completed"
+
+
+async def test_closing_the_runner_cancels_what_still_runs(gates: Gates) -> None:
+    async with JobRunner("test", {"face-mask": gates}, parallel=1) as runner:
+        jobs = [runner.accept(order(str(number))) for number in range(5)]
+        await settle()
+    assert {job.status for job in jobs} == {"cancelled"}
+
+
+# --- Following ----------------------------------------------------------------------------
+
+
+async def test_every_report_is_a_new_version_that_wakes_who_waits(
+    gates: Gates, runner: JobRunner
+) -> None:
+    job = runner.accept(order())
+    await settle()
+    version = job.version
+    waiting = asyncio.create_task(runner.wait(job, since=version, timeout=5))
+    await settle()
+    assert not waiting.done()
+    job.report(progress=0.5)
+    await asyncio.wait_for(waiting, 2)
+    assert (job.version, job.progress, job.stage) == (version + 1, 0.5, "preparing")
+
+
+async def test_waiting_ends_at_its_time_and_for_old_versions_and_ended_jobs_at_once(
+    gates: Gates, runner: JobRunner
+) -> None:
+    job = runner.accept(order())
+    await settle()
+    await asyncio.wait_for(runner.wait(job, since=job.version, timeout=0.02), 2)
+    await asyncio.wait_for(runner.wait(job, since=job.version - 1, timeout=5), 2)
+    gates.open()
+    await end(runner, job)
+    await asyncio.wait_for(runner.wait(job, since=job.version, timeout=5), 2)
+
+
+async def test_an_unknown_job_is_none(runner: JobRunner) -> None:
+    assert runner.get("nothing") is None

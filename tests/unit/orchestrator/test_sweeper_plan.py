@@ -1,0 +1,67 @@
+"""What the sweeper does about one task."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.task import Outcome, Task
+from short_drama.orchestrator.sweeper import plan
+from tests.samples import NOW, a_task
+
+LEASE = 60.0
+GRACE = 2.0
+
+
+def held(**changes: Any) -> Task:
+    return a_task(**changes).claim("alice", now=NOW, lease=LEASE)
+
+
+@pytest.mark.parametrize(
+    ("task", "seconds", "action"),
+    [
+        # Pending: only a message that may not have been sent is sent.
+        (a_task(), 0, "none"),
+        (a_task(), 1e6, "none"),
+        (a_task(outbox_due=NOW + 30), 29.9, "none"),
+        (a_task(outbox_due=NOW + 30), 30, "send"),
+        (a_task(outbox_due=NOW).sent(resend_at=NOW + 300), 299, "none"),
+        (a_task(outbox_due=NOW).sent(resend_at=NOW + 300), 300, "send"),
+        (held().give_back("alice", 1, now=NOW), 1e6, "none"),
+        # Processing: the queue brings the message back first, then the sweeper does.
+        (held(), LEASE - 0.1, "none"),
+        (held(), LEASE + GRACE - 0.1, "none"),
+        (held(), LEASE + GRACE, "send"),
+        (held().sent(resend_at=NOW + 400), LEASE + GRACE, "none"),
+        (held().sent(resend_at=NOW + 400), 400, "send"),
+        (held().keep("alice", 1, now=NOW + 50, lease=LEASE), LEASE + GRACE, "none"),
+        (held().orphaned(now=NOW + 5), 5 + GRACE, "send"),
+        # The client's deadline goes before everything.
+        (a_task(deadline=NOW + 10), 9.9, "none"),
+        (a_task(deadline=NOW + 10), 10, "expire"),
+        (a_task(deadline=NOW + 10, outbox_due=NOW), 10, "expire"),
+        (held(deadline=NOW + 10), 10, "expire"),
+    ],
+)
+def test_plan(task: Task, seconds: float, action: str) -> None:
+    assert plan(task, NOW + seconds) == action
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda task: task.cancel(now=NOW),
+        lambda task: task.complete("alice", 1, Outcome(), now=NOW),
+        lambda task: task.fail("alice", 1, Failure.of(EngineFailed("x")), now=NOW),
+    ],
+)
+def test_nothing_is_done_about_an_end(end: Callable[[Task], Task]) -> None:
+    assert plan(end(held(deadline=NOW + 1, outbox_due=NOW)), NOW + 1e9) == "none"
+
+
+@pytest.mark.parametrize("task", [a_task(outbox_due=NOW + 30), held(), a_task(deadline=NOW + 10)])
+def test_a_task_is_never_planned_for_before_it_is_due(task: Task) -> None:
+    assert task.due_at is not None
+    assert plan(task, task.due_at - 0.001) == "none"
+    assert plan(task, task.due_at + GRACE) != "none"

@@ -1,0 +1,144 @@
+"""A task as its client sees it: the documented shape, for every state a task may be in."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.task import Outcome, Task
+from short_drama.orchestrator.views import accepted_view, task_view
+from short_drama.ports import AssetInfo, Outlook
+from short_drama.sdk.models import Accepted, TaskView
+from tests.samples import NOW, a_task
+
+BASE = "http://127.0.0.1:8080"
+OUTCOME = Outcome(
+    result_key="images/x.png",
+    engine="noop",
+    details={"seed": 7, "mask_key": "images/x_mask.png"},
+    engine_seconds=1.5,
+    cost={"usd": 0.02},
+)
+
+
+class Urls:
+    """The part of an AssetStore that views use."""
+
+    def url(self, key: str) -> str:
+        return f"https://cdn/{key}"
+
+    async def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        raise NotImplementedError
+
+    async def get(self, key: str) -> bytes:
+        raise NotImplementedError
+
+    async def head(self, key: str) -> AssetInfo:
+        raise NotImplementedError
+
+
+HELD = a_task(labels={"episode": "3"}).claim("alice", now=NOW + 2, lease=60)
+STATES = {
+    "pending": a_task(deadline=NOW + 99, sources={"image_url": "https://a/b.png"}),
+    "processing": HELD.keep("alice", 1, now=NOW + 3, lease=60, stage="running", progress=0.5),
+    "completed": HELD.complete("alice", 1, OUTCOME, now=NOW + 4),
+    "failed": HELD.fail(
+        "alice", 1, Failure.of(EngineFailed("broken", field="prompt", fix="change it")), now=NOW + 4
+    ),
+    "cancelled": HELD.cancel(now=NOW + 4),
+}
+
+
+def view(task: Task, outlook: Outlook | None = None) -> TaskView:
+    raw = task_view(task, Urls(), base_url=BASE, outlook=outlook)
+    assert json.loads(json.dumps(raw, allow_nan=False)) == raw
+    return TaskView.model_validate(raw)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_has_every_member_of_the_clients_model_and_no_other(state: str) -> None:
+    raw = task_view(STATES[state], Urls(), base_url=BASE)
+    assert set(raw) == set(TaskView.model_fields)
+    assert set(raw["timings"]) == set(type(view(STATES[state]).timings).model_fields)
+    assert view(STATES[state]).status == state
+
+
+def test_a_result_has_its_address_and_its_history() -> None:
+    done = view(STATES["completed"])
+    assert done.result_url == "https://cdn/images/x.png"
+    assert (done.engine, done.cost, done.progress) == ("noop", {"usd": 0.02}, 1.0)
+    assert done.provenance == {
+        "engine": "noop",
+        "result_key": "images/x.png",
+        "seed": 7,
+        "mask_key": "images/x_mask.png",
+        "mask_url": "https://cdn/images/x_mask.png",
+    }
+
+
+def test_a_result_an_older_service_keeps_elsewhere_has_its_own_address() -> None:
+    task = HELD.complete("alice", 1, Outcome(result_url="https://old/x.png"), now=NOW + 4)
+    assert view(task).result_url == "https://old/x.png"
+
+
+def test_times_add_up() -> None:
+    timings = view(STATES["completed"]).timings
+    assert timings.model_dump() == {
+        "queued_seconds": 2.0,
+        "running_seconds": 2.0,
+        "engine_seconds": 1.5,
+        "total_seconds": 4.0,
+        "overhead_seconds": 2.5,
+    }
+
+
+def test_a_failure_is_for_programs_and_for_people() -> None:
+    failed = view(STATES["failed"])
+    assert failed.error_message == "broken"
+    assert failed.error is not None
+    assert failed.error.model_dump() == {
+        "code": "engine_failed",
+        "message": "broken",
+        "retryable": False,
+        "field": "prompt",
+        "fix": "change it",
+    }
+
+
+@pytest.mark.parametrize(
+    ("outlook", "position", "eta"),
+    [(Outlook(3, 2.5), 3, 7.5), (Outlook(1, None), 1, None), (None, None, None)],
+)
+def test_a_pending_task_knows_its_place(
+    outlook: Outlook | None, position: int | None, eta: float | None
+) -> None:
+    pending = view(STATES["pending"], outlook)
+    assert (pending.queue_position, pending.eta_seconds) == (position, eta)
+
+
+def test_only_a_pending_task_has_a_place() -> None:
+    assert view(STATES["processing"], Outlook(3, 2.5)).queue_position is None
+
+
+def test_the_owner_the_lease_and_the_consent_stay_inside() -> None:
+    task = a_task(consent={"granted_by": "A"}).claim("alice", now=NOW, lease=60)
+    text = json.dumps(task_view(task, Urls(), base_url=BASE))
+    assert "alice" not in text
+    assert "granted_by" not in text
+    assert '"local"' not in text
+
+
+def test_what_a_submit_is_answered_with() -> None:
+    accepted = Accepted.model_validate(accepted_view(a_task(), BASE))
+    assert accepted.status == "pending"
+    assert accepted.urls.self == "http://127.0.0.1:8080/api/v1/tasks/t1"
+    assert accepted.urls.events == f"{accepted.urls.self}/events"
+    assert accepted.urls.cancel == f"{accepted.urls.self}/cancel"

@@ -1,0 +1,135 @@
+"""Configuration: each setting is read, typos and impossible values are refused by name."""
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import Lane
+from short_drama.settings import PREFIX, Settings, load
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    import os
+
+    for name in list(os.environ):
+        if name.upper().startswith(PREFIX):
+            monkeypatch.delenv(name)
+    yield monkeypatch
+
+
+READ: dict[str, tuple[str, Any]] = {
+    "data_dir": ("/data/x", Path("/data/x")),
+    "cache_dir": ("/cache/x", Path("/cache/x")),
+    "host": ("::1", "::1"),
+    "orchestrator_port": ("9080", 9080),
+    "cpu_orchestrator_port": ("9081", 9081),
+    "comfyui_api_port": ("0", 0),
+    "paid_api_port": ("65535", 65535),
+    "comfyui_api_url": ("http://gpu:8000", "http://gpu:8000"),
+    "paid_api_url": ("http://cpu:8000", "http://cpu:8000"),
+    "assets_url": ("https://cdn", "https://cdn"),
+    "bucket": ("ours", "ours"),
+    "fetch_allow": (
+        "127.0.0.0/8, ::1/128",
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+    ),
+    "consent_required": ("true", True),
+    "lease_seconds": ("0.5", 0.5),
+    "drain_seconds": ("5", 5.0),
+    "poll_seconds": ("2", 2.0),
+    "progress_seconds": ("0.1", 0.1),
+    "sweep_seconds": ("3", 3.0),
+    "gpu_parallel": ("2", 2),
+    "cpu_parallel": ("8", 8),
+}
+
+
+def test_every_setting_is_in_the_table() -> None:
+    assert set(READ) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_setting_is_read_from_its_variable(name: str, environment: pytest.MonkeyPatch) -> None:
+    text, value = READ[name]
+    environment.setenv(PREFIX + name.upper(), text)
+    assert getattr(load(), name) == value
+    assert getattr(Settings(), name) == value
+
+
+def test_the_command_line_wins(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SHORT_DRAMA_DATA_DIR", "/from/environment")
+    environment.setenv("SHORT_DRAMA_PAID_API_PORT", "1")
+    settings = load({"data_dir": "/from/options", "paid_api_port": 0})
+    assert (settings.data_dir, settings.paid_api_port) == (Path("/from/options"), 0)
+
+
+def test_an_option_that_was_not_given_does_not_win(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SHORT_DRAMA_BUCKET", "ours")
+    assert load({"bucket": None}).bucket == "ours"
+
+
+@pytest.mark.parametrize("name", ["SHORT_DRAMA_BUKCET", "short_drama_leese", "SHORT_DRAMA_"])
+def test_a_variable_that_no_setting_reads_is_a_typo(
+    name: str, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv(name, "x")
+    with pytest.raises(InvalidRequest, match=name) as refused:
+        load()
+    assert "SHORT_DRAMA_BUCKET" in (refused.value.fix or "")
+
+
+def test_other_programs_variables_are_theirs(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DRAMA_BUCKET", "x")
+    environment.setenv("BUCKET", "x")
+    assert load().bucket == "short-drama-assets"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("host", text) for text in ("0.0.0.0", "192.168.1.5", "::", "example.com", "", "1")),
+        *(("orchestrator_port", text) for text in ("-1", "65536", "http", "")),
+        *(("fetch_allow", text) for text in ("localhost", "127.0.0.1/8", "10.0.0.0/33", "a,b")),
+        *((name, text) for name in ("lease_seconds", "sweep_seconds") for text in ("0", "-1", "x")),
+        ("gpu_parallel", "0"),
+        ("consent_required", "maybe"),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name(
+    name: str, text: str, environment: pytest.MonkeyPatch
+) -> None:
+    variable = PREFIX + name.upper()
+    environment.setenv(variable, text)
+    with pytest.raises(InvalidRequest, match=variable) as refused:
+        load()
+    assert refused.value.field == variable
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_only_this_machine_is_served(host: str) -> None:
+    assert load({"host": host}).host == host.replace("localhost", "127.0.0.1")
+
+
+def test_folders_follow_the_desktop_standard(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("XDG_DATA_HOME", "/d")
+    environment.setenv("XDG_CACHE_HOME", "/c")
+    assert (load().data_dir, load().cache_dir) == (Path("/d/short-drama"), Path("/c/short-drama"))
+    assert load().models_dir == Path("/c/short-drama/models")
+    environment.delenv("XDG_DATA_HOME")
+    environment.setenv("HOME", "/home/a")
+    assert load().data_dir == Path("/home/a/.local/share/short-drama")
+
+
+def test_each_lane_has_its_own_width() -> None:
+    settings = load({"gpu_parallel": 3, "cpu_parallel": 5})
+    assert (settings.parallel(Lane.GPU), settings.parallel(Lane.CPU)) == (3, 5)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load().bucket = "other"  # type: ignore[misc]
