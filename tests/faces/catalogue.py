@@ -53,7 +53,8 @@ def scenes(photographs: Path) -> Iterator[Scene]:
     yield _sheet(photo)
     yield _row(photo)
     yield _crowd(photo)
-    yield _far_away(photo)
+    yield _far_away(photo, (640, 427), 24)
+    yield _far_away(photo, (1920, 1281), 36)
     yield Scene("suit and helmet", photo[ASTRONAUT].pixels[190:], [])
     yield Scene("plain grey", np.full((480, 640, 3), 128, np.uint8), [])
 
@@ -113,11 +114,11 @@ def _crowd(photo: dict[str, Scene]) -> Scene:
     return canvas
 
 
-def _far_away(photo: dict[str, Scene]) -> Scene:
-    """One face 24 pixels high before a launch pad."""
-    return _pasted(
-        Scene("far away", photo["rocket.jpg"].pixels, []), photo[ASTRONAUT], 24, (480, 300)
-    )
+def _far_away(photo: dict[str, Scene], size: tuple[int, int], height: int) -> Scene:
+    """One face, `height` pixels high, before a launch pad."""
+    pad = np.asarray(cv2.resize(photo["rocket.jpg"].pixels, size), np.uint8)
+    place = (size[0] * 3 // 4, size[1] * 2 // 3)
+    return _pasted(Scene(f"far away in {size}", pad, []), photo[ASTRONAUT], height, place)
 
 
 def _orientations(scene: Scene) -> Iterator[Scene]:

@@ -54,10 +54,11 @@ def test_one_face_is_counted_in_the_singular() -> None:
 
 
 def test_without_a_face_there_is_nothing_to_choose() -> None:
-    with pytest.raises(NoFaceFound):
-        choose_face([], 0)
-    with pytest.raises(NoFaceFound):
+    with pytest.raises(NoFaceFound) as by_number:
+        choose_face([], 0, picture="source_image_url")
+    with pytest.raises(NoFaceFound) as by_words:
         choose_face_by_words([], "left")
+    assert (by_number.value.field, by_words.value.field) == ("source_image_url", "image_url")
 
 
 @pytest.mark.parametrize(

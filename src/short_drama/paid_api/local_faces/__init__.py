@@ -5,6 +5,7 @@ x 3, uint8, and are not written to. The networks are loaded when first needed; w
 every method raises EngineNotReady.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,10 +14,15 @@ from short_drama.domain.errors import FaceUnclear, NoFaceFound
 from short_drama.images.colour import Pixels
 from short_drama.paid_api.face_swap import Ellipse, Face, FaceBox, left_to_right
 from short_drama.paid_api.local_faces import ellipse as ellipses
-from short_drama.paid_api.local_faces.detect import PORTRAIT, Detector
+from short_drama.paid_api.local_faces.detect import PORTRAIT, SURE, Detector
 from short_drama.paid_api.local_faces.fill import WARNING, fill_mask
 from short_drama.paid_api.local_faces.landmarks import Landmarks, Mesh
-from short_drama.paid_api.local_faces.swap import swap_face, warnings
+from short_drama.paid_api.local_faces.swap import (
+    looks_the_other_way,
+    mirrored,
+    swap_face,
+    warnings,
+)
 
 __all__ = ["LocalFace", "LocalFaces", "Swapped"]
 
@@ -49,7 +55,8 @@ class LocalFaces:
 
     def find(self, image: Pixels) -> list[LocalFace]:
         """Every face, from the left, with the ellipse that would mask it."""
-        return left_to_right([self._face(image, box) for box in self._detector.find(image)])
+        found = self._faces(image, self._detector.find(image))
+        return left_to_right(found or self._faces(image, self._detector.find_far(image)))
 
     def mask(self, image: Pixels, face: Face) -> Pixels:
         """The picture with the face painted over."""
@@ -58,12 +65,18 @@ class LocalFaces:
     def swap(self, scene: Pixels, face: LocalFace, actor: Pixels) -> Swapped:
         """The scene with the actor's face in place of `face`, which `find` found in it.
 
-        Raises NoFaceFound or FaceUnclear, naming the field of the picture at fault.
+        An actor who looks the other way is mirrored, and a warning says so. Raises NoFaceFound,
+        FaceUnclear or RequestUnsupported, naming the field of the picture at fault.
         """
-        _require_clear(face.box, face.mesh, "source_image_url")
-        actor_mesh = self._actor_mesh(actor)
-        image = swap_face(scene, face.mesh, actor, actor_mesh)
-        return Swapped(image, face.ellipse, warnings(face.mesh, actor_mesh))
+        _require_clear(face, "source_image_url")
+        found = self._actor(actor)
+        mesh = found.mesh
+        mirror = looks_the_other_way(face.mesh, mesh)
+        if mirror:
+            actor, box = mirrored(actor, found.box)
+            mesh = self._landmarks.fit(actor, box)
+        said = warnings(face.mesh, mesh, mirror=mirror)
+        return Swapped(swap_face(scene, face.mesh, actor, mesh), face.ellipse, said)
 
     def fill(self, masked: Pixels, actor: Pixels, hole: Ellipse | None = None) -> Swapped:
         """The masked picture with the actor's face in the hole, found if not given.
@@ -71,29 +84,36 @@ class LocalFaces:
         Raises MaskNotFound, NoFaceFound or FaceUnclear, naming the field.
         """
         ellipse = hole or ellipses.find(masked)
-        image = fill_mask(masked, ellipse, actor, self._actor_mesh(actor))
+        image = fill_mask(masked, ellipse, actor, self._actor(actor).mesh)
         return Swapped(image, ellipse, (WARNING,))
+
+    def _faces(self, image: Pixels, boxes: Sequence[FaceBox]) -> list[LocalFace]:
+        """With their landmarks; of doubtful boxes only those that the landmarks confirm."""
+        found = [self._face(image, box) for box in boxes]
+        return [face for face in found if face.box.score >= SURE or face.mesh.presence >= _PRESENT]
 
     def _face(self, image: Pixels, box: FaceBox) -> LocalFace:
         mesh = self._landmarks.fit(image, box)
         clear = mesh.presence >= _PRESENT
         return LocalFace(box, ellipses.of_mesh(mesh) if clear else ellipses.of_box(box), mesh)
 
-    def _actor_mesh(self, actor: Pixels) -> Mesh:
-        """Of the largest face: a portrait may have others behind it."""
-        boxes = self._detector.find(actor, side=PORTRAIT) or self._detector.find(actor)
-        if not boxes:
-            raise NoFaceFound("no face was found", field="target_face_url", fix=_CLEAR)
-        largest = max(boxes, key=lambda box: box.width * box.height)
-        mesh = self._landmarks.fit(actor, largest)
-        _require_clear(largest, mesh, "target_face_url")
-        return mesh
+    def _actor(self, image: Pixels) -> LocalFace:
+        """The largest face: a portrait may have others behind it."""
+        found = self._faces(image, self._detector.find(image, canvas=PORTRAIT))
+        found = found or self._faces(image, self._detector.find(image))
+        if not found:
+            raise NoFaceFound(
+                "no face was found in the actor's picture", field="target_face_url", fix=_CLEAR
+            )
+        largest = max(found, key=lambda face: face.box.width * face.box.height)
+        _require_clear(largest, "target_face_url")
+        return largest
 
 
-def _require_clear(box: FaceBox, mesh: Mesh, field: str) -> None:
-    if mesh.presence < _PRESENT:
+def _require_clear(face: LocalFace, field: str) -> None:
+    if face.mesh.presence < _PRESENT:
         raise FaceUnclear(
-            f"the face at {box.left},{box.top} is turned away, covered or blurred",
+            f"the face at {face.box.left},{face.box.top} is turned away, covered or blurred",
             field=field,
             fix=_CLEAR,
         )

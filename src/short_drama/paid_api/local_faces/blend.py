@@ -1,4 +1,4 @@
-"""Make one picture part sit in another: skin tone, light, and a seam in many bands."""
+"""Make one picture part sit in another: light, contrast, and a seam in many bands."""
 
 from typing import Final
 
@@ -23,8 +23,15 @@ Plane = NDArray[np.float32]
 _SHRINK: Final = 0.95
 _ABOVE_BROWS: Final = 0.42
 """How much of the forehead between brows and hairline is taken: less shows the scene's fringe."""
+_BRIGHTENING: Final = (0.05, 6.0)
 _CONTRAST: Final = (0.75, 1.35)
-_STATISTICS_SIDE: Final = 192
+_TINT: Final = (0.0, 1.2)
+_LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
+_STATISTICS_SIDE: Final = 112
+_SOFTNESS: Final = 0.08
+_FAR: Final = 0.02
+_LEAST_SKIN: Final = 20
+"""Pixels of the small picture; with less there is nothing to match."""
 _BANDS: Final = 5
 _REACH: Final = 1.5
 """In feathers: how far outside of the mask a blend may still change the scene."""
@@ -58,24 +65,28 @@ def polygon(points: Points, shape: tuple[int, int]) -> Mask:
     return mask
 
 
-def match_skin(part: Pixels, scene: Pixels, skin: Mask) -> Pixels:
-    """Give the part's skin the scene's mean colour and contrast, and its soft light."""
-    scale = min(1.0, _STATISTICS_SIDE / max(part.shape[:2]))
-    size = (max(2, round(part.shape[1] * scale)), max(2, round(part.shape[0] * scale)))
-    small_skin, small_part, small_scene = (
-        np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.uint8)
-        for each in (skin, part, scene)
-    )
-    if cv2.countNonZero(small_skin) < 20:
-        return part
-    tables = _tone_tables(small_part, small_scene, small_skin)
-    toned = _apply(part, tables)
-    light = _soft_light(_apply(small_part, tables), small_scene, small_skin)
-    wide = cv2.resize(light, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.add(toned, wide, dtype=cv2.CV_8U), np.uint8)
+def match_skin(part: Pixels, scene: Pixels, skin: Mask) -> Plane:
+    """The part in the scene's light; 0 to 255, but neither rounded nor clipped.
+
+    Light multiplies, so the skin's soft light is matched by ratio: the whites of eyes and teeth
+    follow it, too. Then the detail is given the scene's contrast, in brightness and in colour
+    apart: in a still without colour the face has none.
+    """
+    small_part, small_scene, weight = (_small(each) for each in (part, scene, skin))
+    weight = weight[..., None] / np.float32(255)
+    if weight.sum() < _LEAST_SKIN:
+        return part.astype(np.float32)
+    goal = _soft(small_scene, weight)
+    ratio = np.clip((goal + 1) / (_soft(small_part, weight) + 1), *_BRIGHTENING)
+    contrast = _contrast(small_part * ratio - goal, small_scene - goal, weight)
+    size = (part.shape[1], part.shape[0])
+    goal, ratio = (np.asarray(cv2.resize(each, size), np.float32) for each in (goal, ratio))
+    detail = cv2.multiply(part, ratio, dtype=cv2.CV_32F)
+    detail = cv2.transform(cv2.subtract(detail, goal, dst=detail), contrast)
+    return np.asarray(cv2.add(detail, goal, dst=detail), np.float32)
 
 
-def multiband(part: Pixels, scene: Pixels, mask: Mask, *, feather: float) -> Pixels:
+def multiband(part: Pixels | Plane, scene: Pixels, mask: Mask, *, feather: float) -> Pixels:
     """Blend with a Laplacian pyramid: fine detail changes over a short way, light over a long.
 
     The pyramid is linear, so one of what the part adds to the scene does for both.
@@ -112,26 +123,38 @@ def _feathered(mask: cv2.typing.MatLike, feather: float) -> Plane:
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def _tone_tables(part: Pixels, scene: Pixels, skin: Mask) -> NDArray[np.uint8]:
-    """For each channel of Lab, what each value becomes: 1 x 256 x 3."""
-    mean, spread = cv2.meanStdDev(cv2.cvtColor(part, cv2.COLOR_RGB2LAB), mask=skin)
-    goal, goal_spread = cv2.meanStdDev(cv2.cvtColor(scene, cv2.COLOR_RGB2LAB), mask=skin)
-    ratio = np.clip(goal_spread / np.maximum(spread, 1e-3), *_CONTRAST)
-    levels = np.arange(256)[None, :]
-    tables = np.clip((levels - mean) * ratio + goal, 0, 255)
-    return np.ascontiguousarray(tables.T[None].round().astype(np.uint8))
+def _small(image: NDArray[np.uint8]) -> Plane:
+    """For what is soft anyway."""
+    scale = min(1.0, _STATISTICS_SIDE / max(image.shape[:2]))
+    size = (max(2, round(image.shape[1] * scale)), max(2, round(image.shape[0] * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def _apply(image: Pixels, tables: NDArray[np.uint8]) -> Pixels:
-    lab = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), tables)
-    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.uint8)
+def _soft(image: Plane, weight: Plane) -> Plane:
+    """The image blurred without what has no weight; far from any weight, its weighted mean."""
+    radius = max(image.shape[:2]) * _SOFTNESS
+    mean = (image * weight).sum(axis=(0, 1)) / weight.sum()
+    nearby = cv2.GaussianBlur(weight, (0, 0), radius)[..., None]
+    soft: Plane = (cv2.GaussianBlur(image * weight, (0, 0), radius) + _FAR * mean) / (nearby + _FAR)
+    return soft
 
 
-def _soft_light(part: Pixels, scene: Pixels, skin: Mask) -> Plane:
-    """What must be added to the part to have the scene's light, ignoring what is not skin."""
-    weight = skin.astype(np.float32) / 255
-    radius = max(part.shape[:2]) * 0.08
-    spread = cv2.GaussianBlur(weight, (0, 0), radius) + 1e-3
-    difference = (scene.astype(np.float32) - part.astype(np.float32)) * weight[..., None]
-    light: Plane = cv2.GaussianBlur(difference, (0, 0), radius) / spread[..., None]
-    return light
+def _contrast(part: Plane, scene: Plane, weight: Plane) -> NDArray[np.float32]:
+    """The matrix over R, G, B that makes the part's detail as strong as the scene's."""
+    bright, tint = (
+        goal / max(own, 1e-3)
+        for own, goal in zip(_spread(part, weight), _spread(scene, weight), strict=True)
+    )
+    bright, tint = float(np.clip(bright, *_CONTRAST)), float(np.clip(tint, *_TINT))
+    matrix = tint * np.eye(3) + (bright - tint) * np.tile(_LUMA, (3, 1))
+    return matrix.astype(np.float32)
+
+
+def _spread(detail: Plane, weight: Plane) -> tuple[float, float]:
+    """Root mean square of brightness, and of colour apart from brightness."""
+    bright = (detail @ _LUMA)[..., None]
+    return _rms(bright, weight), _rms(detail - bright, weight)
+
+
+def _rms(values: Plane, weight: Plane) -> float:
+    return float(np.sqrt((values * values * weight).sum() / weight.sum()))
