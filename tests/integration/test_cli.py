@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+
 from tests.integration.test_sdk import SOME_ENGINES
 from tests.stack import RunningStack, running_stack
 
@@ -196,7 +197,7 @@ async def test_an_interrupt_ends_with_130_and_the_task_goes_on(shell: Shell) -> 
     words = ("submit", "camera-angle", "--image", "still.png", "--set", "zoom=1", "--wait")
     process = await shell.start(*words)
     while not (found := (await tasks(shell, "ls", "--status", "processing")).lines):
-        await asyncio.sleep(0.1)
+        pass
     await asyncio.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, err = await process.communicate()
@@ -212,7 +213,7 @@ async def at_a_terminal(shell: Shell, *words: str, answer: str = "") -> Ended:
     ours, theirs = pty.openpty()
     process = await shell.start(*words, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    os.write(ours, answer.encode())
+    os.write(ours, answer.encode() + b"\x04")  # then end of input: nothing waits for more
 
     def read_all() -> bytes:
         read = io.BytesIO()

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.errors import ApiError, ServiceUnreachable
 from short_drama.sdk.transport import Call, Transport
 
@@ -135,6 +137,59 @@ async def test_nobody_there_is_repeated_even_if_the_call_may_not_be(script: Scri
         await script.transport.send(call, [gone], aiohttp.ClientResponse.text)
     assert error.value.url == gone
     assert len(script.pauses) == 1 + 3
+
+
+async def half(request: web.Request) -> web.StreamResponse:
+    """A download that breaks off in the middle."""
+    answer = web.StreamResponse(headers={"Content-Length": "1000"})
+    await answer.prepare(request)
+    await answer.write(b"half")
+    assert request.transport is not None
+    request.transport.close()
+    return answer
+
+
+async def test_a_download_that_breaks_off_is_begun_again(script: Script, tmp_path: Path) -> None:
+    script.answers = [half, fine]
+    async with AsyncClient() as client:
+        file = await client.download(f"{script.url}/result.png", tmp_path / "result.png")
+    assert file.read_bytes() == b"fine"
+
+
+async def test_a_download_that_never_comes_whole_leaves_nothing(
+    script: Script, tmp_path: Path
+) -> None:
+    script.answers = [half, half]
+    async with AsyncClient(attempts=2) as client:
+        with pytest.raises(ServiceUnreachable, match="the connection was lost"):
+            await client.download(f"{script.url}/result.png", tmp_path / "result.png")
+    assert names_in(tmp_path) == []
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def test_a_submit_whose_answer_is_lost_is_repeated_under_its_own_key(script: Script) -> None:
+    keys: list[str] = []
+
+    async def lose(request: web.Request) -> web.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        return await cut(request)
+
+    async def accept(request: web.Request) -> web.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        urls = {"self": "s", "events": "e", "cancel": "c"}
+        body = {"task_id": "t-1", "status": "pending", "message": "", "urls": urls}
+        return web.json_response(body, status=202)
+
+    script.answers = [lose, accept, accept]
+    async with AsyncClient(gpu_url=script.url) as client:
+        for _ in range(2):
+            accepted = await client.submit("camera-angle", {"image_url": "asset:x", "zoom": 1})
+            assert accepted.task_id == "t-1"
+    assert len(keys) == 3
+    assert keys[0] == keys[1] != keys[2]
 
 
 async def test_no_address_is_unreachable_at_once(script: Script) -> None:

@@ -149,16 +149,12 @@ class Client:
         return self._portal.run(self._client.download(source, path))
 
     def _each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
-        try:
-            while True:
-                try:
-                    item = self._portal.run(_next(items))
-                except StopAsyncIteration:
-                    return
-                yield item
-        finally:
-            if not self._portal.closed:
-                self._portal.run(items.aclose())
+        while True:
+            try:
+                item = self._portal.run(_next(items))
+            except StopAsyncIteration:
+                return
+            yield item
 
 
 async def _next(items: AsyncGenerator[T, None]) -> T:
