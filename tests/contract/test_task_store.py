@@ -311,7 +311,9 @@ async def test_a_cursor_keeps_to_its_filter(store: TaskStore) -> None:
     assert (ids(first.tasks), ids(second.tasks)) == (["c", "b"], ["a"])
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "猫", "%%%", "AAAA", "bm90IGEgdGltZSB0MQ==", "a" * 399])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "猫", "%%%", "AAAA", "bm90IGEgdGltZSB0MQ==", "a" * 399]
+)
 async def test_a_malformed_cursor_is_refused(store: TaskStore, cursor: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await store.list(TaskFilter(), cursor=cursor, limit=3)

@@ -17,7 +17,8 @@ Every error is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem doc
 
 ```json
 {"type": "/problems/invalid_request", "title": "The request is not valid", "status": 422,
- "detail": "horizontal: it should be less than or equal to 2", "instance": "/api/v1/camera-angle/tasks",
+ "detail": "horizontal: it should be less than or equal to 2",
+ "instance": "/api/v1/camera-angle/tasks",
  "code": "invalid_request", "retryable": false, "field": "horizontal",
  "fix": "Correct it; you sent 9.", "errors": [{"field": "horizontal", "message": "…"}]}
 ```
@@ -50,9 +51,7 @@ def test_the_errors_page_lists_every_code() -> None:
 
 def test_every_setting_is_documented() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
-    missing = [
-        name for name in Settings.model_fields if f"`{PREFIX}{name.upper()}`" not in page
-    ]
+    missing = [name for name in Settings.model_fields if f"`{PREFIX}{name.upper()}`" not in page]
     assert not missing
 
 

@@ -1,6 +1,6 @@
 """Configuration: each setting is read, typos and impossible values are refused by name."""
 
-from collections.abc import Iterator
+import os
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,11 @@ from short_drama.settings import PREFIX, Settings, load
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    import os
-
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in list(os.environ):
         if name.upper().startswith(PREFIX):
             monkeypatch.delenv(name)
-    yield monkeypatch
+    return monkeypatch
 
 
 READ: dict[str, tuple[str, Any]] = {

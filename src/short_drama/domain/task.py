@@ -121,8 +121,9 @@ class Task:
         if self.status.is_terminal:
             return None
         send_at = self.outbox_due
-        if self.status is TaskStatus.PROCESSING:  # sent again only once its lease is over as well
-            send_at = max((at for at in (send_at, self.lease_until) if at is not None), default=None)
+        if self.status is TaskStatus.PROCESSING:  # not before its lease is over as well
+            times = (self.outbox_due, self.lease_until)
+            send_at = max((at for at in times if at is not None), default=None)
         return min((at for at in (send_at, self.deadline) if at is not None), default=None)
 
     # --- Changes ---------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from short_drama.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     ShortDramaError,
+    TaskConflict,
     TaskNotFound,
 )
 from short_drama.domain.kinds import Lane, TaskKind
@@ -68,9 +69,11 @@ class Submitter:
         return await self._store_and_send(task)
 
     async def retry(self, task: Task) -> Task:
-        """A new task with the same request, labels and consent."""
+        """A new task with the same request, labels and consent.
+
+        Raises TaskConflict while the task has not ended."""
         if not task.status.is_terminal:
-            raise InvalidRequest(
+            raise TaskConflict(
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
             )
         now = self._clock()

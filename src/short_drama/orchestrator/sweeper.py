@@ -115,8 +115,7 @@ class Sweeper:
         except MalformedMessage:
             task = None
         if task is not None:
-            message = f"its message was received {delivery.receives} times without an end"
-            failure = Failure.of(DeadLetter(message))
+            failure = Failure.of(DeadLetter("its message was received too often without an end"))
             try:
                 await advance(
                     self._store, task, lambda found: found.expire(failure, now=self._clock())

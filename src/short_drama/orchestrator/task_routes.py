@@ -124,7 +124,7 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
         tags=["tasks"],
         status_code=202,
         summary="A new task with the same request",
-        responses={202: {"model": Accepted}, 404: {"model": Problem}},
+        responses={202: {"model": Accepted}, 404: {"model": Problem}, 409: {"model": Problem}},
     )
     async def retry_task(task_id: str, request: Request) -> JSONResponse:
         task = await desk.submitter.retry(await desk.find(task_id))

@@ -77,11 +77,14 @@ async def _file_part(request: Request) -> bytes:
         form = await MultiPartParser(request.headers, once(), max_files=1, max_fields=8).parse()
     except MultiPartException as error:
         raise InvalidRequest(f"the form cannot be read: {error.message}", field="file") from None
-    part = form.get("file")
-    if not isinstance(part, UploadFile):
-        raise InvalidRequest(
-            "file: this field is required",
-            field="file",
-            fix="Add a file part named file: curl -F file=@still.png ...",
-        )
-    return await part.read()
+    try:
+        part = form.get("file")
+        if not isinstance(part, UploadFile):
+            raise InvalidRequest(
+                "file: this field is required",
+                field="file",
+                fix="Add a file part named file: curl -F file=@still.png ...",
+            )
+        return await part.read()
+    finally:
+        await form.close()

@@ -27,8 +27,8 @@ _RESUBMITS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTimes:
-    """Seconds. A heartbeat is due each quarter of the lease; progress is written no more often
-    than `progress`, and each write is a heartbeat as well."""
+    """Seconds. A heartbeat is due each quarter of the lease; news of the job is written within
+    `progress`, but no more often, and each write is a heartbeat as well."""
 
     lease: float = 60.0
     progress: float = 1.0
@@ -54,6 +54,7 @@ class Attempt:
         self._jobs, self._times, self._clock = jobs, times, clock
         self._job_id: str | None = None
         self._news: dict[str, Any] = {}
+        self._unwritten = False
         self._written_at = clock()
 
     async def run(self) -> Outcome | Failure:
@@ -99,30 +100,33 @@ class Attempt:
 
     async def _tell(self, view: Mapping[str, Any]) -> None:
         """Pass progress on to the record, at the pace the lease times allow."""
-        self._news = {
-            "api_job_id": self._job_id,
-            "stage": view.get("stage"),
-            "progress": view.get("progress"),
-        }
-        if self._clock() - self._written_at >= self._times.progress:
+        news = {"api_job_id": self._job_id, **_news(view)}
+        self._unwritten = self._unwritten or news != self._news
+        self._news = news
+        if self._unwritten and self._clock() >= self._due:
             await self._beat()
 
     async def _keep_lease(self) -> NoReturn:
-        """Beat in time; look at once when somebody else writes the task (a cancel)."""
+        """Beat in time, and soon for news that came between two writes; look at once when
+        somebody else writes the task (a cancel)."""
         while True:
             version = self.task.version
             current = await self._current(version)
             if current is not None and current.version not in (version, self.task.version):
                 self.task = current
-            due = self._written_at + self._times.lease / 4
-            if self._clock() >= due or self.task.lease_owner != self._worker:
+            if self._clock() >= self._due or self.task.lease_owner != self._worker:
                 await self._beat()
 
+    @property
+    def _due(self) -> float:
+        wait = self._times.progress if self._unwritten else self._times.lease / 4
+        return self._written_at + wait
+
     async def _current(self, version: int) -> Task | None:
-        left = self._written_at + self._times.lease / 4 - self._clock()
+        left = min(self._due - self._clock(), self._times.progress)
         try:
             return await self._store.wait_for_change(
-                self.task.task_id, version, timeout=max(left, 0.05)
+                self.task.task_id, version, timeout=max(left, 0.0)
             )
         except Unavailable:
             await asyncio.sleep(1.0)
@@ -130,7 +134,7 @@ class Attempt:
 
     async def _beat(self) -> None:
         """Record first, queue second: only the record's answer says whether we still hold it."""
-        now = self._clock()
+        now, self._unwritten = self._clock(), False
         try:
             self.task = await advance(
                 self._store,
@@ -144,6 +148,17 @@ class Attempt:
         except Unavailable:
             if now >= (self.task.lease_until or 0.0):
                 raise LeaseLost("the lease could not be renewed in time") from None
+            await asyncio.sleep(self._times.lease / 60)
+
+
+def _news(view: Mapping[str, Any]) -> dict[str, Any]:
+    """What a running job's view tells of it, as far as it makes sense."""
+    stage, progress = view.get("stage"), view.get("progress")
+    told = isinstance(progress, int | float) and 0 <= progress <= 1
+    return {
+        "stage": stage if isinstance(stage, str) else None,
+        "progress": progress if told else None,
+    }
 
 
 def _ended(view: Mapping[str, Any]) -> Outcome | Failure | None:

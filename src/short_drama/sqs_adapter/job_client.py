@@ -29,7 +29,8 @@ class JobRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AcceptedJob:
-    """`version` is None from services that have no long poll."""
+    """`version` is what a fresh job can be waited for with; None for one that runs already, and
+    from services that have no long poll."""
 
     job_id: str
     version: int | None
@@ -69,7 +70,11 @@ class JobClient:
         )
         if status >= 400:
             raise JobRefused(_refusal(status, body))
-        return AcceptedJob(str(body["job_id"]), body.get("version"))
+        if not isinstance(body.get("job_id"), str):
+            raise InternalError("the API service's answer names no job")
+        # A job that runs already has news to tell: it is looked at before it is waited for.
+        fresh = body.get("status") == "pending"
+        return AcceptedJob(body["job_id"], body.get("version") if fresh else None)
 
     async def follow(self, job: AcceptedJob) -> AsyncGenerator[Mapping[str, Any], None]:
         """The changes of the job until its end. Raises JobNotFound when it is forgotten."""

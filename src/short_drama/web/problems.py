@@ -97,13 +97,19 @@ def invalid(error: ValidationError | RequestValidationError, *, known: str = "")
     )
 
 
+_PLACES = ("body", "query", "path", "header", "[key]")
+"""Parts of a fault's location that are no part of the field's name."""
+
+
 def _fault(fault: Mapping[str, Any], known: str) -> dict[str, str]:
-    path = [str(part) for part in fault["loc"] if part not in ("body", "query", "path", "[key]")]
+    path = [str(part) for part in fault["loc"] if part not in _PLACES]
     kind, message, fix = fault["type"], str(fault["msg"]), ""
     if kind == "extra_forbidden":
         message, fix = "there is no such field", f"Remove it. {known}".strip()
     elif kind == "missing":
         message, fix = "this field is required", "Add it."
+    elif kind == "model_type" and not path:
+        message, fix = "the body is not a JSON object", f"Send one. {known}".strip()
     elif kind == "no_move":
         fix = "Set horizontal to -1, for example."
     else:

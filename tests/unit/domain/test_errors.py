@@ -57,5 +57,7 @@ def test_a_failure_keeps_how_long_to_wait() -> None:
         ({"code": "x", "message": "y", "after": 3}, e.Failure(code="x", message="y", after=3)),
     ],
 )
-def test_another_writers_failure_is_read_leniently(data: dict[str, Any], failure: e.Failure) -> None:
+def test_another_writers_failure_is_read_leniently(
+    data: dict[str, Any], failure: e.Failure
+) -> None:
     assert e.Failure.from_json(data) == failure

@@ -126,9 +126,7 @@ policies = st.builds(RetryPolicy, base=st.floats(0.01, 10), cap=st.floats(0.01, 
 seeds = st.integers(0, 2**32)
 
 
-@given(
-    policies, st.integers(0, 10_000), st.none() | st.floats(0, 1e9, allow_nan=False), seeds
-)
+@given(policies, st.integers(0, 10_000), st.none() | st.floats(0, 1e9, allow_nan=False), seeds)
 def test_a_delay_is_never_negative_and_never_above_the_cap(
     policy: RetryPolicy, tries: int, after: float | None, seed: int
 ) -> None:

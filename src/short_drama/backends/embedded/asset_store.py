@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 from short_drama.domain.errors import AssetNotFound, Unavailable
 from short_drama.ports import AssetExists, AssetInfo
 
-
 _LONGEST_NAME = 255
 """Bytes that file systems allow in one name."""
 
