@@ -1,0 +1,124 @@
+"""What the real engines cannot do ends the task with a reason, a field and a way out."""
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from short_drama import model_files
+from short_drama.settings import load
+from tests.stack import RunningStack, running_stack
+
+pytestmark = pytest.mark.models
+
+
+def photograph(name: str) -> bytes:
+    folder = load().samples_dir
+    model_files.install(folder, "samples")
+    return model_files.path(folder, name).read_bytes()
+
+
+@pytest_asyncio.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[RunningStack]:
+    model_files.install(load().models_dir, "models")
+    async with running_stack(tmp_path) as running:
+        yield running
+
+
+async def upload(stack: RunningStack, data: bytes, content_type: str = "image/png") -> str:
+    headers = {"Content-Type": content_type}
+    path = f"{stack.gpu}/api/v1/assets"
+    async with stack.http.post(path, data=data, headers=headers) as answer:
+        assert answer.status == 201, await answer.text()
+        return str((await answer.json())["image_url"])
+
+
+async def ended(stack: RunningStack, base: str, kind: str, **body: Any) -> dict[str, Any]:
+    """The task, once it has ended; the submit itself must have been accepted."""
+    path, headers = f"{base}/api/v1/{kind}/tasks", {"Prefer": "wait=30"}
+    async with stack.http.post(path, json=body, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        task: dict[str, Any] = await answer.json()
+        return task
+
+
+def error_of(task: dict[str, Any]) -> dict[str, Any]:
+    assert task["status"] == "failed"
+    assert task["result_url"] is None
+    assert task["error"]["message"] == task["error_message"]
+    assert task["attempts"] == 1, "no retry helps"
+    error: dict[str, Any] = task["error"]
+    return error
+
+
+async def test_no_face_is_found_on_a_cat(stack: RunningStack) -> None:
+    cat = await upload(stack, photograph("chelsea.png"))
+    error = error_of(await ended(stack, stack.cpu, "face-mask", image_url=cat))
+    assert (error["code"], error["field"]) == ("no_face_found", "image_url")
+
+
+async def test_a_face_index_out_of_range_tells_how_many_there_are(stack: RunningStack) -> None:
+    still = await upload(stack, photograph("astronaut.png"))
+    task = await ended(stack, stack.cpu, "face-mask", image_url=still, face_index=4)
+    error = error_of(task)
+    assert (error["code"], error["field"]) == ("face_index_out_of_range", "face_index")
+    assert "1 face was found" in error["message"]
+
+
+async def test_a_prompt_without_an_operation_lists_those_there_are(stack: RunningStack) -> None:
+    still = await upload(stack, photograph("astronaut.png"))
+    task = await ended(stack, stack.gpu, "qwen-image-edit", image_url=still, prompt="add a dog")
+    error = error_of(task)
+    assert (error["code"], error["field"]) == ("prompt_unsupported", "prompt")
+    assert "black and white" in error["fix"]
+
+
+async def test_the_actors_picture_is_named_when_it_shows_nobody(stack: RunningStack) -> None:
+    still = await upload(stack, photograph("astronaut.png"))
+    coffee = await upload(stack, photograph("coffee.png"))
+    task = await ended(
+        stack, stack.cpu, "full-face-swap", source_image_url=still, target_face_url=coffee
+    )
+    error = error_of(task)
+    assert (error["code"], error["field"]) == ("no_face_found", "target_face_url")
+
+
+async def test_an_asset_that_is_gone_by_then_fails_the_task(stack: RunningStack) -> None:
+    still = await upload(stack, photograph("astronaut.png"))
+    first = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
+    assert first["status"] == "completed"
+    stored_file(stack, still).unlink()
+    task = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
+    error = error_of(task)
+    assert (error["code"], error["field"]) == ("asset_not_found", "image_url")
+
+
+async def test_an_asset_that_is_damaged_by_then_fails_the_task(stack: RunningStack) -> None:
+    still = await upload(stack, photograph("astronaut.png"))
+    stored_file(stack, still).write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    task = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
+    error = error_of(task)
+    assert (error["code"], error["field"]) == ("image_rejected", "image_url")
+
+
+async def test_a_result_can_be_the_next_tasks_input(stack: RunningStack) -> None:
+    still = await upload(stack, photograph("astronaut.png"))
+    grey = await ended(
+        stack, stack.gpu, "qwen-image-edit", image_url=still, prompt="black and white"
+    )
+    moved = await ended(
+        stack, stack.gpu, "camera-angle", image_url=grey["result_url"], horizontal=1
+    )
+    assert moved["status"] == "completed"
+    async with stack.http.get(moved["result_url"]) as answer:
+        picture = Image.open(io.BytesIO(await answer.read())).convert("RGB")
+    red, _, blue = picture.split()
+    assert red.tobytes() == blue.tobytes(), "it was made from the grey one"
+
+
+def stored_file(stack: RunningStack, reference: str) -> Path:
+    return stack.settings.data_dir / "assets" / "files" / reference.removeprefix("asset:")
