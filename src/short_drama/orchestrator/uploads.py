@@ -11,6 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from short_drama.domain.errors import InvalidRequest, UnsupportedMediaType
 from short_drama.images.sources import ImageSources
 from short_drama.ports import AssetStore
+from short_drama.sdk.models import AssetView, Problem
 from short_drama.web.body import read_limited
 
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
@@ -35,6 +36,7 @@ def install(app: FastAPI, sources: ImageSources, assets: AssetStore, *, owner: s
         status_code=201,
         summary="Upload a JPEG, PNG or WebP image",
         openapi_extra={"requestBody": {"required": True, "content": _FORM}},
+        responses={201: {"model": AssetView}, 413: {"model": Problem}, 422: {"model": Problem}},
     )
     async def upload(request: Request) -> JSONResponse:
         kept = await sources.keep(await _image_bytes(request), owner=owner)

@@ -25,7 +25,13 @@ def create_app(*, service: str, title: str, description: str, report: Report) ->
     `/health` says that the process lives and what it is doing; `/ready` asks `report` and is 503
     when that raises, so a load balancer stops sending.
     """
-    app = FastAPIOffline(title=title, description=description, version="1", redoc_url=None)
+    app = FastAPIOffline(
+        title=title,
+        description=description,
+        version="1",
+        redoc_url=None,
+        openapi_tags=[{"name": name} for name in ("submit", "tasks", "jobs", "assets", "service")],
+    )
     problems.install(app)
     app.add_middleware(RequestContext, service=service)
 

@@ -8,6 +8,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 _REF = "#/components/schemas/{model}"
+_MEANS = {
+    404: "There is no such thing",
+    409: "Its state does not allow this",
+    422: "Something in the request is wrong: the problem names the field and the fix",
+    503: "Not at the moment: ask again after Retry-After seconds",
+}
 
 
 def operation(
@@ -34,7 +40,11 @@ def operation(
 
 
 def document(app: FastAPI, models: Iterable[type[BaseModel]]) -> None:
-    """Add the models' schemas to the app's components, once, when first asked for."""
+    """Complete the app's OpenAPI document, once, when first asked for.
+
+    The models' schemas are added, and FastAPI's own shape of validation errors, which this
+    product never answers, is replaced by the `Problem` that the app's routes declare.
+    """
     derive = app.openapi
     models = tuple(models)
 
@@ -43,8 +53,22 @@ def document(app: FastAPI, models: Iterable[type[BaseModel]]) -> None:
             _, definitions = models_json_schema(
                 [(model, "validation") for model in models], ref_template=_REF
             )
-            schemas = derive().setdefault("components", {}).setdefault("schemas", {})
+            derived = derive()
+            schemas = derived.setdefault("components", {}).setdefault("schemas", {})
             schemas |= definitions.get("$defs", {})
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            _answer_problems(derived)
         return derive()
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _answer_problems(document: dict[str, Any]) -> None:
+    content = {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}}
+    for path in document["paths"].values():
+        for each in path.values():
+            for status, response in each["responses"].items():
+                if int(status) >= 400:
+                    response["content"] = content
+                    response["description"] = _MEANS.get(int(status), "A problem")
