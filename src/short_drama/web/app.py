@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,7 +47,12 @@ def create_app(*, service: str, title: str, description: str, report: Report) ->
     async def ready() -> JSONResponse:
         return JSONResponse({"status": "ready", **await report()})
 
-    @app.get("/metrics", tags=["service"], summary="Figures in Prometheus text format")
+    @app.get(
+        "/metrics",
+        tags=["service"],
+        summary="Figures in Prometheus text format",
+        response_class=PlainTextResponse,
+    )
     async def figures() -> Response:
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
 

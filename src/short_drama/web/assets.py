@@ -11,7 +11,13 @@ PUBLIC_PREFIXES = ("images/", "seedream/", "uploads/")
 
 
 def install(app: FastAPI, assets: AssetStore) -> None:
-    @app.get("/assets/{key:path}", tags=["assets"], summary="The bytes of an asset")
+    @app.get(
+        "/assets/{key:path}",
+        tags=["assets"],
+        summary="The bytes of an asset",
+        response_class=Response,
+        responses={200: {"content": {"image/*": {}}}, 404: {}},
+    )
     async def asset(key: str, request: Request) -> Response:
         if not key.startswith(PUBLIC_PREFIXES):
             raise AssetNotFound(f"there is no public asset {key[:200]!r}")

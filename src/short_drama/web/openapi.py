@@ -11,6 +11,7 @@ _REF = "#/components/schemas/{model}"
 _MEANS = {
     404: "There is no such thing",
     409: "Its state does not allow this",
+    413: "The body is larger than the limit that the problem names",
     422: "Something in the request is wrong: the problem names the field and the fix",
     503: "Not at the moment: ask again after Retry-After seconds",
 }
@@ -70,5 +71,5 @@ def _answer_problems(document: dict[str, Any]) -> None:
         for each in path.values():
             for status, response in each["responses"].items():
                 if int(status) >= 400:
-                    response["content"] = content
-                    response["description"] = _MEANS.get(int(status), "A problem")
+                    response |= {"description": _MEANS[int(status)], "content": content}
+            each["responses"]["default"] = {"description": "A problem", "content": content}
