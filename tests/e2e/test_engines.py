@@ -1,4 +1,4 @@
-"""What the real engines cannot do ends the task with a reason, a field and a way out."""
+"""The real engines over HTTP: what they make says so, what they cannot do ends with a reason."""
 
 import io
 from collections.abc import AsyncIterator
@@ -10,6 +10,8 @@ import pytest_asyncio
 from PIL import Image
 
 from short_drama import model_files
+from short_drama.domain.kinds import KINDS
+from short_drama.images import labels
 from short_drama.settings import load
 from tests.stack import RunningStack, running_stack
 
@@ -53,6 +55,34 @@ def error_of(task: dict[str, Any]) -> dict[str, Any]:
     assert task["attempts"] == 1, "no retry helps"
     error: dict[str, Any] = task["error"]
     return error
+
+
+async def test_every_result_says_in_its_bytes_that_a_machine_made_it(
+    stack: RunningStack,
+) -> None:
+    still = await upload(stack, photograph("astronaut.png"))
+    mask = await ended(stack, stack.cpu, "face-mask", image_url=still)
+    swap = {"masked_image_url": mask["result_url"], "target_face_url": still}
+    full = {"source_image_url": still, "target_face_url": still}
+    tasks = [
+        mask,
+        await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1),
+        await ended(stack, stack.gpu, "qwen-image-edit", image_url=still, prompt="sepia"),
+        await ended(stack, stack.cpu, "face-swap", **swap),
+        await ended(stack, stack.cpu, "full-face-swap", **full),
+    ]
+    assert {task["kind"] for task in tasks} == set(KINDS)
+    urls = [(task, task["result_url"]) for task in tasks]
+    for task, url in [*urls, (tasks[-1], tasks[-1]["provenance"]["mask_url"])]:
+        async with stack.http.get(url) as answer:
+            label = labels.read(await answer.read())
+        assert label is not None
+        assert label.source is not None
+        assert label.aigc is not None
+        assert label.aigc.label == "1"
+        assert (label.kind, label.job_id) == (task["kind"], task["api_job_id"])
+        assert label.engine == task["engine"]
+        assert task["engine"].startswith("local")
 
 
 async def test_no_face_is_found_on_a_cat(stack: RunningStack) -> None:
