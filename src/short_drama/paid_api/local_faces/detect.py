@@ -28,9 +28,9 @@ SURE: Final = 0.5
 """Boxes that score less are to be confirmed by somebody else. See tests/faces/README.md."""
 
 _CANVASES: Final[tuple[Canvas, ...]] = (
-    (640, 384), (384, 640), (640, 480), (480, 640), (640, 640),
+    (640, 384), (384, 640), (640, 480), (480, 640), (512, 512),
 )  # fmt: skip
-"""From the smallest: the time goes with the area."""
+"""Of about the same area, which the time goes with; the first of equals is the smallest."""
 _NETS: Final = 3
 """Kept loaded: a portrait and two shapes of stills. Each holds 30 to 120 MiB."""
 
@@ -98,11 +98,8 @@ class Detector:
 
 
 def _canvas_for(width: int, height: int) -> Canvas:
-    """The smallest that holds the picture at 640 pixels on its long side."""
-    scale = 640 / max(width, height)
-    return next(
-        each for each in _CANVASES if width * scale <= each[0] and height * scale <= each[1]
-    )
+    """The one in which the picture is largest."""
+    return max(_CANVASES, key=lambda each: min(each[0] / width, each[1] / height))
 
 
 def _parts(image: Pixels) -> Iterator[tuple[int, int, Pixels]]:
