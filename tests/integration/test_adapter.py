@@ -16,6 +16,7 @@ from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import MAX_ATTEMPTS, Task, TaskStatus
 from short_drama.orchestrator.sweeper import Lines, Sweeper
@@ -56,6 +57,17 @@ class StallingStore(EmbeddedTaskStore):
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
         await self.awake.wait()
         return await super().wait_for_change(task_id, version, timeout=timeout)
+
+
+class FailingStore(EmbeddedTaskStore):
+    """A store that cannot be written while `broken`."""
+
+    broken = False
+
+    async def replace(self, task: Task) -> Task:
+        if self.broken:
+            raise Unavailable("no answer")
+        return await super().replace(task)
 
 
 @dataclass
@@ -531,6 +543,40 @@ async def test_a_worker_that_slept_does_not_stop_the_job_another_has_joined(line
     job.complete()
     task = await line.ended()
     assert (task.status, task.attempt, len(line.service.jobs)) == (TaskStatus.COMPLETED, 2, 1)
+
+
+async def test_a_worker_that_cannot_renew_its_lease_in_time_stops_its_job(line: Line) -> None:
+    store = FailingStore(line.database, line.wakeups)
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer(lease=0.4, store=store)
+    job = await line.service.posted()
+    store.broken = True
+    async with asyncio.timeout(2):
+        await line.service.deleted.wait()
+    assert (job.status, line.service.deletes) == ("cancelled", [(job.job_id, 1)])
+    store.broken = False
+    (await line.service.posted(2)).complete()
+    task = await line.ended()
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 2)
+
+
+async def test_a_store_that_fails_for_less_than_a_lease_disturbs_nothing(line: Line) -> None:
+    store = FailingStore(line.database, line.wakeups)
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer(lease=1.0, store=store)
+    job = await line.service.posted()
+    before = await line.until(lambda task: task.stage == "running")
+    store.broken = True
+    job.tell(progress=0.5)
+    await asyncio.sleep(0.4)
+    store.broken = False
+    await line.until(lambda task: task.progress == 0.5, seconds=SOON)
+    job.complete()
+    task = await line.ended()
+    assert (task.attempt, task.started_at) == (1, before.started_at)
+    assert line.service.deletes == []
 
 
 async def test_a_second_message_of_a_running_task_waits_for_the_lease(line: Line) -> None:

@@ -148,6 +148,7 @@ class Attempt:
         except Unavailable:
             if now >= (self.task.lease_until or 0.0):
                 raise LeaseLost("the lease could not be renewed in time") from None
+            self._unwritten = True
             await asyncio.sleep(self._times.lease / 60)
 
 
