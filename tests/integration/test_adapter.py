@@ -140,6 +140,12 @@ class Line:
     async def ended(self, task_id: str = "t1", *, seconds: float = 10.0) -> Task:
         return await self.until(lambda task: task.status.is_terminal, task_id, seconds=seconds)
 
+    async def receives(self) -> list[int]:
+        """How often each message that is left has been received."""
+        return await self.database.read(
+            lambda db: [row[0] for row in db.execute("SELECT receives FROM messages")]
+        )
+
     async def idle(self) -> None:
         """Until no message is left."""
 
@@ -498,6 +504,7 @@ async def test_a_task_longer_than_three_leases_runs_once(line: Line) -> None:
         await line.consumer(name, lease=lease)
     job = await line.service.posted()
     await asyncio.sleep(3.2 * lease)
+    assert await line.receives() == [1]
     job.complete()
     task = await line.ended()
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)

@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.sdk.models import (
     Accepted,
@@ -575,7 +576,9 @@ async def test_an_asset_is_shown_as_what_it_is_and_nothing_else(
         assert answer.headers["ETag"] == etag
 
 
-async def test_private_assets_are_not_shown(api: Api, running: Api) -> None:
+async def test_private_assets_are_not_shown(api: Api) -> None:
+    assets = EmbeddedAssetStore(api.stack.settings.data_dir / "assets", public_url="")
+    await assets.put("jobs/x/checkpoint.json", b"{}", content_type="application/json")
     for key in ("jobs/x/checkpoint.json", "jobs/", "secret", "../secret", "..%2fsecret"):
         found = await api.problem("GET", f"/assets/{key}", status=404)
         assert found.code in ("asset_not_found", "route_not_found")

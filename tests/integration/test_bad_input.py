@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,7 @@ from aiohttp import web
 from PIL import Image
 from yarl import URL
 
+from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.sdk.models import Problem
 from tests.noop_engine import NOOP
 from tests.samples import png
@@ -314,6 +316,11 @@ def closed_port() -> int:
         return port
 
 
+async def put_private_asset(data_dir: Path) -> None:
+    assets = EmbeddedAssetStore(data_dir / "assets", public_url="")
+    await assets.put("jobs/x/checkpoint.json", b"{}", content_type="image/png")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     runner = web.AppRunner(unwelcome())
@@ -328,6 +335,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
             f"{stack.gpu}/api/v1/assets", data=png(), headers=headers
         ) as answer:
             reference = (await answer.json())["image_url"]
+        await put_private_asset(root)
         yield Place(
             stack, reference, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{closed_port()}"
         )

@@ -20,6 +20,7 @@ FAILURE = Failure.of(EngineFailed("broken"))
 
 workers = st.sampled_from(["alice", "bob"])
 actors = st.sampled_from(["alice", "bob", "client", "sweeper"])
+believers = st.integers(0, 2)
 
 
 class TaskMachine(RuleBasedStateMachine):
@@ -28,8 +29,8 @@ class TaskMachine(RuleBasedStateMachine):
         self.now = NOW
         self.stored = a_task(version=1, deadline=NOW + 200)
         self.copies = dict.fromkeys(("alice", "bob", "client", "sweeper"), self.stored)
-        self.running: dict[str, int] = {}
-        """The attempt each worker believes it has; a stalled one goes on believing."""
+        self.believed: list[tuple[str, int]] = []
+        """Worker and attempt of every claim, last first: one that stalled goes on believing."""
         self.holder: tuple[str, int] | None = None
         self.claims = self.refunds = self.ends = 0
 
@@ -71,46 +72,46 @@ class TaskMachine(RuleBasedStateMachine):
         assert self.now < before.deadline
         assert task.attempt == before.attempt + 1
         self.holder = (worker, task.attempt)
-        self.running[worker] = task.attempt
+        self.believed.insert(0, self.holder)
         self.claims += 1
 
-    def fenced(self, worker: str, change: Callable[[Task, int], Task]) -> Task | None:
-        attempt = self.running[worker]
-        task = self.write(worker, lambda copy: change(copy, attempt))
+    def fenced(self, which: int, change: Callable[[Task, str, int], Task]) -> Task | None:
+        """A write by whoever believes to hold the task since the claim before the `which`th."""
+        worker, attempt = self.believed[which % len(self.believed)]
+        task = self.write(worker, lambda copy: change(copy, worker, attempt))
         if task is not None:
             assert self.holder == (worker, attempt), "a write got past the fence"
         return task
 
-    @precondition(lambda self: self.running)
-    @rule(worker=workers, progress=st.floats(0, 1))
-    def beat(self, worker: str, progress: float) -> None:
-        if worker in self.running:
-            self.fenced(
-                worker,
-                lambda copy, attempt: copy.keep(
-                    worker, attempt, now=self.now, lease=LEASE, progress=progress
-                ),
-            )
+    @precondition(lambda self: self.believed)
+    @rule(which=believers, progress=st.floats(0, 1))
+    def beat(self, which: int, progress: float) -> None:
+        self.fenced(
+            which,
+            lambda copy, worker, attempt: copy.keep(
+                worker, attempt, now=self.now, lease=LEASE, progress=progress
+            ),
+        )
 
-    @precondition(lambda self: self.running)
-    @rule(worker=workers, refund=st.booleans())
-    def give_back(self, worker: str, refund: bool) -> None:
-        if worker in self.running and self.fenced(
-            worker,
-            lambda copy, attempt: copy.give_back(worker, attempt, now=self.now, refund=refund),
+    @precondition(lambda self: self.believed)
+    @rule(which=believers, refund=st.booleans())
+    def give_back(self, which: int, refund: bool) -> None:
+        if self.fenced(
+            which,
+            lambda copy, worker, attempt: copy.give_back(
+                worker, attempt, now=self.now, refund=refund
+            ),
         ):
             self.holder = None
             self.refunds += refund
 
-    @precondition(lambda self: self.running)
-    @rule(worker=workers, works=st.booleans())
-    def finish(self, worker: str, works: bool) -> None:
-        if worker not in self.running:
-            return
-        outcome = Outcome(result_key=f"{worker}/{self.running[worker]}")
+    @precondition(lambda self: self.believed)
+    @rule(which=believers, works=st.booleans())
+    def finish(self, which: int, works: bool) -> None:
+        outcome = Outcome(result_key=f"result {which}")
         task = self.fenced(
-            worker,
-            lambda copy, attempt: (
+            which,
+            lambda copy, worker, attempt: (
                 copy.complete(worker, attempt, outcome, now=self.now)
                 if works
                 else copy.fail(worker, attempt, FAILURE, now=self.now)
