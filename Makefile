@@ -52,7 +52,8 @@ run: setup ## The whole product in this terminal
 
 lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements/runtime.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt pyproject.toml -o requirements/dev.txt
 
 clean: ## Remove what the commands above have made here
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
