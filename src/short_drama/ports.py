@@ -23,11 +23,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """`oldest_seconds`: the age of the oldest message waiting; 0 when none is."""
+    """`oldest_seconds`: the age of the oldest message waiting; 0 when none is, None where the
+    queue does not tell (SQS gives it to CloudWatch only)."""
 
     waiting: int
     in_flight: int
-    oldest_seconds: float
+    oldest_seconds: float | None
 
 
 class TaskQueue(Protocol):

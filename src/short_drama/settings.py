@@ -7,9 +7,16 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from short_drama.domain.errors import InvalidRequest
@@ -31,6 +38,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
+    backend: Literal["embedded", "aws"] = "embedded"
+    """Where tasks, queues and assets are kept."""
     data_dir: Path = Field(default_factory=lambda: _folder("XDG_DATA_HOME", ".local/share"))
     """Tasks, queues and assets of the embedded backend."""
     cache_dir: Path = Field(default_factory=lambda: _folder("XDG_CACHE_HOME", ".cache"))
@@ -45,23 +54,40 @@ class Settings(BaseSettings):
     """Where the GPU adapter finds its API service; default: on this host."""
     paid_api_url: str | None = None
     assets_url: str | None = None
-    """Where clients read assets; default: the GPU orchestrator's /assets."""
+    """Where clients read assets; default: CloudFront, if there is one, else the GPU
+    orchestrator's /assets."""
 
     bucket: str = "short-drama-assets"
-    """The one bucket that s3:// references may name."""
+    """The one bucket that s3:// references may name; on AWS, where assets are kept."""
+    table: str = "task_store"
+    name_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,40}$")] = ""
+    """Before the names of queues and table, for several stages in one AWS account."""
+    cloudfront_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+(:\d+)?$")] | None = None
+    """Where clients read assets of the AWS backend."""
+    aws_region: str | None = Field(default_factory=lambda: os.environ.get("AWS_REGION"))
+    secret: Annotated[SecretStr, Field(min_length=32)] | None = None
+    """Makes task ids of idempotency keys unguessable: one for all orchestrators on AWS; the
+    embedded backend makes its own."""
+
     fetch_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks the URL fetcher may reach, comma separated: for tests and laptops."""
     consent_required: bool = False
 
     lease_seconds: PositiveFloat = 60.0
+    visibility_seconds: PositiveFloat | None = None
+    """How long a message that was received stays hidden; default: as its queue says."""
     drain_seconds: PositiveFloat = 20.0
-    poll_seconds: PositiveFloat = 1.0
-    """One long poll of the queue; the embedded queue wakes its consumers itself."""
-    progress_seconds: PositiveFloat = 1.0
-    """The least time between two progress writes of one task."""
+    poll_seconds: PositiveFloat | None = None
+    """One long poll of the queue; default: 1, for the embedded queue wakes its consumers itself,
+    and 20 on AWS, where each poll costs money."""
+    progress_seconds: PositiveFloat | None = None
+    """The least time between two progress writes of one task; default: 1, and 20 on AWS."""
     sweep_seconds: PositiveFloat = 2.0
+    dead_letter_seconds: PositiveFloat = 30.0
+    """Between two looks at the dead-letter queues."""
     gpu_parallel: PositiveInt = 1
-    """Jobs in the GPU engine at a time."""
+    """Jobs in the GPU engine at a time; the adapter holds one message more, so that the next job
+    is prepared meanwhile."""
     cpu_parallel: PositiveInt = 2
 
     @field_validator("host")
@@ -94,6 +120,17 @@ class Settings(BaseSettings):
 
     def parallel(self, lane: Lane) -> int:
         return self.gpu_parallel if lane is Lane.GPU else self.cpu_parallel
+
+    def visibility(self, lane: Lane) -> float:
+        return self.visibility_seconds or lane.visibility_seconds
+
+    @property
+    def poll(self) -> float:
+        return self.poll_seconds or (20.0 if self.backend == "aws" else 1.0)
+
+    @property
+    def progress(self) -> float:
+        return self.progress_seconds or (20.0 if self.backend == "aws" else 1.0)
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -13,20 +13,23 @@ from typing import Any
 from fastapi import FastAPI
 
 from short_drama.comfyui_api import unified_api
+from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import JobRunner, Work
 from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
+from short_drama.orchestrator.dead_letters import Line
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.submit import Submitter
-from short_drama.orchestrator.sweeper import Lines, Sweeper
+from short_drama.orchestrator.sweeper import Sweeper
 from short_drama.paid_api import api_service
 from short_drama.ports import AssetStore, TaskQueue, TaskStore
 from short_drama.settings import Settings
 from short_drama.sqs_adapter.attempt import LeaseTimes
-from short_drama.sqs_adapter.consumer import Consumer, Limits
+from short_drama.sqs_adapter.consumer import Consumer
+from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
 
 
@@ -53,9 +56,16 @@ class Backend:
     queues: Mapping[Lane, TaskQueue]
     dead_letters: Mapping[Lane, TaskQueue]
     assets: AssetStore
-    secret: bytes
+    secret: bytes | None
+    """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
     take_over: Callable[[], Awaitable[int]]
     """Take back what workers that are known to be gone still hold; how many tasks."""
+
+    def lines(self) -> dict[Lane, Line]:
+        return {
+            lane: Line(queue=self.queues[lane], dead_letters=self.dead_letters[lane])
+            for lane in Lane
+        }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,9 +98,21 @@ def local_faces(
     return face_works(settings.models_dir, sources, assets)
 
 
+def open_backend(
+    settings: Settings, *, assets_url: str
+) -> contextlib.AbstractAsyncContextManager[Backend]:
+    """The backend the settings name. `assets_url`: where clients read assets.
+
+    Raises Unavailable when the data directory cannot be used, InvalidRequest when a setting is
+    missing.
+    """
+    if settings.backend == "aws":
+        return _open_aws(settings, assets_url)
+    return _open_embedded(settings, assets_url)
+
+
 @contextlib.asynccontextmanager
-async def open_backend(settings: Settings, *, assets_url: str) -> AsyncIterator[Backend]:
-    """Raises Unavailable when the data directory cannot be used."""
+async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.database import Database
     from short_drama.backends.embedded.recovery import take_over
@@ -120,6 +142,30 @@ async def open_backend(settings: Settings, *, assets_url: str) -> AsyncIterator[
 
 
 @contextlib.asynccontextmanager
+async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
+    from short_drama.backends.aws.asset_store import S3AssetStore
+    from short_drama.backends.aws.clients import open_clients
+    from short_drama.backends.aws.task_queue import SqsTaskQueue
+    from short_drama.backends.aws.task_store import DynamoTaskStore
+
+    async def nothing_to_take_over() -> int:
+        return 0  # other machines may hold what this one does not know of
+
+    prefix, secret = settings.name_prefix, settings.secret
+    async with open_clients(settings.aws_region) as clients:
+        yield Backend(
+            store=DynamoTaskStore(clients.dynamodb, table=prefix + settings.table),
+            queues={lane: SqsTaskQueue(clients.sqs, prefix + lane.queue) for lane in Lane},
+            dead_letters={
+                lane: SqsTaskQueue(clients.sqs, prefix + lane.dead_letter_queue) for lane in Lane
+            },
+            assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
+            secret=None if secret is None else secret.get_secret_value().encode(),
+            take_over=nothing_to_take_over,
+        )
+
+
+@contextlib.asynccontextmanager
 async def open_stack(
     settings: Settings,
     components: Mapping[Component, str],
@@ -133,7 +179,9 @@ async def open_stack(
         engines: how each lane's kinds are done, if not as the settings say.
     """
     addresses = _addresses(settings, components)
-    assets_url = settings.assets_url or f"{addresses[Component.ORCHESTRATOR]}/assets"
+    assets_url = (
+        settings.assets_url or _cdn(settings) or f"{addresses[Component.ORCHESTRATOR]}/assets"
+    )
     own_urls = (assets_url, f"{addresses[Component.CPU_ORCHESTRATOR]}/assets")
     async with contextlib.AsyncExitStack() as opened:
         backend = await opened.enter_async_context(open_backend(settings, assets_url=assets_url))
@@ -184,6 +232,12 @@ _LANES = {
 _LOCAL_ENGINES: Mapping[Lane, Engines] = {Lane.GPU: local_preview, Lane.CPU: local_faces}
 
 
+def _cdn(settings: Settings) -> str | None:
+    if settings.backend != "aws" or settings.cloudfront_domain is None:
+        return None
+    return f"https://{settings.cloudfront_domain}"
+
+
 def _addresses(settings: Settings, components: Mapping[Component, str]) -> dict[Component, str]:
     """Where each component is: here if it runs here, else where the settings say."""
     base = f"http://{settings.host}"
@@ -202,7 +256,16 @@ def _add_orchestrators(
     sources: ImageSources,
     components: Mapping[Component, str],
 ) -> None:
+    wanted = [parts for parts in _LANES.values() if parts.orchestrator in components]
+    if not wanted:
+        return
     backend = stack.backend
+    if backend.secret is None:
+        raise InvalidRequest(
+            "an orchestrator on AWS needs a secret for idempotency keys",
+            field="SHORT_DRAMA_SECRET",
+            fix="Set it to 32 random characters or more, the same for every orchestrator.",
+        )
     submitter = Submitter(
         backend.store,
         backend.queues,
@@ -216,29 +279,33 @@ def _add_orchestrators(
         queues=backend.queues,
         assets=backend.assets,
         sources=sources,
+        serves_assets=_cdn(settings) is None,
     )
-    for parts in _LANES.values():
-        if parts.orchestrator in components:
-            stack.apps[parts.orchestrator] = parts.create_orchestrator(desk)
-    if stack.apps:
-        lanes = {
-            lane: Lines(queue=backend.queues[lane], dead_letters=backend.dead_letters[lane])
-            for lane in Lane
-        }
-        stack.sweepers.append(Sweeper(backend.store, lanes, every=settings.sweep_seconds))
+    for parts in wanted:
+        stack.apps[parts.orchestrator] = parts.create_orchestrator(desk)
+    stack.sweepers.append(
+        Sweeper(
+            backend.store,
+            backend.lines(),
+            every=settings.sweep_seconds,
+            dead_letters_every=settings.dead_letter_seconds,
+        )
+    )
 
 
 def _consumer(lane: Lane, settings: Settings, backend: Backend, jobs: JobClient) -> Consumer:
     limits = Limits(
-        concurrency=settings.parallel(lane),
-        wait=settings.poll_seconds,
+        deliveries=settings.parallel(lane) + 1,
+        wait=settings.poll,
         drain=settings.drain_seconds,
-        times=LeaseTimes(lease=settings.lease_seconds, progress=settings.progress_seconds),
+        times=LeaseTimes(
+            lease=settings.lease_seconds,
+            progress=settings.progress,
+            visibility=settings.visibility(lane),
+        ),
     )
-    worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    return Consumer(
-        lane, worker, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs
-    )
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    return Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
 
 
 def _secret(path: Path) -> bytes:

@@ -80,7 +80,12 @@ class FakeService:
         """Key and attempt of every POST, answered or not."""
         self.deletes: list[tuple[str, int]] = []
         self.looks = 0
+        self.asked_ready = 0
         self.down = False
+        self.ready = True
+        self.posting = asyncio.Event()
+        """Cleared, POSTs are accepted but their answers wait for it."""
+        self.posting.set()
         self.old = False
         self.answers: list[Callable[[], web.StreamResponse]] = []
         """What the next POSTs are answered instead."""
@@ -108,6 +113,7 @@ class FakeService:
     async def serving(self) -> AsyncIterator["FakeService"]:
         app = web.Application(middlewares=[self._may_be_down])
         app.router.add_post("/api/v1/camera-angle/jobs", self._post)
+        app.router.add_get("/ready", self._ready)
         app.router.add_get("/api/v1/jobs/{job_id}", self._get)
         app.router.add_delete("/api/v1/jobs/{job_id}", self._delete)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -140,6 +146,10 @@ class FakeService:
             request.transport.close()
         return await handler(request)
 
+    async def _ready(self, _: web.Request) -> web.StreamResponse:
+        self.asked_ready += 1
+        return web.json_response({}, status=200 if self.ready else 503)
+
     async def _post(self, request: web.Request) -> web.StreamResponse:
         if self.down:
             return web.Response()
@@ -160,6 +170,7 @@ class FakeService:
             await asyncio.sleep(0)  # the script's first step
         job.attempt = max(job.attempt, attempt)
         self._posted.set()
+        await self.posting.wait()
         accepted: dict[str, Any] = {"job_id": job.job_id, "status": job.status}
         if not self.old:
             accepted["version"] = job.version

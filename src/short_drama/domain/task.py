@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from short_drama.domain.errors import (
     AttemptsExhausted,
+    DeadLetter,
     DeadlineExceeded,
     Failure,
     LeaseLost,
@@ -29,6 +30,12 @@ from short_drama.domain.kinds import KINDS, Lane, TaskKind
 
 MAX_ATTEMPTS = 4
 """Attempts that count before a task fails; below every queue's receive limit."""
+MAX_DEAD_LETTERS = 2
+"""How often a task with attempts left may come back from the dead-letter queue."""
+SKEW_SECONDS = 1.0
+"""How far clocks may differ before workers compete for a task; the fence keeps it harmless."""
+OUTBOX_SECONDS = 30.0
+"""How long a sender has to put the message on the queue before the sweeper does."""
 
 
 _JOBS = uuid.UUID("7f9cbbd2-3f0e-4c1b-9a55-6f2f7a1c8f10")
@@ -85,7 +92,11 @@ class Task:
     """Where each image came from, query strings removed."""
     deadline: float | None = None
     outbox_due: float | None = None
-    """Set while the queue message may not have been sent; the sweeper sends it when due."""
+    """When the sweeper sends the task's message: soon while it may not have been sent, much later
+    once it has been, in case the queue loses it. None where the queue cannot lose it, and while a
+    worker holds the task."""
+    dead_letters: int = 0
+    """How often the message has come back from the dead-letter queue."""
 
     attempt: int = 0
     """The fencing token: it only grows."""
@@ -129,10 +140,14 @@ class Task:
     # --- Changes ---------------------------------------------------------------------------
 
     def claim(self, worker: str, *, now: float, lease: float) -> Self:
-        """A worker takes the task for `lease` seconds and starts the next attempt."""
+        """A worker takes the task for `lease` seconds and starts the next attempt.
+
+        Repeated by the holder, whose first answer may have been lost, it is the same attempt.
+        """
         self._require_open()
-        if self.status is TaskStatus.PROCESSING and (self.lease_until or 0.0) > now:
-            raise LeaseLost(f"attempt {self.attempt} of this task is still running")
+        if self.status is TaskStatus.PROCESSING and self.lease_owner == worker:
+            return replace(self, lease_until=now + lease, updated_at=now)
+        self._require_free(now)
         if self.deadline is not None and now >= self.deadline:
             raise DeadlineExceeded("the deadline passed before the task could start")
         if self.attempts_left <= 0:
@@ -177,24 +192,36 @@ class Task:
     def give_back(self, worker: str, attempt: int, *, now: float, refund: bool = False) -> Self:
         """End the attempt without a result; with `refund` it does not count."""
         self._require_fence(worker, attempt)
-        return replace(
-            self,
-            status=TaskStatus.PENDING,
-            attempts_left=self.attempts_left + (1 if refund else 0),
-            lease_owner=None,
-            lease_until=None,
-            stage=None,
-            progress=None,
-            updated_at=now,
+        freed = self._freed(now=now, resend_at=self._resend_at(now))
+        return replace(freed, attempts_left=self.attempts_left + (1 if refund else 0))
+
+    def complete(
+        self,
+        worker: str,
+        attempt: int,
+        outcome: Outcome,
+        *,
+        now: float,
+        api_job_id: str | None = None,
+    ) -> Self:
+        self._require_fence(worker, attempt)
+        api_job_id = api_job_id or self.api_job_id
+        return self._end(
+            TaskStatus.COMPLETED, now=now, outcome=outcome, progress=1.0, api_job_id=api_job_id
         )
 
-    def complete(self, worker: str, attempt: int, outcome: Outcome, *, now: float) -> Self:
+    def fail(
+        self,
+        worker: str,
+        attempt: int,
+        failure: Failure,
+        *,
+        now: float,
+        api_job_id: str | None = None,
+    ) -> Self:
         self._require_fence(worker, attempt)
-        return self._end(TaskStatus.COMPLETED, now=now, outcome=outcome, progress=1.0)
-
-    def fail(self, worker: str, attempt: int, failure: Failure, *, now: float) -> Self:
-        self._require_fence(worker, attempt)
-        return self._end(TaskStatus.FAILED, now=now, failure=failure)
+        api_job_id = api_job_id or self.api_job_id
+        return self._end(TaskStatus.FAILED, now=now, failure=failure, api_job_id=api_job_id)
 
     def cancel(self, *, now: float) -> Self:
         self._require_open()
@@ -203,8 +230,7 @@ class Task:
     def expire(self, failure: Failure, *, now: float) -> Self:
         """Fail a task that nobody is working on."""
         self._require_open()
-        if self.status is TaskStatus.PROCESSING and (self.lease_until or 0.0) > now:
-            raise LeaseLost(f"attempt {self.attempt} of this task is still running")
+        self._require_free(now)
         return self._end(TaskStatus.FAILED, now=now, failure=failure)
 
     def overdue(self, *, now: float) -> Self:
@@ -213,14 +239,63 @@ class Task:
         failure = Failure.of(DeadlineExceeded("the deadline passed before the task finished"))
         return self._end(TaskStatus.FAILED, now=now, failure=failure)
 
-    def sent(self, *, resend_at: float | None) -> Self:
-        """Its message is on the queue; look again at `resend_at`, if ever."""
-        return replace(self, outbox_due=resend_at)
+    def sending(self, *, now: float) -> Self:
+        """Somebody is about to put the message on the queue; nobody else need for a while."""
+        self._require_open()
+        return replace(self, outbox_due=now + OUTBOX_SECONDS)
+
+    def sent(self, *, now: float) -> Self:
+        """The message is on the queue. Should the queue lose it, it is sent again: late enough
+        not to flood a backlog, whose tasks wait ever longer.
+
+        Raises TaskConflict when that is no longer of interest: a worker was quicker."""
+        self._require_open()
+        if self.outbox_due is None:
+            raise TaskConflict("a worker has the task already")
+        return replace(self, outbox_due=self._resend_at(now))
 
     def orphaned(self, *, now: float) -> Self:
-        """Its worker is known to be gone: the lease ends now instead of at its time."""
+        """Its worker is known to be gone: the task is free now instead of after its lease."""
         self._require_open()
-        return replace(self, lease_until=min(now, self.lease_until or now))
+        return self._freed(now=now, resend_at=self._resend_at(now))
+
+    def revive(self, *, now: float) -> Self:
+        """Its message was received too often, though nothing is wrong with the task: the message
+        is to be sent anew. Raises LeaseLost while a worker holds the task."""
+        self._require_open()
+        self._require_free(now)
+        freed = self._freed(now=now, resend_at=now + OUTBOX_SECONDS)
+        return replace(freed, dead_letters=self.dead_letters + 1)
+
+    def redrive(self, *, now: float) -> Self:
+        """An operator gives a task that failed as a dead letter another life: the only way out
+        of an end. Raises TaskConflict for every other task."""
+        if self.failure is None or self.failure.code != DeadLetter.code:
+            raise TaskConflict(f"the task is {self.status}, not a dead letter")
+        if self.deadline is not None and now >= self.deadline:
+            raise TaskConflict("the task's deadline has passed", fix="Submit it again with /retry.")
+        return replace(
+            self._freed(now=now, resend_at=now + OUTBOX_SECONDS),
+            attempts_left=MAX_ATTEMPTS,
+            dead_letters=0,
+            failure=None,
+            ended_at=None,
+        )
+
+    def _freed(self, *, now: float, resend_at: float) -> Self:
+        return replace(
+            self,
+            status=TaskStatus.PENDING,
+            lease_owner=None,
+            lease_until=None,
+            outbox_due=resend_at,
+            stage=None,
+            progress=None,
+            updated_at=now,
+        )
+
+    def _resend_at(self, now: float) -> float:
+        return now + max(3 * self.lane.visibility_seconds, now - self.created_at)
 
     def _end(self, status: TaskStatus, *, now: float, **changes: Any) -> Self:
         return replace(
@@ -240,6 +315,11 @@ class Task:
             raise TaskConflict(
                 f"the task is already {self.status}", fix="Submit it again with /retry."
             )
+
+    def _require_free(self, now: float) -> None:
+        lease_until = self.lease_until or 0.0
+        if self.status is TaskStatus.PROCESSING and lease_until + SKEW_SECONDS > now:
+            raise LeaseLost(f"attempt {self.attempt} of this task is still running")
 
     def _require_fence(self, worker: str, attempt: int) -> None:
         self._require_open()

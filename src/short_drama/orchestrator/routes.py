@@ -21,15 +21,15 @@ def create_orchestrator(lane: Lane, desk: Desk) -> FastAPI:
     async def report() -> dict[str, Any]:
         depth = await desk.queues[lane].depth()
         metrics.QUEUE_WAITING.labels(lane.queue).set(depth.waiting)
-        metrics.QUEUE_OLDEST.labels(lane.queue).set(depth.oldest_seconds)
-        return {
-            "queue": {
-                "name": lane.queue,
-                "waiting": depth.waiting,
-                "in_flight": depth.in_flight,
-                "oldest_seconds": round(depth.oldest_seconds, 3),
-            }
+        queue: dict[str, Any] = {
+            "name": lane.queue,
+            "waiting": depth.waiting,
+            "in_flight": depth.in_flight,
         }
+        if depth.oldest_seconds is not None:
+            metrics.QUEUE_OLDEST.labels(lane.queue).set(depth.oldest_seconds)
+            queue["oldest_seconds"] = round(depth.oldest_seconds, 3)
+        return {"queue": queue}
 
     app = web_app.create_app(
         service=f"orchestrator-{lane}",

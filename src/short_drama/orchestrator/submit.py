@@ -18,19 +18,16 @@ from pydantic import BaseModel
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
-    ShortDramaError,
     TaskConflict,
     TaskNotFound,
+    Unavailable,
 )
 from short_drama.domain.kinds import Lane, TaskKind
-from short_drama.domain.message import TaskMessage
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import OUTBOX_SECONDS, Task, TaskStatus
 from short_drama.images.sources import ImageSources
+from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
 from short_drama.web import metrics
-
-OUTBOX_SECONDS = 30.0
-"""How long a submitter has to send the message before the sweeper does."""
 
 
 class Submitter:
@@ -161,10 +158,10 @@ class Submitter:
         metrics.SUBMITTED.labels(task.kind).inc()
         if stored.outbox_due is None:
             return stored
+        queue = self._queues[stored.lane]
         try:
-            await self._queues[stored.lane].send(TaskMessage.of(stored).to_body())
-            return await advance(self._store, stored, lambda found: found.sent(resend_at=None))
-        except ShortDramaError:  # accepted all the same: the sweeper sends it when due
+            return await outbox.send(stored, now=self._clock(), queue=queue, store=self._store)
+        except Unavailable:  # accepted all the same: the sweeper sends it when due
             return stored
 
 

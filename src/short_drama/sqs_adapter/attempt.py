@@ -19,7 +19,7 @@ from short_drama.domain.errors import (
 from short_drama.domain.task import Outcome, Task
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.decide import read_failure, read_outcome
-from short_drama.sqs_adapter.job_client import JobClient, JobRefused
+from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
 
 _RESUBMITS = 3
 """How often one attempt posts its job again to a service that has forgotten it."""
@@ -27,11 +27,13 @@ _RESUBMITS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTimes:
-    """Seconds. A heartbeat is due each quarter of the lease; news of the job is written within
-    `progress`, but no more often, and each write is a heartbeat as well."""
+    """Seconds. A heartbeat is due each third of the lease; news of the job is written within
+    `progress`, but no more often, and each write is a heartbeat as well. The message is hidden for
+    `visibility`, and hidden again when half of that has passed."""
 
     lease: float = 60.0
     progress: float = 1.0
+    visibility: float = 300.0
 
 
 class Attempt:
@@ -52,10 +54,12 @@ class Attempt:
         self._worker, self._number = task.lease_owner or "", task.attempt
         self._delivery, self._queue, self._store = delivery, queue, store
         self._jobs, self._times, self._clock = jobs, times, clock
-        self._job_id: str | None = None
+        self.job_id: str | None = None
+        """The job's, once an API service has accepted it."""
+        self._posting: asyncio.Task[AcceptedJob] | None = None
         self._news: dict[str, Any] = {}
         self._unwritten = False
-        self._written_at = clock()
+        self._written_at = self._hidden_at = clock()
 
     async def run(self) -> Outcome | Failure:
         """How the job ended. Raises LeaseLost or TaskConflict when the task is no longer ours,
@@ -69,27 +73,22 @@ class Attempt:
             await self._stop_job()
             raise
         finally:
-            following.cancel()
-            keeping.cancel()
-            await asyncio.gather(following, keeping, return_exceptions=True)
+            left = [task for task in (following, keeping, self._posting) if task is not None]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
-    async def _stop_job(self) -> None:
-        if self._job_id is not None:
-            await self._jobs.cancel(self._job_id, self._number)
+    # --- The job ---------------------------------------------------------------------------
 
     async def _follow_job(self) -> Outcome | Failure:
         for _ in range(_RESUBMITS):
             try:
-                job = await self._jobs.submit(self.task)
-                self._job_id = job.job_id
-                if job.job_id != self.task.api_job_id:  # an earlier attempt's job runs on
-                    self._news = {"api_job_id": job.job_id}
-                    await self._beat()
+                job = await self._post()
                 async with contextlib.aclosing(self._jobs.follow(job)) as views:
                     async for view in views:
                         if (result := _ended(view)) is not None:
                             return result
-                        await self._tell(view)
+                        self._note({"api_job_id": job.job_id, **_news(view)})
             except JobRefused as refused:
                 return refused.failure
             except (Unavailable, InternalError) as error:
@@ -98,39 +97,57 @@ class Attempt:
                 continue
         return Failure.of(Unavailable("the API service keeps forgetting the job"))
 
-    async def _tell(self, view: Mapping[str, Any]) -> None:
-        """Pass progress on to the record, at the pace the lease times allow."""
-        news = {"api_job_id": self._job_id, **_news(view)}
+    async def _post(self) -> AcceptedJob:
+        """Shielded: a job that is being accepted while we lose the task must be stopped, and for
+        that its id must be known."""
+        self._posting = asyncio.create_task(self._jobs.submit(self.task))
+        job = await asyncio.shield(self._posting)
+        self.job_id = job.job_id
+        if job.job_id != self.task.api_job_id:  # an earlier attempt's job runs on
+            self._note({"api_job_id": job.job_id})
+        return job
+
+    async def _stop_job(self) -> None:
+        if self._posting is not None:
+            with contextlib.suppress(JobRefused, Unavailable, InternalError):
+                job = await self._posting
+                await self._jobs.cancel(job.job_id, self._number)
+
+    def _note(self, news: dict[str, Any]) -> None:
         self._unwritten = self._unwritten or news != self._news
         self._news = news
-        if self._unwritten and self._clock() >= self._due:
-            await self._beat()
+
+    # --- The lease -------------------------------------------------------------------------
 
     async def _keep_lease(self) -> NoReturn:
-        """Beat in time, and soon for news that came between two writes; look at once when
-        somebody else writes the task (a cancel)."""
+        """Beat in time, and soon for news of the job; look at once when somebody else writes the
+        task (a cancel).
+
+        A store that does not answer is not a refusal: the job runs on, past its lease if need be,
+        because nobody else may have claimed the task, and the fence decides in the end.
+        """
         while True:
-            version = self.task.version
-            current = await self._current(version)
-            if current is not None and current.version not in (version, self.task.version):
-                self.task = current
-            if self._clock() >= self._due or self.task.lease_owner != self._worker:
-                await self._beat()
+            try:
+                await self._watch()
+                if self._clock() >= self._due or self.task.lease_owner != self._worker:
+                    await self._beat()
+            except Unavailable:
+                await asyncio.sleep(self._times.lease / 60)
 
     @property
     def _due(self) -> float:
-        wait = self._times.progress if self._unwritten else self._times.lease / 4
+        wait = self._times.progress if self._unwritten else self._times.lease / 3
         return self._written_at + wait
 
-    async def _current(self, version: int) -> Task | None:
+    async def _watch(self) -> None:
+        """Until a beat may be due or somebody else has written the task."""
         left = min(self._due - self._clock(), self._times.progress)
-        try:
-            return await self._store.wait_for_change(
-                self.task.task_id, version, timeout=max(left, 0.0)
-            )
-        except Unavailable:
-            await asyncio.sleep(1.0)
-            return None
+        current = await self._store.wait_for_change(
+            self.task.task_id, self.task.version, timeout=max(left, 0.0)
+        )
+        if current is None:
+            raise TaskNotFound(f"task {self.task.task_id} is gone")
+        self.task = current
 
     async def _beat(self) -> None:
         """Record first, queue second: only the record's answer says whether we still hold it."""
@@ -143,13 +160,13 @@ class Attempt:
                     self._worker, self._number, now=now, lease=self._times.lease, **self._news
                 ),
             )
-            await self._queue.extend(self._delivery, lease=self._times.lease)
             self._written_at = now
         except Unavailable:
-            if now >= (self.task.lease_until or 0.0):
-                raise LeaseLost("the lease could not be renewed in time") from None
             self._unwritten = True
-            await asyncio.sleep(self._times.lease / 60)
+            raise
+        if now >= self._hidden_at + self._times.visibility / 2:
+            await self._queue.extend(self._delivery, lease=self._times.visibility)
+            self._hidden_at = now
 
 
 def _news(view: Mapping[str, Any]) -> dict[str, Any]:

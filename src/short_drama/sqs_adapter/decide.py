@@ -12,9 +12,8 @@ from short_drama.domain.errors import (
     ShortDramaError,
     TaskConflict,
     Throttled,
-    Unavailable,
 )
-from short_drama.domain.task import Outcome, Task
+from short_drama.domain.task import SKEW_SECONDS, Outcome, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ Verdict = Done | Retry | GiveUp | Expire | Complete | Abandon
 
 _AFTER_LEASE = 1.0
 """Seconds after another's lease at which to look whether it has been renewed."""
-_UNCOUNTED = frozenset({Unavailable.code, Throttled.code})
-"""Failures that say nothing about the task itself."""
+_LONGEST_REQUEST = 3600.0
+"""The longest pause a refusal may ask for, in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +76,7 @@ class RetryPolicy:
     def delay(self, tries: int, *, after: float | None, rng: Random) -> float:
         """Before try number `tries` + 1; never sooner than a refusal asked for."""
         backoff = rng.uniform(0, min(self.cap, self.base * 2.0 ** min(tries, 16)))
-        return max(backoff, min(after or 0.0, self.cap))
+        return max(backoff, min(after or 0.0, _LONGEST_REQUEST))
 
 
 def refused_claim(refusal: ShortDramaError, task: Task, *, now: float) -> Verdict:
@@ -87,21 +86,25 @@ def refused_claim(refusal: ShortDramaError, task: Task, *, now: float) -> Verdic
             return Done()
         case LeaseLost():
             left = (task.lease_until or now) - now
-            return Abandon(max(left, 0.0) + _AFTER_LEASE)
+            return Abandon(max(left, 0.0) + SKEW_SECONDS + _AFTER_LEASE)
         case AttemptsExhausted() | DeadlineExceeded():
             return Expire(Failure.of(refusal))
     raise refusal
 
 
 def after_attempt(
-    result: Outcome | Failure, task: Task, *, policy: RetryPolicy, rng: Random
+    result: Outcome | Failure, task: Task, *, accepted: bool, policy: RetryPolicy, rng: Random
 ) -> Verdict:
-    """The attempt that `task` records has ended with `result`."""
+    """The attempt that `task` records has ended with `result`.
+
+    An attempt counts once a service has `accepted` its job, unless it was asked to slow down: a
+    service that cannot be reached says nothing about the task, one that dies of it may.
+    """
     if isinstance(result, Outcome):
         return Complete(result)
     if not result.retryable:
         return GiveUp(result)
-    uncounted = result.code in _UNCOUNTED
+    uncounted = result.code == Throttled.code or not accepted
     if task.attempts_left <= 0 and not uncounted:
         return GiveUp(result)
     return Retry(policy.delay(task.attempt, after=result.after, rng=rng), refund=uncounted)

@@ -17,6 +17,7 @@ LONG_POLL_SECONDS = 20.0
 POLL_SECONDS = 2.0
 """Between two looks at a service that answers long polls at once."""
 _ANSWER_SECONDS = 10.0
+_READY_SECONDS = 2.0
 
 
 class JobRefused(Exception):
@@ -55,6 +56,17 @@ class JobClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
+
+    async def ready(self) -> bool:
+        """Would the service take work now? Older ones that do not say are taken at their word."""
+        timeout = aiohttp.ClientTimeout(total=_READY_SECONDS)
+        try:
+            status, _ = await self._call("GET", "/ready", timeout=timeout)
+        except Unavailable:
+            return False
+        except InternalError:
+            return True
+        return status in (200, 404)
 
     async def submit(self, task: Task) -> AcceptedJob:
         """Start the task's job, or join it. Raises JobRefused."""

@@ -10,16 +10,29 @@ from hypothesis import strategies as st
 
 from short_drama.domain.errors import (
     AttemptsExhausted,
+    DeadLetter,
     DeadlineExceeded,
     EngineFailed,
     Failure,
     LeaseLost,
     TaskConflict,
 )
-from short_drama.domain.task import MAX_ATTEMPTS, Outcome, Task, TaskStatus, job_id_for
+from short_drama.domain.task import (
+    MAX_ATTEMPTS,
+    OUTBOX_SECONDS,
+    SKEW_SECONDS,
+    Outcome,
+    Task,
+    TaskStatus,
+    job_id_for,
+)
 from tests.samples import NOW, a_task
 
 LEASE = 60.0
+FREE = LEASE + SKEW_SECONDS
+"""When a lease is over by every clock."""
+RESEND = 900.0
+"""Three times the GPU queue's visibility."""
 FAILURE = Failure.of(EngineFailed("out of memory"))
 DONE = Outcome(result_key="images/x.png", engine="noop", details={"seed": 7}, engine_seconds=0.5)
 
@@ -45,6 +58,9 @@ UNFENCED: dict[str, Callable[[Task], Task]] = {
     "expire": lambda task: task.expire(FAILURE, now=NOW + 999),
     "overdue": lambda task: task.overdue(now=NOW),
     "orphaned": lambda task: task.orphaned(now=NOW),
+    "sending": lambda task: task.sending(now=NOW),
+    "sent": lambda task: task.sent(now=NOW),
+    "revive": lambda task: task.revive(now=NOW + 999),
 }
 
 
@@ -71,19 +87,20 @@ def test_a_claim_starts_the_next_attempt_under_a_lease() -> None:
 def test_a_claim_knows_the_id_its_job_will_have() -> None:
     task = claimed()
     assert task.api_job_id == job_id_for("t1", 1)
-    again = task.claim("bob", now=NOW + LEASE, lease=LEASE)
+    again = task.claim("bob", now=NOW + FREE, lease=LEASE)
     assert again.api_job_id == job_id_for("t1", 2) != task.api_job_id
 
 
-def test_a_held_task_cannot_be_claimed_before_its_lease_ends() -> None:
+def test_a_held_task_cannot_be_claimed_before_its_lease_is_over_by_every_clock() -> None:
     with pytest.raises(LeaseLost):
-        claimed().claim("bob", now=NOW + LEASE - 0.001, lease=LEASE)
-    assert claimed().claim("bob", now=NOW + LEASE, lease=LEASE).lease_owner == "bob"
+        claimed().claim("bob", now=NOW + FREE - 0.001, lease=LEASE)
+    assert claimed().claim("bob", now=NOW + FREE, lease=LEASE).lease_owner == "bob"
 
 
-def test_a_held_task_cannot_be_claimed_again_by_its_own_worker() -> None:
-    with pytest.raises(LeaseLost):
-        claimed().claim("alice", now=NOW, lease=LEASE)
+def test_a_claim_repeated_by_its_holder_is_the_same_attempt() -> None:
+    again = claimed().claim("alice", now=NOW + 5, lease=LEASE)
+    assert (again.attempt, again.attempts_left) == (1, MAX_ATTEMPTS - 1)
+    assert again.lease_until == NOW + 5 + LEASE
 
 
 def test_a_claim_is_refused_from_the_deadline_on() -> None:
@@ -124,7 +141,7 @@ def test_ends_are_final_for_everybody_else(status: TaskStatus, change: str) -> N
         (claimed(), "bob", 1),
         (claimed(), "alice", 2),
         (claimed(), "alice", 0),
-        (claimed().claim("alice", now=NOW + LEASE, lease=LEASE), "alice", 1),
+        (claimed().give_back("alice", 1, now=NOW).claim("alice", now=NOW, lease=LEASE), "alice", 1),
         (claimed().give_back("alice", 1, now=NOW), "alice", 1),
         (a_task(), "alice", 0),
     ],
@@ -195,9 +212,9 @@ def test_cancelling_is_final_at_once_even_while_held() -> None:
 
 def test_expiring_leaves_a_task_that_somebody_works_on() -> None:
     with pytest.raises(LeaseLost):
-        claimed().expire(FAILURE, now=NOW + LEASE - 0.001)
+        claimed().expire(FAILURE, now=NOW + FREE - 0.001)
     for task in (a_task(), claimed()):
-        assert task.expire(FAILURE, now=NOW + LEASE).failure == FAILURE
+        assert task.expire(FAILURE, now=NOW + FREE).failure == FAILURE
 
 
 def test_a_deadline_ends_even_a_held_task() -> None:
@@ -209,13 +226,79 @@ def test_a_deadline_ends_even_a_held_task() -> None:
 
 def test_an_orphaned_task_can_be_claimed_at_once_but_still_counts() -> None:
     orphan = claimed().orphaned(now=NOW + 1)
-    assert orphan.lease_until == NOW + 1
+    assert (orphan.status, orphan.lease_owner) == (TaskStatus.PENDING, None)
     again = orphan.claim("bob", now=NOW + 1, lease=LEASE)
     assert (again.attempt, again.attempts_left) == (2, MAX_ATTEMPTS - 2)
 
 
-def test_orphaning_never_makes_a_lease_longer() -> None:
-    assert claimed().orphaned(now=NOW + 999).lease_until == NOW + LEASE
+# --- Messages -----------------------------------------------------------------------------
+
+
+def test_whoever_sends_has_a_while_for_it() -> None:
+    for task in (a_task(outbox_due=NOW), claimed()):
+        assert task.sending(now=NOW + 5).outbox_due == NOW + 5 + OUTBOX_SECONDS
+
+
+def test_a_message_that_was_sent_is_sent_again_only_when_it_must_be_lost() -> None:
+    assert a_task(outbox_due=NOW).sent(now=NOW + 1).outbox_due == NOW + 1 + RESEND
+    face = a_task(kind="face-mask", outbox_due=NOW)
+    assert face.sent(now=NOW).outbox_due == NOW + 1800
+
+
+def test_the_older_a_task_the_longer_until_its_message_is_sent_again() -> None:
+    task, sendings = a_task(outbox_due=NOW), 0
+    while task.outbox_due is not None and task.outbox_due < NOW + 24 * 3600:
+        task, sendings = task.sent(now=task.outbox_due), sendings + 1
+    assert 5 <= sendings <= 8
+
+
+def test_a_message_is_of_no_interest_once_a_worker_has_the_task() -> None:
+    with pytest.raises(TaskConflict):
+        claimed(outbox_due=NOW).sent(now=NOW)
+
+
+def test_what_is_given_back_is_sent_again_should_its_message_be_lost() -> None:
+    assert claimed().give_back("alice", 1, now=NOW + 5).outbox_due == NOW + 5 + RESEND
+
+
+# --- Dead letters -------------------------------------------------------------------------
+
+BURIED = Failure.of(DeadLetter("received too often"))
+
+
+def test_a_revived_task_is_to_be_sent_and_remembers_it() -> None:
+    for task in (a_task(), claimed()):
+        alive = task.revive(now=NOW + FREE)
+        assert (alive.status, alive.dead_letters) == (TaskStatus.PENDING, 1)
+        assert alive.outbox_due == NOW + FREE + OUTBOX_SECONDS
+        assert alive.attempts_left == task.attempts_left
+
+
+def test_a_task_somebody_works_on_is_not_revived() -> None:
+    with pytest.raises(LeaseLost):
+        claimed().revive(now=NOW + FREE - 0.001)
+
+
+def test_an_operator_gives_a_dead_letters_task_another_life() -> None:
+    dead = claimed(dead_letters=2, attempts_left=1).expire(BURIED, now=NOW + FREE)
+    alive = dead.redrive(now=NOW + 999)
+    assert (alive.status, alive.failure, alive.ended_at) == (TaskStatus.PENDING, None, None)
+    assert (alive.attempts_left, alive.dead_letters) == (MAX_ATTEMPTS, 0)
+    assert alive.attempt == dead.attempt
+    assert alive.outbox_due == NOW + 999 + OUTBOX_SECONDS
+
+
+@pytest.mark.parametrize("task", [a_task(), claimed(), *ENDED.values()])
+def test_nothing_else_is_given_another_life(task: Task) -> None:
+    with pytest.raises(TaskConflict):
+        task.redrive(now=NOW)
+
+
+def test_a_dead_letter_past_its_deadline_stays_dead() -> None:
+    dead = a_task(deadline=NOW + 50).expire(BURIED, now=NOW)
+    assert dead.redrive(now=NOW + 49).status is TaskStatus.PENDING
+    with pytest.raises(TaskConflict, match="deadline"):
+        dead.redrive(now=NOW + 50)
 
 
 # --- When the sweeper looks ---------------------------------------------------------------
@@ -231,10 +314,10 @@ def test_orphaning_never_makes_a_lease_longer() -> None:
         (claimed(deadline=NOW + 5), NOW + 5),
         (claimed(deadline=NOW + 500), NOW + LEASE),
         # Sent again: looking before the message had its chance would only fill the sweep.
-        (claimed().sent(resend_at=NOW + 300), NOW + 300),
+        (claimed().sending(now=NOW + 270), NOW + 300),
         # ... and after that its worker woke up and kept it.
         (
-            claimed().sent(resend_at=NOW + 70).keep("alice", 1, now=NOW + 65, lease=LEASE),
+            claimed().sending(now=NOW + 40).keep("alice", 1, now=NOW + 65, lease=LEASE),
             NOW + 65 + LEASE,
         ),
         (a_task(outbox_due=NOW, deadline=NOW).cancel(now=NOW), None),
@@ -261,6 +344,7 @@ tasks = st.builds(
     consent=st.none() | st.fixed_dictionaries({"granted_by": texts}),
     deadline=maybe_time,
     outbox_due=maybe_time,
+    dead_letters=st.integers(0, 3),
     attempt=st.integers(0, 9),
     lease_owner=st.none() | texts,
     lease_until=maybe_time,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from short_drama.domain.errors import EngineFailed, Failure, ShortDramaError
-from short_drama.domain.task import MAX_ATTEMPTS, Outcome, Task, TaskStatus
+from short_drama.domain.task import MAX_ATTEMPTS, SKEW_SECONDS, Outcome, Task, TaskStatus
 from tests.samples import NOW, a_task
 
 LEASE = 10.0
@@ -67,13 +67,18 @@ class TaskMachine(RuleBasedStateMachine):
         task = self.write(worker, lambda copy: copy.claim(worker, now=self.now, lease=LEASE))
         if task is None:
             return
-        assert (before.lease_until or 0.0) <= self.now, "two workers hold the task"
+        if self.holder == (worker, task.attempt):
+            return  # the holder has asked again
+        assert self.is_free(before), "two workers hold the task"
         assert before.deadline is not None
         assert self.now < before.deadline
         assert task.attempt == before.attempt + 1
         self.holder = (worker, task.attempt)
         self.believed.insert(0, self.holder)
         self.claims += 1
+
+    def is_free(self, task: Task) -> bool:
+        return task.lease_until is None or task.lease_until + SKEW_SECONDS <= self.now
 
     def fenced(self, which: int, change: Callable[[Task, str, int], Task]) -> Task | None:
         """A write by whoever believes to hold the task since the claim before the `which`th."""
@@ -126,21 +131,24 @@ class TaskMachine(RuleBasedStateMachine):
     def cancel(self) -> None:
         self.write("client", lambda copy: copy.cancel(now=self.now))
 
-    @rule(lost=st.booleans())
-    def orphan_or_resend(self, lost: bool) -> None:
-        """A restart that takes over, or the sweeper sending the message again."""
-        if self.stored.status.is_terminal:
-            return
-        self.write(
-            "sweeper",
-            lambda copy: copy.orphaned(now=self.now) if lost else copy.sent(resend_at=self.now),
-        )
+    @rule(which=st.sampled_from(["orphaned", "sending", "sent"]))
+    def orphan_or_resend(self, which: str) -> None:
+        """A restart that takes over, or somebody sending the message."""
+        task = self.write("sweeper", lambda copy: getattr(copy, which)(now=self.now))  # type: ignore[no-any-return]
+        if task is not None and task.status is TaskStatus.PENDING:
+            self.holder = None
 
-    @rule()
-    def dead_letter(self) -> None:
+    @rule(revive=st.booleans())
+    def dead_letter(self, revive: bool) -> None:
         before = self.stored
-        if self.write("sweeper", lambda copy: copy.expire(FAILURE, now=self.now)):
-            assert (before.lease_until or 0.0) <= self.now, "a live worker's task was buried"
+        if self.write(
+            "sweeper",
+            lambda copy: (
+                copy.revive(now=self.now) if revive else copy.expire(FAILURE, now=self.now)
+            ),
+        ):
+            assert self.is_free(before), "a live worker's task was buried"
+            self.holder = None
 
     @rule()
     def deadline(self) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from short_drama.domain.errors import EngineFailed, Failure
-from short_drama.domain.task import Outcome, Task
+from short_drama.domain.task import SKEW_SECONDS, Outcome, Task
 from short_drama.orchestrator.sweeper import plan
 from tests.samples import NOW, a_task
 
 LEASE = 60.0
-GRACE = 2.0
+GRACE = SKEW_SECONDS
+RESEND = 900.0
 
 
 def held(**changes: Any) -> Task:
@@ -26,17 +27,18 @@ def held(**changes: Any) -> Task:
         (a_task(), 1e6, "none"),
         (a_task(outbox_due=NOW + 30), 29.9, "none"),
         (a_task(outbox_due=NOW + 30), 30, "send"),
-        (a_task(outbox_due=NOW).sent(resend_at=NOW + 300), 299, "none"),
-        (a_task(outbox_due=NOW).sent(resend_at=NOW + 300), 300, "send"),
-        (held().give_back("alice", 1, now=NOW), 1e6, "none"),
-        # Processing: the queue brings the message back first, then the sweeper does.
+        (a_task(outbox_due=NOW).sent(now=NOW), RESEND - 1, "none"),
+        (a_task(outbox_due=NOW).sent(now=NOW), RESEND, "send"),
+        (held().give_back("alice", 1, now=NOW), RESEND - 1, "none"),
+        (held().give_back("alice", 1, now=NOW), RESEND, "send"),
+        (held().orphaned(now=NOW), RESEND, "send"),
+        # Processing: once the lease is over by every clock.
         (held(), LEASE - 0.1, "none"),
         (held(), LEASE + GRACE - 0.1, "none"),
         (held(), LEASE + GRACE, "send"),
-        (held().sent(resend_at=NOW + 400), LEASE + GRACE, "none"),
-        (held().sent(resend_at=NOW + 400), 400, "send"),
+        (held().sending(now=NOW + 370), LEASE + GRACE, "none"),
+        (held().sending(now=NOW + 370), 400, "send"),
         (held().keep("alice", 1, now=NOW + 50, lease=LEASE), LEASE + GRACE, "none"),
-        (held().orphaned(now=NOW + 5), 5 + GRACE, "send"),
         # The client's deadline goes before everything.
         (a_task(deadline=NOW + 10), 9.9, "none"),
         (a_task(deadline=NOW + 10), 10, "expire"),

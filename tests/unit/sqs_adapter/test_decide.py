@@ -48,8 +48,8 @@ def held(attempts_left: int = 3) -> Task:
     return a_task(attempts_left=attempts_left + 1).claim("alice", now=NOW, lease=60.0)
 
 
-def decide(result: Outcome | Failure, task: Task) -> Verdict:
-    return after_attempt(result, task, policy=POLICY, rng=Random(1))
+def decide(result: Outcome | Failure, task: Task, *, accepted: bool = True) -> Verdict:
+    return after_attempt(result, task, accepted=accepted, policy=POLICY, rng=Random(1))
 
 
 # --- A refused claim ----------------------------------------------------------------------
@@ -59,7 +59,7 @@ def decide(result: Outcome | Failure, task: Task) -> Verdict:
     ("refusal", "verdict"),
     [
         (TaskConflict("ended"), Done()),
-        (LeaseLost("held"), Abandon(41.0)),
+        (LeaseLost("held"), Abandon(42.0)),
         (
             AttemptsExhausted("no more"),
             Expire(Failure(code="attempts_exhausted", message="no more")),
@@ -74,8 +74,8 @@ def test_why_a_claim_is_refused_decides_what_becomes_of_the_message(
 
 
 def test_a_lease_that_is_over_is_looked_at_soon() -> None:
-    assert refused_claim(LeaseLost("held"), held(), now=NOW + 999) == Abandon(1.0)
-    assert refused_claim(LeaseLost("held"), a_task(), now=NOW) == Abandon(1.0)
+    assert refused_claim(LeaseLost("held"), held(), now=NOW + 999) == Abandon(2.0)
+    assert refused_claim(LeaseLost("held"), a_task(), now=NOW) == Abandon(2.0)
 
 
 def test_any_other_refusal_is_not_ours_to_decide() -> None:
@@ -107,11 +107,18 @@ def test_a_retryable_failure_is_retried_while_attempts_are_left() -> None:
     assert decide(FLAKY, held(0)) == GiveUp(FLAKY)
 
 
-@pytest.mark.parametrize("failure", [DOWN, SLOW])
-def test_what_says_nothing_about_the_task_does_not_count(failure: Failure) -> None:
-    verdict = decide(failure, held(0))
+@pytest.mark.parametrize(("failure", "accepted"), [(DOWN, False), (SLOW, False), (SLOW, True)])
+def test_what_says_nothing_about_the_task_does_not_count(failure: Failure, accepted: bool) -> None:
+    verdict = decide(failure, held(0), accepted=accepted)
     assert isinstance(verdict, Retry)
     assert verdict.refund
+
+
+def test_a_service_that_dies_of_a_job_is_not_given_it_for_ever() -> None:
+    verdict = decide(DOWN, held(1), accepted=True)
+    assert isinstance(verdict, Retry)
+    assert not verdict.refund
+    assert decide(DOWN, held(0), accepted=True) == GiveUp(DOWN)
 
 
 def test_a_refusal_that_says_when_is_not_tried_sooner() -> None:
@@ -126,19 +133,19 @@ policies = st.builds(RetryPolicy, base=st.floats(0.01, 10), cap=st.floats(0.01, 
 seeds = st.integers(0, 2**32)
 
 
-@given(policies, st.integers(0, 10_000), st.none() | st.floats(0, 1e9, allow_nan=False), seeds)
+@given(policies, st.integers(0, 10_000), seeds)
 def test_a_delay_is_never_negative_and_never_above_the_cap(
-    policy: RetryPolicy, tries: int, after: float | None, seed: int
+    policy: RetryPolicy, tries: int, seed: int
 ) -> None:
-    assert 0 <= policy.delay(tries, after=after, rng=Random(seed)) <= policy.cap
+    assert 0 <= policy.delay(tries, after=None, rng=Random(seed)) <= policy.cap
 
 
-@given(policies, st.integers(0, 30), st.floats(0, 900), seeds)
-def test_a_delay_is_no_shorter_than_asked_for_within_the_cap(
+@given(policies, st.integers(0, 30), st.floats(0, 1e9, allow_nan=False), seeds)
+def test_a_delay_is_no_shorter_than_asked_for_within_the_hour(
     policy: RetryPolicy, tries: int, after: float, seed: int
 ) -> None:
     delay = policy.delay(tries, after=after, rng=Random(seed))
-    assert delay >= min(after, policy.cap)
+    assert min(after, 3600.0) <= delay <= max(policy.cap, 3600.0)
 
 
 @given(policies, st.integers(0, 30), seeds)

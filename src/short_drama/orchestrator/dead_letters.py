@@ -1,0 +1,126 @@
+"""Dead letters: messages that were received too often without an end.
+
+A letter is evidence about a message, not about its task: the task may have ended, may be in good
+hands, or may only have met a long outage. Each is judged by its record.
+"""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from short_drama.domain.errors import (
+    DeadLetter,
+    Failure,
+    LeaseLost,
+    TaskConflict,
+    TaskNotFound,
+    Unavailable,
+)
+from short_drama.domain.message import MalformedMessage, TaskMessage
+from short_drama.domain.task import MAX_DEAD_LETTERS, SKEW_SECONDS, Task, TaskStatus
+from short_drama.orchestrator import outbox
+from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
+from short_drama.web import metrics
+
+log = logging.getLogger(__name__)
+
+Judgement = Literal["forget", "leave", "revive", "fail"]
+
+_LETTERS = 100
+"""Looked at in one pass."""
+_HOLD_SECONDS = 60.0
+"""Keeps a letter from coming twice in one pass."""
+
+
+def judge(task: Task | None, now: float) -> Judgement:
+    """What becomes of a dead letter, by its task's record; None when it names no task.
+
+    A letter that has ended its task stays for the operator, as does one that names none.
+    """
+    if task is None:
+        return "leave"
+    if task.status.is_terminal:
+        own = task.failure is not None and task.failure.code == DeadLetter.code
+        return "leave" if own else "forget"
+    held = task.status is TaskStatus.PROCESSING
+    if held and (task.lease_until or 0.0) + SKEW_SECONDS > now:
+        return "leave"  # a worker has it and may yet finish
+    if task.attempts_left > 0 and task.dead_letters < MAX_DEAD_LETTERS:
+        return "revive"
+    return "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A lane's queue and its dead-letter queue."""
+
+    queue: TaskQueue
+    dead_letters: TaskQueue
+
+
+async def held_letters(line: Line) -> AsyncIterator[Delivery]:
+    """The letters there are, each once; all are shown again at the end, except those that the
+    caller has acknowledged. Use with `contextlib.aclosing`."""
+    held: list[Delivery] = []
+    try:
+        while len(held) < _LETTERS:
+            letter = await line.dead_letters.receive(wait=0, lease=_HOLD_SECONDS)
+            if letter is None:
+                return
+            held.append(letter)
+            yield letter
+    finally:
+        for letter in held:
+            await line.dead_letters.release(letter, delay=0)
+
+
+async def find(letter: Delivery, store: TaskStore) -> Task | None:
+    """The task a letter names, if it names one of ours."""
+    try:
+        return await store.get(TaskMessage.from_body(letter.body).task_id)
+    except MalformedMessage:
+        return None
+
+
+class Undertaker:
+    """Looks through a lane's dead letters; runs in every orchestrator, safe in parallel."""
+
+    def __init__(self, store: TaskStore, line: Line, *, clock: Callable[[], float] = time.time):
+        self._store, self._line, self._clock = store, line, clock
+
+    async def look_through(self) -> None:
+        """One pass. Raises Unavailable; what was not done is done in the next pass."""
+        async for letter in held_letters(self._line):
+            task = await find(letter, self._store)
+            judgement = judge(task, self._clock())
+            if task is not None and judgement in ("revive", "fail"):
+                judgement = await self._carry_out(judgement, task)
+            if judgement in ("forget", "revive"):
+                await self._line.dead_letters.ack(letter)
+            if judgement != "leave":
+                metrics.SWEPT.labels(f"dead_letter_{judgement}").inc()
+
+    async def _carry_out(self, judgement: Judgement, task: Task) -> Judgement:
+        """What was done: the judgement, unless somebody changed the task meanwhile."""
+        now = self._clock()
+        try:
+            if judgement == "revive":
+                await self._revive(task, now)
+            else:
+                failure = Failure.of(
+                    DeadLetter("its message was received too often without an end")
+                )
+                await advance(self._store, task, lambda found: found.expire(failure, now=now))
+                metrics.ENDED.labels(task.kind, TaskStatus.FAILED).inc()
+        except (TaskConflict, LeaseLost, TaskNotFound):
+            return "leave"  # judged anew in the next pass
+        return judgement
+
+    async def _revive(self, task: Task, now: float) -> None:
+        revived = await advance(self._store, task, lambda found: found.revive(now=now))
+        try:
+            await outbox.send(revived, now=now, queue=self._line.queue, store=self._store)
+        except Unavailable:
+            log.warning("a revived task's message is sent later", extra={"task_id": task.task_id})

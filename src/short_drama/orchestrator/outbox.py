@@ -1,0 +1,18 @@
+"""Put a task's message on its queue, and say so in the record.
+
+The record comes first and carries `outbox_due`: whoever dies in between, the sweeper sends it.
+"""
+
+from short_drama.domain.errors import TaskConflict
+from short_drama.domain.message import TaskMessage
+from short_drama.domain.task import Task
+from short_drama.ports import TaskQueue, TaskStore, advance
+
+
+async def send(task: Task, *, now: float, queue: TaskQueue, store: TaskStore) -> Task:
+    """Raises Unavailable; the task's `outbox_due` is then as it was."""
+    await queue.send(TaskMessage.of(task).to_body())
+    try:
+        return await advance(store, task, lambda found: found.sent(now=now))
+    except TaskConflict:  # a worker was quicker than we
+        return task

@@ -1,0 +1,195 @@
+"""One delivery, from claim to settlement."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import TypeVar
+
+from short_drama.domain.errors import (
+    AttemptsExhausted,
+    DeadlineExceeded,
+    Failure,
+    LeaseLost,
+    TaskConflict,
+    TaskNotFound,
+    Unavailable,
+)
+from short_drama.domain.message import MalformedMessage, TaskMessage
+from short_drama.domain.task import Task
+from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
+from short_drama.sqs_adapter.attempt import Attempt, LeaseTimes
+from short_drama.sqs_adapter.decide import (
+    Abandon,
+    Complete,
+    Done,
+    Expire,
+    GiveUp,
+    Retry,
+    RetryPolicy,
+    Verdict,
+    after_attempt,
+    refused_claim,
+)
+from short_drama.sqs_adapter.job_client import JobClient
+from short_drama.web import metrics
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+_INSIST_SECONDS = 0.2, 5.0
+"""The first and the longest pause before a call that was not answered is repeated."""
+_GIVE_BACK_SECONDS = 5.0
+"""For giving a task back while the process stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds, except `deliveries`: how many are held at a time."""
+
+    deliveries: int = 1
+    wait: float = 20.0
+    drain: float = 30.0
+    times: LeaseTimes = field(default_factory=LeaseTimes)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+class Handler:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        queue: TaskQueue,
+        store: TaskStore,
+        jobs: JobClient,
+        clock: Callable[[], float],
+        rng: Random,
+    ) -> None:
+        self._limits, self._queue, self._store, self._jobs = limits, queue, store, jobs
+        self._clock, self._rng = clock, rng
+
+    async def handle(self, delivery: Delivery, worker: str) -> bool:
+        """Was there a service to work on it? Raises Unavailable when queue or store did not
+        answer for too long: the message then comes back by itself."""
+        found = await self._insist(lambda: self._find(delivery))
+        if found is None:  # on its way to the dead-letter queue
+            await self._insist(lambda: self._queue.release(delivery, delay=0))
+            return True
+        try:
+            claimed = await self._insist(lambda: self._claim(found, worker))
+        except (TaskConflict, LeaseLost, AttemptsExhausted, DeadlineExceeded) as refusal:
+            verdict = refused_claim(refusal, found, now=self._clock())
+            await self._settle(found, verdict, delivery, newest=found)
+            return True
+        return await self._attempt(claimed, delivery)
+
+    async def _find(self, delivery: Delivery) -> Task | None:
+        try:
+            return await self._store.get(TaskMessage.from_body(delivery.body).task_id)
+        except MalformedMessage:
+            log.warning("a message is not ours; received %d times", delivery.receives)
+            return None
+
+    async def _claim(self, task: Task, worker: str) -> Task:
+        lease = self._limits.times.lease
+        return await advance(
+            self._store, task, lambda found: found.claim(worker, now=self._clock(), lease=lease)
+        )
+
+    async def _attempt(self, claimed: Task, delivery: Delivery) -> bool:
+        limits = self._limits
+        attempt = Attempt(
+            claimed, delivery, limits.times,
+            queue=self._queue, store=self._store, jobs=self._jobs, clock=self._clock,
+        )  # fmt: skip
+        verdict: Verdict
+        reached = True
+        try:
+            result = await attempt.run()
+            reached = not (isinstance(result, Failure) and result.code == Unavailable.code)
+            accepted = attempt.job_id is not None
+            verdict = after_attempt(
+                result, claimed, accepted=accepted, policy=limits.policy, rng=self._rng
+            )
+        except (TaskConflict, TaskNotFound):
+            verdict = Done()
+        except LeaseLost:
+            verdict = Abandon()
+        except asyncio.CancelledError:
+            # Drained: the job may run on, and the next attempt joins it.
+            with contextlib.suppress(TimeoutError, Unavailable):
+                async with asyncio.timeout(_GIVE_BACK_SECONDS):
+                    verdict = Retry(0.0, refund=True)
+                    await self._settle(claimed, verdict, delivery, newest=attempt.task)
+            raise
+        claimed = replace(claimed, api_job_id=attempt.job_id)
+        await self._settle(claimed, verdict, delivery, newest=attempt.task)
+        return reached
+
+    # --- Settlement ------------------------------------------------------------------------
+
+    async def _settle(
+        self, claimed: Task, verdict: Verdict, delivery: Delivery, *, newest: Task
+    ) -> None:
+        """Record, then queue. `claimed` is the fence to write under, `newest` what is written
+        over, which may be another's by now."""
+        metrics.ATTEMPTS.labels(claimed.lane, type(verdict).__name__.lower()).inc()
+        try:
+            await self._insist(lambda: self._record(verdict, claimed, newest))
+        except (TaskConflict, TaskNotFound):  # it ended otherwise meanwhile: its end stands
+            verdict = Done()
+        except LeaseLost:
+            # Perhaps to ourselves, in a write whose answer was lost: a message given back too
+            # often does no harm, one forgotten would.
+            verdict = verdict if isinstance(verdict, Retry) else Abandon()
+        match verdict:
+            case Abandon(None):
+                pass
+            case Abandon(float(delay)) | Retry(delay):
+                await self._insist(lambda: self._queue.release(delivery, delay=delay))
+            case _:
+                await self._insist(lambda: self._queue.ack(delivery))
+
+    async def _record(self, verdict: Verdict, claimed: Task, newest: Task) -> None:
+        change = _change(verdict, claimed, self._clock())
+        if change is None:
+            return
+        ended = await advance(self._store, newest, change)
+        if ended.status.is_terminal:
+            metrics.ENDED.labels(ended.kind, ended.status).inc()
+            metrics.TASK_SECONDS.labels(ended.kind).observe(ended.updated_at - ended.created_at)
+
+    async def _insist(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Ask until answered, for as long as the message is sure to stay hidden."""
+        pause, longest = _INSIST_SECONDS
+        until = self._clock() + self._limits.times.visibility / 2
+        while True:
+            try:
+                return await call()
+            except Unavailable as error:
+                if self._clock() >= until:
+                    raise
+                log.warning("asked again: %s", error.detail)
+            await asyncio.sleep(self._rng.uniform(pause / 2, pause))
+            pause = min(2 * pause, longest)
+
+
+def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Task] | None:
+    """How the verdict changes the record; None when it does not."""
+    worker, attempt, job_id = claimed.lease_owner or "", claimed.attempt, claimed.api_job_id
+    match verdict:
+        case Complete(outcome):
+            return lambda found: found.complete(
+                worker, attempt, outcome, now=now, api_job_id=job_id
+            )
+        case GiveUp(failure):
+            return lambda found: found.fail(worker, attempt, failure, now=now, api_job_id=job_id)
+        case Expire(failure):
+            return lambda found: found.expire(failure, now=now)
+        case Retry(_, refund):
+            return lambda found: found.give_back(worker, attempt, now=now, refund=refund)
+        case _:
+            return None

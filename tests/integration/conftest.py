@@ -1,0 +1,5 @@
+"""What several integration tests stand on."""
+
+from tests.integration.adapter_line import line
+
+__all__ = ["line"]

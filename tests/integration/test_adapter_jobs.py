@@ -1,0 +1,306 @@
+"""How the adapter runs jobs, against API services of every temper."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+from aiohttp import web
+
+from short_drama.domain.task import MAX_ATTEMPTS, TaskStatus
+from tests.integration.adapter_line import (
+    SOON,
+    WorkedLine,
+    held,
+)
+from tests.integration.fake_job_service import FakeJob
+
+# --- How jobs end -------------------------------------------------------------------------
+
+
+async def test_a_job_is_posted_under_its_tasks_name_and_its_result_recorded(
+    line: WorkedLine,
+) -> None:
+    await line.task()
+    await line.consumer()
+    task = await line.ended()
+    assert line.service.posts == [("t1", 1)]
+    assert line.service.jobs[0].request == dict(task.request)
+    assert task.status is TaskStatus.COMPLETED
+    assert task.outcome is not None
+    assert (task.outcome.result_key, task.outcome.engine) == ("images/job-1.png", "fake")
+    assert task.api_job_id == "job-1"
+    await line.idle()
+
+
+async def test_a_retryable_failure_is_tried_again(line: WorkedLine) -> None:
+    async def flaky(job: FakeJob) -> None:
+        job.fail(retryable=True)
+
+    line.service.scripts.insert(0, flaky)
+    await line.task()
+    await line.consumer()
+    task = await line.ended()
+    assert (task.status, task.attempt, task.attempts_left) == (
+        TaskStatus.COMPLETED,
+        2,
+        MAX_ATTEMPTS - 2,
+    )
+    assert line.service.posts == [("t1", 1), ("t1", 2)]
+
+
+async def test_a_failure_that_never_stops_ends_the_task_with_its_own_reason(
+    line: WorkedLine,
+) -> None:
+    async def flaky(job: FakeJob) -> None:
+        job.fail("engine_failed", retryable=True)
+
+    line.service.scripts = [flaky]
+    await line.task()
+    await line.consumer()
+    task = await line.ended()
+    assert (task.status, task.attempt) == (TaskStatus.FAILED, MAX_ATTEMPTS)
+    assert task.failure is not None
+    assert (task.failure.code, task.failure.message) == ("engine_failed", "it broke")
+    await line.idle()
+
+
+async def test_a_permanent_failure_is_final_at_once(line: WorkedLine) -> None:
+    async def broken(job: FakeJob) -> None:
+        job.fail("no_face_found")
+
+    line.service.scripts = [broken]
+    await line.task()
+    await line.consumer()
+    task = await line.ended()
+    assert (task.status, task.attempt) == (TaskStatus.FAILED, 1)
+    assert task.failure is not None
+    assert task.failure.code == "no_face_found"
+    await line.idle()
+
+
+async def test_a_job_that_is_refused_fails_the_task_with_field_and_fix(line: WorkedLine) -> None:
+    problem = {"code": "invalid_request", "detail": "zoom: no", "field": "zoom", "fix": "do"}
+    line.service.answers = [lambda: web.json_response(problem, status=422)]
+    await line.task()
+    await line.consumer()
+    failure = (await line.ended()).failure
+    assert failure is not None
+    assert failure.to_json() == {
+        "code": "invalid_request",
+        "message": "zoom: no",
+        "retryable": False,
+        "field": "zoom",
+        "fix": "do",
+    }
+
+
+# --- Services that come and go ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda: web.json_response({"code": "unavailable", "retryable": True}, status=503),
+        lambda: web.json_response({"detail": "slow down"}, status=503),
+        lambda: web.Response(text="<html>Bad Gateway</html>", status=502),
+        lambda: web.Response(status=500),
+        lambda: web.json_response(["what"], status=202),
+        lambda: web.json_response({"status": "pending"}, status=202),
+        lambda: web.Response(body=b"\xff\xfe", status=202),
+    ],
+    ids=["503", "bare 503", "502 page", "500 empty", "a list", "no job id", "not UTF-8"],
+)
+async def test_an_answer_that_makes_no_sense_is_not_held_against_the_task(
+    line: WorkedLine, answer: Callable[[], web.StreamResponse]
+) -> None:
+    line.service.answers = [answer, answer]
+    await line.task()
+    await line.consumer()
+    task = await line.ended()
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 3)
+    assert task.attempts_left == MAX_ATTEMPTS - 1
+
+
+async def test_a_service_that_is_down_is_waited_for_and_costs_no_attempt(line: WorkedLine) -> None:
+    await line.consumer()
+    await line.task("first")
+    await line.ended("first")
+    line.service.down = True
+    await line.task()
+    await line.service.tried(2)
+    waiting = await line.until(lambda task: task.attempt == 1 and task.lease_owner is None)
+    assert waiting.attempts_left == MAX_ATTEMPTS
+    await asyncio.sleep(1.5)
+    assert len(line.service.posts) == 2
+    assert await line.receives() == [1]
+    line.service.down = False
+    task = await line.ended()
+    assert (task.status, task.attempts_left) == (TaskStatus.COMPLETED, MAX_ATTEMPTS - 1)
+
+
+@pytest.mark.parametrize("trouble", ["down", "not ready"])
+async def test_nothing_is_received_before_the_service_is_ready(
+    line: WorkedLine, trouble: str
+) -> None:
+    """Receives are numbered: the queue gives up on a message that had too many."""
+    line.service.down, line.service.ready = trouble == "down", trouble != "not ready"
+    for number in range(3):
+        await line.task(f"t{number}")
+    await line.consumer(deliveries=2)
+    await asyncio.sleep(0.5)
+    assert await line.receives() == [0, 0, 0]
+    line.service.down, line.service.ready = False, True
+    for number in range(3):
+        assert (await line.ended(f"t{number}")).attempt == 1
+
+
+async def test_a_ready_service_is_not_asked_before_each_message(line: WorkedLine) -> None:
+    await line.consumer()
+    for number in range(5):
+        await line.task(f"t{number}")
+        await line.ended(f"t{number}")
+    assert line.service.asked_ready == 1
+
+
+async def test_a_job_that_kills_its_service_each_time_fails_in_the_end(line: WorkedLine) -> None:
+    async def fatal(job: FakeJob) -> None:
+        job.fail("unavailable", retryable=True)
+
+    line.service.scripts = [fatal]
+    await line.task()
+    await line.consumer()
+    task = await line.ended()
+    assert (task.status, task.attempt) == (TaskStatus.FAILED, MAX_ATTEMPTS)
+    assert task.failure is not None
+    assert task.failure.code == "unavailable"
+
+
+async def test_a_connection_lost_while_following_joins_the_same_job_again(line: WorkedLine) -> None:
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer()
+    job = await line.service.posted()
+    line.service.down = True
+    job.tell(progress=0.1)  # the long poll is answered, the next one is not
+    await line.until(lambda task: task.lease_owner is None)
+    line.service.down = False
+    await line.service.posted(2)
+    job.complete()
+    task = await line.ended()
+    assert (task.status, len(line.service.jobs)) == (TaskStatus.COMPLETED, 1)
+    assert (task.attempt, task.attempts_left) == (2, MAX_ATTEMPTS - 2)
+
+
+async def test_a_service_that_forgot_the_job_is_given_it_again(line: WorkedLine) -> None:
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer()
+    await line.service.posted()
+    line.service.scripts = [held]
+    line.service.forget()
+    job = await line.service.posted(2)
+    job.complete()
+    task = await line.ended()
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
+    assert line.service.posts == [("t1", 1), ("t1", 1)]
+    assert task.api_job_id == job.job_id
+
+
+async def test_a_service_without_long_polls_is_asked_again_and_again(line: WorkedLine) -> None:
+    line.service.old = True
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer(poll=0.02)
+    job = await line.service.posted()
+    await asyncio.sleep(0.1)
+    looks = line.service.looks
+    job.complete()
+    task = await line.ended(seconds=SOON)
+    assert 2 <= looks <= 8
+    assert task.outcome is not None
+    assert task.outcome.result_url == "http://old/images/job-1.png"
+    assert task.outcome.result_key is None
+
+
+async def test_an_older_services_failure_is_a_sentence(line: WorkedLine) -> None:
+    async def broken(job: FakeJob) -> None:
+        job.fail()
+
+    line.service.old = True
+    line.service.scripts = [broken]
+    await line.task()
+    await line.consumer()
+    failure = (await line.ended()).failure
+    assert failure is not None
+    assert (failure.code, failure.message) == ("engine_failed", "it broke")
+
+
+async def test_a_service_with_long_polls_is_not_asked_in_between(line: WorkedLine) -> None:
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer(poll=0.001)
+    job = await line.service.posted()
+    await asyncio.sleep(0.15)
+    assert line.service.looks <= 3
+    job.complete()
+    await line.ended(seconds=SOON)
+
+
+# --- Progress -----------------------------------------------------------------------------
+
+
+async def test_progress_reaches_the_record(line: WorkedLine) -> None:
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer()
+    job = await line.service.posted()
+    for share in (0.2, 0.6):
+        job.tell(progress=share)
+        found = share
+        task = await line.until(lambda task: task.progress == found, seconds=SOON)  # noqa: B023
+        assert (task.stage, task.attempt) == ("running", 1)
+        assert task.lease_until is not None
+        assert task.lease_until > time.time() + 55
+
+
+async def test_news_that_comes_once_and_early_is_written_soon_nevertheless(
+    line: WorkedLine,
+) -> None:
+    async def early(job: FakeJob) -> None:
+        job.tell(status="processing", stage="running", progress=0.5)
+
+    line.service.scripts = [early]
+    await line.task()
+    await line.consumer()
+    task = await line.until(lambda task: task.progress == 0.5, seconds=SOON)
+    assert task.stage == "running"
+
+
+async def test_much_progress_is_few_writes(line: WorkedLine) -> None:
+    async def chatty(job: FakeJob) -> None:
+        job.tell(status="processing", stage="running")
+        for step in range(100):
+            job.tell(progress=step / 100)
+            await asyncio.sleep(0.001)
+        job.complete()
+
+    line.service.scripts = [chatty]
+    await line.task()
+    await line.consumer()
+    assert (await line.ended()).version < 30
+
+
+async def test_progress_that_makes_no_sense_is_not_passed_on(line: WorkedLine) -> None:
+    async def odd(job: FakeJob) -> None:
+        job.tell(status="processing", stage=["?"], progress="50 %")
+        await asyncio.sleep(0.1)
+        job.tell(progress=50)
+        await asyncio.sleep(0.1)
+        job.tell(stage="running", progress=0.5)
+
+    line.service.scripts = [odd]
+    await line.task()
+    await line.consumer()
+    task = await line.until(lambda task: task.progress is not None)
+    assert (task.stage, task.progress) == ("running", 0.5)
