@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import Lane
 from short_drama.domain.kinds import Lane
 from short_drama.settings import PREFIX, Settings, load
 
@@ -21,6 +23,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 READ: dict[str, tuple[str, Any]] = {
+    "backend": ("aws", "aws"),
     "data_dir": ("/data/x", Path("/data/x")),
     "cache_dir": ("/cache/x", Path("/cache/x")),
     "host": ("::1", "::1"),
@@ -32,16 +35,23 @@ READ: dict[str, tuple[str, Any]] = {
     "paid_api_url": ("http://cpu:8000", "http://cpu:8000"),
     "assets_url": ("https://cdn", "https://cdn"),
     "bucket": ("ours", "ours"),
+    "table": ("tasks", "tasks"),
+    "name_prefix": ("staging-", "staging-"),
+    "cloudfront_domain": ("d1.cloudfront.net", "d1.cloudfront.net"),
+    "aws_region": ("eu-west-1", "eu-west-1"),
+    "secret": ("s" * 32, SecretStr("s" * 32)),
     "fetch_allow": (
         "127.0.0.0/8, ::1/128",
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
     ),
     "consent_required": ("true", True),
     "lease_seconds": ("0.5", 0.5),
+    "visibility_seconds": ("30", 30.0),
     "drain_seconds": ("5", 5.0),
     "poll_seconds": ("2", 2.0),
     "progress_seconds": ("0.1", 0.1),
     "sweep_seconds": ("3", 3.0),
+    "dead_letter_seconds": ("10", 10.0),
     "gpu_parallel": ("2", 2),
     "cpu_parallel": ("8", 8),
 }
@@ -131,3 +141,49 @@ def test_each_lane_has_its_own_width() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().bucket = "other"  # type: ignore[misc]
+
+
+def test_the_region_is_the_one_every_aws_tool_uses(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("AWS_REGION", "us-east-1")
+    assert load().aws_region == "us-east-1"
+    environment.setenv("SHORT_DRAMA_AWS_REGION", "eu-west-1")
+    assert load().aws_region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BACKEND", "azure"),
+        ("SECRET", "short"),
+        ("NAME_PREFIX", "not a name"),
+        ("CLOUDFRONT_DOMAIN", "https://d1.cloudfront.net/"),
+    ],
+)
+def test_a_setting_of_the_aws_backend_is_checked(
+    name: str, value: str, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv(PREFIX + name, value)
+    with pytest.raises(InvalidRequest, match=PREFIX + name):
+        load()
+
+
+def test_the_secret_is_not_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SHORT_DRAMA_SECRET", "do-not-show-me-" * 3)
+    assert "do-not-show-me" not in repr(load())
+
+
+def test_on_aws_polls_are_long_and_progress_is_rare(environment: pytest.MonkeyPatch) -> None:
+    assert (load().poll, load().progress) == (1.0, 1.0)
+    environment.setenv("SHORT_DRAMA_BACKEND", "aws")
+    assert (load().poll, load().progress) == (20.0, 20.0)
+    environment.setenv("SHORT_DRAMA_POLL_SECONDS", "5")
+    environment.setenv("SHORT_DRAMA_PROGRESS_SECONDS", "2")
+    assert (load().poll, load().progress) == (5.0, 2.0)
+
+
+def test_a_message_stays_hidden_as_its_queue_says_unless_told_otherwise(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert [load().visibility(lane) for lane in Lane] == [300.0, 600.0]
+    environment.setenv("SHORT_DRAMA_VISIBILITY_SECONDS", "30")
+    assert [load().visibility(lane) for lane in Lane] == [30.0, 30.0]
