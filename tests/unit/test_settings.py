@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
-from short_drama.domain.kinds import Lane
 from short_drama.settings import PREFIX, Settings, load
 
 
