@@ -73,7 +73,7 @@ async def run(
 
     Raises PortTaken, and Unavailable when the data directory is in use or cannot be used.
     """
-    with claim(settings.data_dir, alone=alone), bound(settings, components) as sockets:
+    with _claimed(settings, alone=alone), bound(settings, components) as sockets:
         urls = {component: _url(listener) for component, listener in sockets.items()}
         async with open_stack(settings, urls, engines=engines) as stack:
             if alone:
@@ -128,6 +128,13 @@ async def _serving(
         for server in servers.values():
             server.stop()
         await asyncio.gather(*serving, return_exceptions=True)
+
+
+def _claimed(settings: Settings, *, alone: bool) -> contextlib.AbstractContextManager[None]:
+    """On AWS there is no data directory, and nobody is alone."""
+    if settings.backend == "aws":
+        return contextlib.nullcontext()
+    return claim(settings.data_dir, alone=alone)
 
 
 @contextlib.contextmanager

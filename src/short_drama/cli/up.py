@@ -36,6 +36,12 @@ def serve(component: str, *, data_dir: Path | None, host: str | None) -> None:
     _run(settings, [Component(component)], alone=False)
 
 
+def _data(settings: Settings) -> str:
+    if settings.backend == "embedded":
+        return str(settings.data_dir)
+    return f"AWS: table {settings.name_prefix}{settings.table}, bucket {settings.bucket}"
+
+
 def _run(settings: Settings, components: Iterable[Component], *, alone: bool) -> None:
     logging.basicConfig(
         level=logging.WARNING,
@@ -47,7 +53,7 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
         for component, name in _NAMES.items():
             if url := urls.get(component):
                 click.echo(f"{name:<24} {url}")
-        click.echo(f"{'Data':<24} {settings.data_dir}")
+        click.echo(f"{'Data':<24} {_data(settings)}")
         click.echo("Ready. Ctrl-C drains and stops.")
 
     async def serving() -> None:
