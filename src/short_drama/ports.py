@@ -196,3 +196,22 @@ class AssetStore(Protocol):
     def url(self, key: str) -> str:
         """Where a client reads the asset."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadForm:
+    """What a client posts, as multipart/form-data: the fields in order, then the part `file`."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class DirectUploads(Protocol):
+    """What some asset stores offer beside their port: uploads that do not pass through us."""
+
+    async def upload_form(
+        self, key: str, *, content_type: str, max_bytes: int, expires_in: int
+    ) -> UploadForm:
+        """A form that stores one object under `key`, of exactly this content type and of 1 to
+        `max_bytes` bytes, within `expires_in` seconds."""
+        ...

@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -163,6 +163,26 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,
         )
+
+
+async def provision(settings: Settings) -> Sequence[str]:
+    """Create what the AWS backend needs and does not have; nothing that exists is changed.
+
+    Returns the names of what was created. Raises Unavailable.
+    """
+    from short_drama.backends.aws.bucket import create_bucket
+    from short_drama.backends.aws.clients import open_clients
+    from short_drama.backends.aws.queue_resources import create_queues
+    from short_drama.backends.aws.table import create_table
+
+    prefix = settings.name_prefix
+    async with open_clients(settings.aws_region) as clients:
+        created = list(await create_queues(clients.sqs, prefix=prefix))
+        if await create_table(clients.dynamodb, prefix + settings.table):
+            created.append(prefix + settings.table)
+        if await create_bucket(clients.s3, settings.bucket):
+            created.append(settings.bucket)
+    return created
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,155 @@
+"""Assets in an S3 bucket, shown by CloudFront.
+
+An object appears whole or not at all, and `If-None-Match: *` keeps it from being overwritten (S3
+API reference, conditional writes).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from botocore.exceptions import ClientError
+
+from short_drama.backends.aws.clients import answer
+from short_drama.domain.errors import AssetNotFound, Unavailable
+from short_drama.ports import AssetExists, AssetInfo, UploadForm
+from short_drama.web.assets import PUBLIC_PREFIXES
+
+if TYPE_CHECKING:  # stubs, not installed where the product runs
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import HeadObjectOutputTypeDef
+
+_TRANSFER_SECONDS = 20.0
+"""For the bytes of one asset, 40 megapixels at most."""
+_POSSIBLE = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[\w.@+=-]+(/[\w.@+=-]+)*", re.ASCII)
+"""Keys are made by us: whatever else is asked for does not exist."""
+_LONGEST = 900
+_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+_TAKEN = frozenset({"PreconditionFailed", "412"})
+_RACE = frozenset({"ConditionalRequestConflict", "409"})
+"""Two conditional writes at once: S3 asks to try again."""
+_RACES = 8
+_WRITE_ID = "write-id"
+
+
+class S3AssetStore:
+    """Implements `ports.AssetStore` and `ports.DirectUploads`.
+
+    Args:
+        public_url: what CloudFront, or whoever shows the bucket, puts before a key.
+    """
+
+    def __init__(self, s3: S3Client, *, bucket: str, public_url: str) -> None:
+        self._s3, self._bucket, self._public_url = s3, bucket, public_url.rstrip("/")
+
+    async def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        write_id = uuid.uuid4().hex
+        facts = {name: quote(value) for name, value in (metadata or {}).items()}
+        for race in range(_RACES):
+            try:
+                await answer(
+                    "s3",
+                    self._s3.put_object(
+                        Bucket=self._bucket,
+                        Key=key,
+                        Body=data,
+                        ContentType=content_type,
+                        CacheControl=_cache_control(key),
+                        Metadata={**facts, _WRITE_ID: write_id},
+                        IfNoneMatch="*",
+                    ),
+                    seconds=_TRANSFER_SECONDS,
+                    expected=_TAKEN | _RACE,
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] in _RACE:
+                    await asyncio.sleep(0.02 * 2**race)
+                    continue
+                if await self._is_ours(key, write_id):
+                    return
+                raise AssetExists(key) from None
+            return
+        raise Unavailable("AWS s3 does not settle a race of writes")
+
+    async def get(self, key: str) -> bytes:
+        self._require_possible(key)
+        try:
+            return await answer("s3", self._read(key), seconds=_TRANSFER_SECONDS, expected=_MISSING)
+        except ClientError:
+            raise _not_found(key) from None
+
+    async def head(self, key: str) -> AssetInfo:
+        found = await self._head(key)
+        return AssetInfo(
+            key=key,
+            size=found["ContentLength"],
+            content_type=found["ContentType"],
+            metadata={
+                name: unquote(value)
+                for name, value in found["Metadata"].items()
+                if name != _WRITE_ID
+            },
+        )
+
+    def url(self, key: str) -> str:
+        return f"{self._public_url}/{quote(key)}"
+
+    async def upload_form(
+        self, key: str, *, content_type: str, max_bytes: int, expires_in: int
+    ) -> UploadForm:
+        form = await self._s3.generate_presigned_post(
+            Bucket=self._bucket,
+            Key=key,
+            Fields={"Content-Type": content_type},
+            Conditions=[
+                {"Content-Type": content_type},
+                ["content-length-range", 1, max_bytes],
+            ],
+            ExpiresIn=expires_in,
+        )
+        return UploadForm(url=form["url"], fields=form["fields"])
+
+    async def _read(self, key: str) -> bytes:
+        found = await self._s3.get_object(Bucket=self._bucket, Key=key)
+        async with found["Body"] as body:
+            return await body.read()
+
+    async def _head(self, key: str) -> HeadObjectOutputTypeDef:
+        self._require_possible(key)
+        try:
+            return await answer(
+                "s3", self._s3.head_object(Bucket=self._bucket, Key=key), expected=_MISSING
+            )
+        except ClientError:
+            raise _not_found(key) from None
+
+    async def _is_ours(self, key: str, write_id: str) -> bool:
+        """Was it this very put, whose first answer was lost and which botocore repeated?"""
+        return (await self._head(key))["Metadata"].get(_WRITE_ID) == write_id
+
+    def _require_possible(self, key: str) -> None:
+        if len(key) > _LONGEST or not _POSSIBLE.fullmatch(key):
+            raise _not_found(key)
+
+
+def _cache_control(key: str) -> str:
+    """Public assets never change, so caches may keep them for as long as they like."""
+    if key.startswith(PUBLIC_PREFIXES):
+        return "public, max-age=31536000, immutable"
+    return "private, no-store"
+
+
+def _not_found(key: str) -> AssetNotFound:
+    return AssetNotFound(f"there is no asset {key[:200]!r}", fix="Upload it first.")
