@@ -6,11 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+EMULATORS := .emulators
+EMULATED := $(EMULATORS)/.installed
+SECOND := tests/emulators
+SECONDED := $(SECOND)/node_modules/.installed
 
-.PHONY: help setup models demo test check unit format bench run lock clean
+.PHONY: help setup models emulators demo test test-aws test-aws-second check unit format bench run lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) models ## Everything the other commands need: packages, model files
 
@@ -24,11 +28,28 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 models: $(INSTALLED)
 	@$(BIN)/short-drama models install --samples
 
+emulators: $(EMULATED) ## The servers that stand in for AWS in tests, in a venv of their own
+
+$(EMULATED): requirements/emulators.txt
+	test -x $(EMULATORS)/bin/python || $(PYTHON) -m venv $(EMULATORS)
+	$(EMULATORS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/emulators.txt
+	@touch $@
+
 demo: setup ## Five tasks of five kinds on real photographs; see demo/contact-sheet.png
 	$(BIN)/short-drama demo --output demo
 
-test: setup check ## Everything: checks, then all tests
+test: setup emulators check ## Everything: checks, then all tests
 	$(PYTEST)
+
+test-aws: $(INSTALLED) $(EMULATED) ## Only the tests of the AWS backend
+	$(PYTEST) -m aws
+
+test-aws-second: $(INSTALLED) $(EMULATED) $(SECONDED) ## The same promises on other emulators (needs Node.js)
+	$(PYTEST) -m aws --second-opinions tests/contract/test_task_queue.py tests/contract/test_task_store.py
+
+$(SECONDED): $(SECOND)/package-lock.json
+	npm ci --prefix $(SECOND) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .
@@ -50,10 +71,12 @@ bench: setup ## Figures of this machine: submits, overhead, idling, faces
 run: setup ## The whole product in this terminal
 	$(BIN)/short-drama up
 
-lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv)
+lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/emulators.in -o requirements/emulators.txt
+	npm install --prefix $(SECOND) --package-lock-only --omit-lockfile-registry-resolved --loglevel=error
 
 clean: ## Remove what the commands above have made here
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(EMULATORS) $(SECOND)/node_modules demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,12 +1,34 @@
 """Unit tests open no socket but asyncio's own pair; all others reach only this machine."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_socket import _remove_restrictions, disable_socket, socket_allow_hosts
 
+from tests import emulators as emulated
+from tests.emulators import Emulators
+
 UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--second-opinions",
+        action="store_true",
+        help="AWS tests ask fauxqs for SQS and dynalite for DynamoDB (make test-aws-second)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "aws: starts servers that stand in for AWS")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"aws", "emulators"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.aws)
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +39,28 @@ def _sockets(request: pytest.FixtureRequest) -> Iterator[None]:
         socket_allow_hosts(["127.0.0.0/8", "::1"], allow_unix_socket=True)
     yield
     _remove_restrictions()
+
+
+@pytest.fixture(scope="session")
+def emulators(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Emulators]:
+    """The servers that stand in for AWS: started by the first test that asks, shared by all.
+
+    They keep what tests leave behind: take names of your own for queues, tables and buckets.
+    """
+    second_opinions: bool = request.config.getoption("--second-opinions")
+    folder = tmp_path_factory.mktemp("emulators")
+    with emulated.running(folder, second_opinions=second_opinions) as started:
+        yield started
+
+
+@pytest.fixture
+def aws(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> Emulators:
+    """The emulators as this process's AWS account: `open_clients()` finds them, and only them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    for name, value in {**nowhere, **emulators.environment()}.items():
+        monkeypatch.setenv(name, value)
+    return emulators

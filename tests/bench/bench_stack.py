@@ -38,7 +38,12 @@ class Connection:
         return cls(*await asyncio.open_connection(parts.hostname, parts.port))
 
     async def post(self, path: str, body: bytes, *headers: str) -> dict[str, object]:
-        lines = [f"POST {path} HTTP/1.1", "Host: bench", f"Content-Length: {len(body)}", *headers]
+        lines = [
+            f"POST {path} HTTP/1.1",
+            "Host: localhost",
+            f"Content-Length: {len(body)}",
+            *headers,
+        ]
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
@@ -120,7 +125,7 @@ async def drained(url: str) -> float:
     connection = await Connection.open(url)
     started = time.perf_counter()
     while True:
-        connection.writer.write(b"GET /health HTTP/1.1\r\nHost: bench\r\n\r\n")
+        connection.writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         head = (await connection.reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
         queue = json.loads(await connection.reader.readexactly(length))["queue"]

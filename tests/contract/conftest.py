@@ -1,15 +1,24 @@
 """The backends that the promises of `short_drama.ports` are tested on.
 
-A further backend is one more function in BACKENDS, and no other change.
+A further backend is one more entry of BACKENDS, and no other change.
 """
 
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from short_drama.backends.aws.asset_store import S3AssetStore
+from short_drama.backends.aws.bucket import create_bucket
+from short_drama.backends.aws.clients import Clients, open_clients
+from short_drama.backends.aws.queue_resources import create_queues
+from short_drama.backends.aws.table import create_table
+from short_drama.backends.aws.task_queue import SqsTaskQueue
+from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
@@ -21,80 +30,168 @@ from short_drama.ports import AssetStore, TaskQueue, TaskStore
 MAX_RECEIVES = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """One backend's ports, empty, and its clock's grain.
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """`queue` is the GPU lane's, limited to MAX_RECEIVES; `other` is the CPU lane's."""
 
-    `queue` is the GPU lane's, limited to MAX_RECEIVES; `tick` is the shortest lease or delay, in
-    seconds, that the backend tells apart from none; `prompt` is how soon, at the latest, a long
-    poll returns what has come.
-    """
-
-    store: TaskStore
     queue: TaskQueue
     dead_letters: TaskQueue
-    other_queue: TaskQueue
-    assets: AssetStore
-    tick: float
-    prompt: float
+    other: TaskQueue
 
 
-@contextlib.asynccontextmanager
-async def embedded(root: Path) -> AsyncIterator[Ports]:
-    gpu = Lane.GPU
-    async with Database(root / "tasks.db") as database, Wakeups(root) as wakeups:
-        yield Ports(
-            store=EmbeddedTaskStore(database, wakeups),
-            queue=EmbeddedTaskQueue(
-                database,
-                wakeups,
+class Backend(Protocol):
+    """One backend, empty, and its clock's grain; each port is made when a test asks for it."""
+
+    @property
+    def tick(self) -> float:
+        """The shortest lease or delay, in seconds, that the backend tells apart from none."""
+        ...
+
+    @property
+    def prompt(self) -> float:
+        """How soon, at the latest, a long poll returns what has come; seconds."""
+        ...
+
+    async def queues(self) -> Queues: ...
+
+    async def store(self) -> TaskStore: ...
+
+    async def assets(self) -> AssetStore: ...
+
+
+# --- Embedded -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    root: Path
+    database: Database
+    wakeups: Wakeups
+    tick = 0.1
+    prompt = 0.4
+
+    async def queues(self) -> Queues:
+        gpu = Lane.GPU
+        return Queues(
+            EmbeddedTaskQueue(
+                self.database,
+                self.wakeups,
                 gpu.queue,
                 dead_letter=gpu.dead_letter_queue,
                 max_receives=MAX_RECEIVES,
             ),
-            dead_letters=EmbeddedTaskQueue(database, wakeups, gpu.dead_letter_queue),
-            other_queue=EmbeddedTaskQueue(database, wakeups, Lane.CPU.queue),
-            assets=EmbeddedAssetStore(root / "assets", public_url="http://localhost/assets/"),
-            tick=0.1,
-            prompt=0.4,
+            EmbeddedTaskQueue(self.database, self.wakeups, gpu.dead_letter_queue),
+            EmbeddedTaskQueue(self.database, self.wakeups, Lane.CPU.queue),
         )
 
+    async def store(self) -> TaskStore:
+        return EmbeddedTaskStore(self.database, self.wakeups)
 
-Backend = Callable[[Path], contextlib.AbstractAsyncContextManager[Ports]]
-BACKENDS: list[Backend] = [embedded]
+    async def assets(self) -> AssetStore:
+        return EmbeddedAssetStore(self.root / "assets", public_url="http://localhost/assets/")
 
 
-@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__name__)
-async def ports(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ports]:
-    async with request.param(tmp_path) as opened:
+@contextlib.asynccontextmanager
+async def embedded(_: pytest.FixtureRequest, root: Path) -> AsyncIterator[Backend]:
+    async with Database(root / "tasks.db") as database, Wakeups(root) as wakeups:
+        yield Embedded(root, database, wakeups)
+
+
+# --- AWS ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    clients: Clients
+    prefix: str
+    tick = 1.0
+    prompt = 1.0
+
+    async def queues(self) -> Queues:
+        sqs, gpu = self.clients.sqs, Lane.GPU
+        await create_queues(sqs, prefix=self.prefix, max_receives=MAX_RECEIVES)
+        return Queues(
+            SqsTaskQueue(sqs, self.prefix + gpu.queue),
+            SqsTaskQueue(sqs, self.prefix + gpu.dead_letter_queue),
+            SqsTaskQueue(sqs, self.prefix + Lane.CPU.queue),
+        )
+
+    async def store(self) -> TaskStore:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoTaskStore(self.clients.dynamodb, table=self.prefix + "tasks")
+
+    async def assets(self) -> AssetStore:
+        bucket = self.prefix + "assets"
+        await create_bucket(self.clients.s3, bucket)
+        return S3AssetStore(self.clients.s3, bucket=bucket, public_url="http://localhost/")
+
+
+@contextlib.asynccontextmanager
+async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
+    request.getfixturevalue("aws")
+    async with open_clients() as clients:
+        yield Aws(clients, f"t{uuid.uuid4().hex[:12]}-")
+
+
+# --- Fixtures -----------------------------------------------------------------------------
+
+Open = Callable[[pytest.FixtureRequest, Path], contextlib.AbstractAsyncContextManager[Backend]]
+BACKENDS = [
+    pytest.param(embedded, id="embedded"),
+    pytest.param(aws, id="aws", marks=pytest.mark.aws),
+]
+
+
+@pytest.fixture(params=BACKENDS)
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+    opens: Open = request.param
+    async with opens(request, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
-def queue(ports: Ports) -> TaskQueue:
-    return ports.queue
+async def queues(backend: Backend) -> Queues:
+    return await backend.queues()
 
 
 @pytest.fixture
-def dead_letters(ports: Ports) -> TaskQueue:
-    return ports.dead_letters
+def queue(queues: Queues) -> TaskQueue:
+    return queues.queue
 
 
 @pytest.fixture
-def store(ports: Ports) -> TaskStore:
-    return ports.store
+def dead_letters(queues: Queues) -> TaskQueue:
+    return queues.dead_letters
 
 
 @pytest.fixture
-def assets(ports: Ports) -> AssetStore:
-    return ports.assets
+async def store(backend: Backend) -> TaskStore:
+    return await backend.store()
 
 
 @pytest.fixture
-def tick(ports: Ports) -> float:
-    return ports.tick
+async def assets(backend: Backend) -> AssetStore:
+    return await backend.assets()
 
 
 @pytest.fixture
-def prompt(ports: Ports) -> float:
-    return ports.prompt
+def tick(backend: Backend) -> float:
+    return backend.tick
+
+
+@pytest.fixture
+def prompt(backend: Backend) -> float:
+    return backend.prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """For promises about a store and its queue together."""
+
+    store: TaskStore
+    queue: TaskQueue
+
+
+@pytest.fixture
+def ports(store: TaskStore, queue: TaskQueue) -> Ports:
+    return Ports(store, queue)
