@@ -60,8 +60,8 @@ _ENCODING, _JSON = "encoding", "json-string"
 class SqsTaskQueue:
     """Implements `ports.TaskQueue`.
 
-    Depth is approximate, and the age of the oldest message is known to CloudWatch only. A
-    receive that does not wait asks only some of SQS's servers and may miss a message.
+    Depth is approximate. A receive that does not wait asks only some of SQS's servers and may miss
+    a message.
 
     Args:
         name: the queue's; its URL is looked up once, by the first call.
@@ -126,9 +126,8 @@ class SqsTaskQueue:
             self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_WAITING, *_HIDDEN]),
         )
         counts = found["Attributes"]
-        waiting = int(counts[_WAITING])
         hidden = sum(int(counts[name]) for name in _HIDDEN)
-        return QueueDepth(waiting, hidden, None if waiting else 0.0)
+        return QueueDepth(int(counts[_WAITING]), hidden)
 
     # --- Requests --------------------------------------------------------------------------
 

@@ -77,12 +77,12 @@ class EmbeddedTaskQueue:
         now = self._clock()
 
         def count(db: sqlite3.Connection) -> QueueDepth:
-            waiting, in_flight, oldest = db.execute(
-                "SELECT ifnull(sum(visible_at <= ?1), 0), ifnull(sum(visible_at > ?1), 0),"
-                " min(iif(visible_at <= ?1, sent_at, NULL)) FROM messages WHERE queue = ?2",
+            waiting, in_flight = db.execute(
+                "SELECT ifnull(sum(visible_at <= ?1), 0), ifnull(sum(visible_at > ?1), 0)"
+                " FROM messages WHERE queue = ?2",
                 (now, self._name),
             ).fetchone()
-            return QueueDepth(waiting, in_flight, 0.0 if oldest is None else now - oldest)
+            return QueueDepth(waiting, in_flight)
 
         return await self._database.read(count)
 

@@ -1,7 +1,5 @@
 """Tasks as rows: the record as JSON, and beside it the columns that are searched."""
 
-import base64
-import binascii
 import json
 import sqlite3
 import statistics
@@ -10,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.task_queue import enqueue
 from short_drama.backends.embedded.wakeups import Wakeups
-from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.ports import Outlook, StaleTask, TaskExists, TaskFilter, TaskPage
@@ -85,7 +84,7 @@ class EmbeddedTaskStore:
         conditions, values = _conditions(where)
         if cursor is not None:
             conditions.append("(created_at, task_id) < (?, ?)")
-            values.extend(_read_cursor(cursor))
+            values.extend(read_cursor(cursor))
         sql = (
             f"SELECT record FROM tasks WHERE {' AND '.join(conditions) or '1'}"  # noqa: S608
             " ORDER BY created_at DESC, task_id DESC LIMIT ?"
@@ -94,7 +93,10 @@ class EmbeddedTaskStore:
             lambda db: [_task(row) for row in db.execute(sql, (*values, limit + 1))]
         )
         more = len(tasks) > limit
-        return TaskPage(tasks[:limit], _write_cursor(tasks[limit - 1]) if more else None)
+        return TaskPage(
+            tasks[:limit],
+            write_cursor(tasks[limit - 1].created_at, tasks[limit - 1].task_id) if more else None,
+        )
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
         sql = "SELECT record FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?"
@@ -106,6 +108,16 @@ class EmbeddedTaskStore:
         """Every task some worker holds: what a process that finds itself alone takes back."""
         sql = "SELECT record FROM tasks WHERE status = 'processing'"
         return await self._database.read(lambda db: [_task(row) for row in db.execute(sql)])
+
+    async def oldest_pending(self, lane: Lane) -> float | None:
+        def first(db: sqlite3.Connection) -> float | None:
+            (created_at,) = db.execute(
+                "SELECT min(created_at) FROM tasks WHERE lane = ? AND status = ?",
+                (lane, TaskStatus.PENDING),
+            ).fetchone()
+            return None if created_at is None else float(created_at)
+
+        return self._database.look(first)
 
     async def outlook(self, task: Task) -> Outlook:
         def look(db: sqlite3.Connection) -> Outlook:
@@ -175,17 +187,3 @@ def _conditions(where: TaskFilter) -> tuple[list[str], list[Any]]:
         )
         values += [key, value]
     return conditions, values
-
-
-def _write_cursor(last: Task) -> str:
-    return base64.urlsafe_b64encode(f"{last.created_at!r} {last.task_id}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[float, str]:
-    try:
-        created_at, task_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
-        return float(created_at), task_id
-    except (ValueError, binascii.Error) as error:
-        raise InvalidRequest(
-            "the cursor is not one of ours", field="cursor", fix="Pass next_cursor as it came."
-        ) from error
