@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from short_drama.domain.errors import TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
@@ -23,12 +23,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """`oldest_seconds`: the age of the oldest message waiting; 0 when none is, None where the
-    queue does not tell (SQS gives it to CloudWatch only)."""
+    """How many messages wait, and how many are hidden; about, where a queue counts lazily (SQS)."""
 
     waiting: int
     in_flight: int
-    oldest_seconds: float | None
 
 
 class TaskQueue(Protocol):
@@ -135,6 +133,11 @@ class TaskStore(Protocol):
         """Tasks whose `due_at` has come, most overdue first: a hint, to be re-decided."""
         ...
 
+    async def oldest_pending(self, lane: Lane) -> float | None:
+        """When the longest waiting pending task of the lane was created, in Unix seconds; None
+        when none waits."""
+        ...
+
     async def outlook(self, task: Task) -> Outlook: ...
 
 
@@ -206,6 +209,7 @@ class UploadForm:
     fields: Mapping[str, str]
 
 
+@runtime_checkable
 class DirectUploads(Protocol):
     """What some asset stores offer beside their port: uploads that do not pass through us."""
 

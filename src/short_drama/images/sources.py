@@ -2,8 +2,9 @@
 
 A reference is `asset:<key>`, `s3://<our bucket>/<key>`, the public address of one of our assets,
 or any other http(s) URL. The first three name bytes we hold already; the last is fetched once,
-when the task is submitted, checked, re-encoded and kept as an upload. Engines read only bytes we
-hold, so a retry sees the same picture and no engine ever follows a user's URL.
+when the task is submitted, checked, re-encoded and kept as an upload. So are the bytes that a
+client has put into the bucket itself, with a form of ours. Engines read only bytes we hold, so a
+retry sees the same picture and no engine ever follows a user's URL.
 """
 
 import asyncio
@@ -55,15 +56,20 @@ class ImageSources:
         Raises UrlRefused, UrlUnreachable, ImageRejected or AssetNotFound, naming `field`.
         """
         try:
-            key = self.key_of(reference)
-            if key is None:
-                upload = await self.keep(await self._fetcher.fetch(reference), owner=owner)
-                key = upload.key
-            else:
-                await self._check_held(key)
+            key = await self._held_key(reference, owner)
         except UserError as error:
             raise error.about(field) from None
         return f"asset:{key}"
+
+    async def _held_key(self, reference: str, owner: str) -> str:
+        incoming = reference.removeprefix("asset:")
+        if incoming.startswith(incoming_prefix(owner)):
+            return (await self.keep(await self._assets.get(incoming), owner=owner)).key
+        key = self.key_of(reference)
+        if key is None:
+            return (await self.keep(await self._fetcher.fetch(reference), owner=owner)).key
+        await self._check_held(key)
+        return key
 
     async def keep(self, data: bytes, *, owner: str) -> Upload:
         """Check, re-encode and store an upload; the same bytes have the same key."""
@@ -121,6 +127,11 @@ class ImageSources:
             await self._assets.put(
                 upload.key, intake.data, content_type=intake.content_type, metadata=facts
             )
+
+
+def incoming_prefix(owner: str) -> str:
+    """Where an owner's direct uploads arrive: unchecked bytes, private to the owner."""
+    return f"incoming/{owner}/"
 
 
 def _public(key: str) -> str:

@@ -1,6 +1,9 @@
-"""POST /api/v1/assets: images in, before any task refers to them."""
+"""Images in, before any task refers to them: through us, or straight into the bucket."""
 
-from typing import Any
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -8,14 +11,25 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from short_drama.domain.errors import InvalidRequest, UnsupportedMediaType
-from short_drama.images.sources import ImageSources
-from short_drama.ports import AssetStore
-from short_drama.sdk.models import AssetView, Problem
-from short_drama.web.body import read_limited
+from short_drama.domain.errors import InvalidRequest, RequestUnsupported, UnsupportedMediaType
+from short_drama.domain.kinds import Strict
+from short_drama.images.sources import ImageSources, incoming_prefix
+from short_drama.ports import AssetStore, DirectUploads
+from short_drama.sdk.models import AssetView, DirectUploadView, Problem
+from short_drama.web import openapi
+from short_drama.web.body import read_json, read_limited
 
 MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 _FORM_OVERHEAD = 64 * 1024
+_FORM_SECONDS = 900
+"""How long a form for a direct upload may be used."""
+
+
+class DirectUploadRequest(Strict):
+    """What the client is going to put into the bucket."""
+
+    content_type: Literal["image/jpeg", "image/png", "image/webp"]
+
 
 _FORM: dict[str, Any] = {
     "multipart/form-data": {
@@ -52,6 +66,43 @@ def install(app: FastAPI, sources: ImageSources, assets: AssetStore, *, owner: s
             201,
             {"Location": assets.url(kept.key)},
         )
+
+
+def install_direct(
+    app: FastAPI, assets: AssetStore, *, owner: str, clock: Callable[[], float] = time.time
+) -> None:
+    """Forms for uploads that do not pass through us, where the asset store offers them."""
+
+    @app.post(
+        "/api/v1/assets/direct",
+        tags=["assets"],
+        status_code=201,
+        summary="A form with which to put an image straight into the bucket (AWS only)",
+        openapi_extra=openapi.operation(DirectUploadRequest, headers={}),
+        responses={201: {"model": DirectUploadView}, 422: {"model": Problem}},
+    )
+    async def direct(request: Request) -> JSONResponse:
+        wanted = await read_json(request, DirectUploadRequest)
+        if not isinstance(assets, DirectUploads):
+            raise RequestUnsupported(
+                "this service keeps its assets itself: there is no bucket to upload to",
+                fix="Send the image to POST /api/v1/assets.",
+            )
+        key = f"{incoming_prefix(owner)}{uuid.uuid4()}"
+        form = await assets.upload_form(
+            key,
+            content_type=wanted.content_type,
+            max_bytes=MAX_UPLOAD_BYTES,
+            expires_in=_FORM_SECONDS,
+        )
+        view = DirectUploadView(
+            image_url=f"asset:{key}",
+            url=form.url,
+            fields=dict(form.fields),
+            max_bytes=MAX_UPLOAD_BYTES,
+            expires_at=clock() + _FORM_SECONDS,
+        )
+        return JSONResponse(view.model_dump(mode="json"), 201)
 
 
 async def _image_bytes(request: Request) -> bytes:

@@ -100,6 +100,21 @@ class AssetView(Shape):
     sha256: str
 
 
+class DirectUploadView(Shape):
+    """A form that puts an image straight into the bucket.
+
+    Post `fields`, in their order, and then the part `file` to `url` as multipart/form-data before
+    `expires_at` (Unix seconds); then use `image_url` in a task. The image is checked when a task
+    refers to it.
+    """
+
+    image_url: str
+    url: str
+    fields: dict[str, str]
+    max_bytes: int
+    expires_at: float
+
+
 class JobAccepted(Shape):
     job_id: str
     status: Status

@@ -51,7 +51,7 @@ async def create_bucket(s3: S3Client, bucket: str, *, origins: Sequence[str] = (
 
 async def _protect(s3: S3Client, bucket: str) -> None:
     await _set(
-        "a block of public access",
+        "public access block",
         s3.put_public_access_block(
             Bucket=bucket,
             PublicAccessBlockConfiguration={
@@ -70,7 +70,7 @@ async def _protect(s3: S3Client, bucket: str) -> None:
         ),
     )
     await _set(
-        "a lifecycle",
+        "lifecycle",
         s3.put_bucket_lifecycle_configuration(
             Bucket=bucket,
             LifecycleConfiguration={
@@ -100,4 +100,4 @@ async def _set(what: str, call: Awaitable[object]) -> None:
     try:
         await answer("s3", call, seconds=_SECONDS, expected=_UNKNOWN)
     except ClientError:
-        log.warning("this server has no %s for buckets", what)
+        log.warning("this server, which is not AWS, cannot set for a bucket: %s", what)

@@ -16,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from short_drama.domain.errors import Unavailable
+
 POLL_SECONDS = 1.0
 _RELIST_SECONDS = 0.25
 
