@@ -21,9 +21,6 @@ from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.decide import read_failure, read_outcome
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
 
-_RESUBMITS = 3
-"""How often one attempt posts its job again to a service that has forgotten it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTimes:
@@ -81,21 +78,20 @@ class Attempt:
     # --- The job ---------------------------------------------------------------------------
 
     async def _follow_job(self) -> Outcome | Failure:
-        for _ in range(_RESUBMITS):
-            try:
-                job = await self._post()
-                async with contextlib.aclosing(self._jobs.follow(job)) as views:
-                    async for view in views:
-                        if (result := _ended(view)) is not None:
-                            return result
-                        self._note({"api_job_id": job.job_id, **_news(view)})
-            except JobRefused as refused:
-                return refused.failure
-            except (Unavailable, InternalError) as error:
-                return Failure.of(Unavailable(error.detail))
-            except JobNotFound:
-                continue
-        return Failure.of(Unavailable("the API service keeps forgetting the job"))
+        try:
+            job = await self._post()
+            async with contextlib.aclosing(self._jobs.follow(job)) as views:
+                async for view in views:
+                    if (result := _ended(view)) is not None:
+                        return result
+                    self._note({"api_job_id": job.job_id, **_news(view)})
+        except JobRefused as refused:
+            return refused.failure
+        except JobNotFound as error:  # it runs anew, so it is another attempt
+            return Failure.of(Unavailable(f"the API service has forgotten the job: {error.detail}"))
+        except (Unavailable, InternalError) as error:
+            return Failure.of(Unavailable(error.detail))
+        return Failure.of(Unavailable("the API service stopped telling of the job"))
 
     async def _post(self) -> AcceptedJob:
         """Shielded: a job that is being accepted while we lose the task must be stopped, and for

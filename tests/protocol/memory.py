@@ -1,0 +1,239 @@
+"""The three ports in memory, on any clock: the ground on which the protocol is tried.
+
+They keep the same promises as every backend; `tests/contract` holds them to that.
+"""
+
+import asyncio
+import itertools
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from short_drama.backends.cursor import read_cursor, write_cursor
+from short_drama.domain.errors import AssetNotFound
+from short_drama.domain.kinds import Lane
+from short_drama.domain.task import Task, TaskStatus
+from short_drama.ports import (
+    AssetExists,
+    AssetInfo,
+    Delivery,
+    Outlook,
+    QueueDepth,
+    StaleTask,
+    TaskExists,
+    TaskFilter,
+    TaskPage,
+)
+
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True)
+class Message:
+    body: str
+    visible_at: float
+    receives: int = 0
+    receipt: str | None = None
+
+
+class Signal:
+    """Wakes everybody who waits."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        event = self._event
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                await event.wait()
+        except TimeoutError:
+            pass
+
+
+class MemoryQueue:
+    """`dead_letters` takes what was received `max_receives` times without an end."""
+
+    def __init__(
+        self, clock: Clock, *, dead_letters: "MemoryQueue | None" = None, max_receives: int = 10
+    ) -> None:
+        self.messages: list[Message] = []
+        self._clock, self._dead_letters, self._max_receives = clock, dead_letters, max_receives
+        self._receipts = (f"receipt {number}" for number in itertools.count(1))
+        self._changed = Signal()
+
+    async def send(self, body: str, *, delay: float = 0.0) -> None:
+        self.messages.append(Message(body, self._clock() + delay))
+        self._changed.set()
+
+    async def receive(self, *, wait: float, lease: float) -> Delivery | None:
+        until = self._clock() + wait
+        while True:
+            delivery = self._take(lease)
+            now = self._clock()
+            if delivery is not None or now >= until:
+                return delivery
+            soon = min((message.visible_at for message in self.messages), default=until)
+            await self._changed.wait(min(until, soon) - now)
+
+    async def extend(self, delivery: Delivery, *, lease: float) -> None:
+        self._show(delivery, lease)
+
+    async def ack(self, delivery: Delivery) -> None:
+        self.messages = [one for one in self.messages if one.receipt != delivery.receipt]
+
+    async def release(self, delivery: Delivery, *, delay: float) -> None:
+        self._show(delivery, delay)
+        self._changed.set()
+
+    async def depth(self) -> QueueDepth:
+        waiting = sum(one.visible_at <= self._clock() for one in self.messages)
+        return QueueDepth(waiting, len(self.messages) - waiting)
+
+    def _take(self, lease: float) -> Delivery | None:
+        now = self._clock()
+        for message in sorted(self.messages, key=lambda one: one.visible_at):
+            if message.visible_at > now:
+                return None
+            if self._dead_letters is not None and message.receives >= self._max_receives:
+                self.messages.remove(message)
+                self._dead_letters.messages.append(Message(message.body, now))
+                continue
+            message.receives += 1
+            message.visible_at, message.receipt = now + lease, next(self._receipts)
+            return Delivery(message.body, message.receipt, message.receives)
+        return None
+
+    def _show(self, delivery: Delivery, seconds: float) -> None:
+        for message in self.messages:
+            if message.receipt == delivery.receipt:
+                message.visible_at = self._clock() + seconds
+
+
+class MemoryStore:
+    """Remembers every version of every task, for whoever checks what happened."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.history: defaultdict[str, list[Task]] = defaultdict(list)
+        self._changed = Signal()
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        return [versions[-1] for versions in self.history.values()]
+
+    async def create(self, task: Task) -> Task:
+        if task.task_id in self.history:
+            raise TaskExists(self.history[task.task_id][-1])
+        return self._write(task)
+
+    async def get(self, task_id: str) -> Task | None:
+        return self.history[task_id][-1] if task_id in self.history else None
+
+    async def replace(self, task: Task) -> Task:
+        stored = await self.get(task.task_id)
+        if stored is None or stored.version != task.version:
+            raise StaleTask(task.task_id)
+        return self._write(task)
+
+    async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
+        until = self._clock() + timeout
+        while True:
+            task = await self.get(task_id)
+            left = until - self._clock()
+            if task is None or task.version != version or left <= 0:
+                return task
+            await self._changed.wait(left)
+
+    async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
+        before = None if cursor is None else read_cursor(cursor)
+        places = sorted(
+            (
+                (task.created_at, task.task_id)
+                for task in self.tasks
+                if _matches(task, where)
+                and (before is None or (task.created_at, task.task_id) < before)
+            ),
+            reverse=True,
+        )
+        more = write_cursor(*places[limit - 1]) if len(places) > limit else None
+        return TaskPage([self.history[task_id][-1] for _, task_id in places[:limit]], more)
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Task]:
+        due = [(task.due_at, task) for task in self.tasks if task.due_at is not None]
+        late = [(at, task) for at, task in due if at <= now]
+        return [task for _, task in sorted(late, key=lambda pair: pair[0])][:limit]
+
+    async def oldest_pending(self, lane: Lane) -> float | None:
+        waiting = [task for task in self.tasks if task.status is TaskStatus.PENDING]
+        return min((task.created_at for task in waiting if task.lane is lane), default=None)
+
+    async def outlook(self, task: Task) -> Outlook:
+        ahead = [
+            other
+            for other in self.tasks
+            if (other.lane, other.status) == (task.lane, TaskStatus.PENDING)
+            and other.created_at < task.created_at
+        ]
+        took = [
+            other.ended_at - other.started_at
+            for other in self.tasks
+            if (other.kind, other.status) == (task.kind, TaskStatus.COMPLETED)
+            and other.ended_at is not None
+            and other.started_at is not None
+        ]
+        return Outlook(len(ahead) + 1, statistics.median(took) if took else None)
+
+    def _write(self, task: Task) -> Task:
+        stored = replace(task, version=task.version + 1)
+        self.history[task.task_id].append(stored)
+        self._changed.set()
+        return stored
+
+
+@dataclass(slots=True)
+class MemoryAssets:
+    public_url: str = "http://localhost/assets"
+    assets: dict[str, tuple[bytes, AssetInfo]] = field(default_factory=dict)
+
+    async def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        if key in self.assets:
+            raise AssetExists(key)
+        info = AssetInfo(
+            key=key, size=len(data), content_type=content_type, metadata=dict(metadata or {})
+        )
+        self.assets[key] = (data, info)
+
+    async def get(self, key: str) -> bytes:
+        return self._find(key)[0]
+
+    async def head(self, key: str) -> AssetInfo:
+        return self._find(key)[1]
+
+    def url(self, key: str) -> str:
+        return f"{self.public_url}/{key}"
+
+    def _find(self, key: str) -> tuple[bytes, AssetInfo]:
+        if key not in self.assets:
+            raise AssetNotFound(f"there is no asset {key[:200]!r}", fix="Upload it first.")
+        return self.assets[key]
+
+
+def _matches(task: Task, where: TaskFilter) -> bool:
+    label = where.label is None or task.labels.get(where.label[0]) == where.label[1]
+    return label and all(
+        getattr(where, name) in (None, getattr(task, name))
+        for name in ("owner", "lane", "status", "kind")
+    )

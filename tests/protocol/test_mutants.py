@@ -1,0 +1,128 @@
+"""Each part of the protocol is needed: without it, a schedule goes wrong.
+
+A mutant that every schedule survives would mean that the schedules prove nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from short_drama.domain import task as domain_task
+from short_drama.domain.task import Task
+from short_drama.jobs import runner
+from short_drama.orchestrator import dead_letters, sweeper
+from short_drama.sqs_adapter.attempt import Attempt
+from tests.protocol.schedules import SCHEDULES
+from tests.protocol.virtual_time import run
+
+Patch = pytest.MonkeyPatch
+
+
+def no_fence(patch: Patch) -> None:
+    """A worker that has lost its task writes all the same."""
+    patch.setattr(Task, "_require_fence", lambda *_: None)
+
+
+def no_final_ends(patch: Patch) -> None:
+    """A late completion overwrites a cancel."""
+    patch.setattr(Task, "_require_open", lambda _: None)
+
+
+def no_outbox(patch: Patch) -> None:
+    """Nobody sends what was not sent."""
+    plan = sweeper.plan
+
+    def forgetful(task: Task, now: float) -> Any:
+        return "none" if task.status == "pending" else plan(task, now)
+
+    patch.setattr(sweeper, "plan", forgetful)
+
+
+def no_recovery(patch: Patch) -> None:
+    """Nobody looks for leases that are over."""
+    plan = sweeper.plan
+
+    def blind(task: Task, now: float) -> Any:
+        return "none" if task.status == "processing" else plan(task, now)
+
+    patch.setattr(sweeper, "plan", blind)
+
+
+def no_heartbeat(patch: Patch) -> None:
+    """A lease is never renewed."""
+
+    async def nothing(_: Attempt) -> None:
+        return
+
+    patch.setattr(Attempt, "_beat", nothing)
+
+
+def no_live_lease_guard(patch: Patch) -> None:
+    """A dead letter fails its task even while a worker has it."""
+    patch.setattr(Task, "_require_free", lambda *_: None)
+    patch.setattr(dead_letters, "judge", lambda task, _: "leave" if task is None else "fail")
+
+
+def no_revival(patch: Patch) -> None:
+    """A dead letter fails a task with which nothing is wrong."""
+    judge = dead_letters.judge
+
+    def strict(task: Task | None, now: float) -> Any:
+        judgement = judge(task, now)
+        return "fail" if judgement == "revive" else judgement
+
+    patch.setattr(dead_letters, "judge", strict)
+
+
+def one_key_for_all_attempts(patch: Patch) -> None:
+    """Every attempt's job has the same id, and so its result the same key."""
+    job_id_for = domain_task.job_id_for
+
+    def same(key: str, attempt: int) -> str:
+        return job_id_for(key, 1)
+
+    patch.setattr(domain_task, "job_id_for", same)
+    patch.setattr(runner, "job_id_for", same)
+
+
+def no_refund(patch: Patch) -> None:
+    """Being asked to slow down counts as an attempt."""
+    give_back = Task.give_back
+
+    def counted(task: Task, worker: str, attempt: int, *, now: float, refund: bool = False) -> Task:
+        return give_back(task, worker, attempt, now=now)
+
+    patch.setattr(Task, "give_back", counted)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    change: Callable[[Patch], None]
+    schedule: str
+    violation: str | None
+    """What the schedule then finds, as a regular expression."""
+
+
+MUTANTS = [
+    Mutant(no_fence, "an_adapter_stalls_and_wakes_as_a_zombie", "was overwritten|ended 2 times"),
+    Mutant(no_final_ends, "a_cancel_at_any_moment", None),
+    Mutant(no_outbox, "an_orchestrator_dies_between_record_and_message", "still pending"),
+    Mutant(no_outbox, "the_queue_is_purged", "still pending"),
+    Mutant(no_recovery, "an_adapter_is_killed", "still processing"),
+    Mutant(no_heartbeat, "a_job_takes_longer_than_three_visibilities", None),
+    Mutant(no_live_lease_guard, "a_dead_letter_of_a_task_that_is_worked_on", "dead_letter"),
+    Mutant(no_revival, "a_dead_letter_of_a_task_between_two_attempts", None),
+    Mutant(one_key_for_all_attempts, "two_machines_finish_the_same_task", "under one job's name"),
+    Mutant(no_refund, "a_provider_asks_to_slow_down", None),
+]
+
+
+@pytest.mark.parametrize(
+    "mutant", MUTANTS, ids=lambda mutant: f"{mutant.change.__name__}-{mutant.schedule}"
+)
+def test_without_it_a_schedule_goes_wrong(mutant: Mutant, monkeypatch: Patch) -> None:
+    mutant.change(monkeypatch)
+    with pytest.raises(AssertionError, match=mutant.violation):
+        run(SCHEDULES[mutant.schedule]())  # type: ignore[arg-type]
