@@ -346,6 +346,30 @@ async def test_a_write_changes_when_a_task_is_due(store: TaskStore) -> None:
     assert await store.due(NOW + 10, limit=10) == []
 
 
+# --- The oldest that waits ----------------------------------------------------------------
+
+
+async def test_the_longest_waiting_task_is_the_pending_one_created_first(store: TaskStore) -> None:
+    assert await store.oldest_pending(Lane.GPU) is None
+    await stored(
+        store,
+        a_task("newer", created_at=NOW + 2),
+        a_task("oldest", created_at=NOW + 1.5),
+        a_task("other-lane", kind="face-mask", created_at=NOW + 1),
+        a_task("claimed", created_at=NOW).claim("alice", now=NOW, lease=60),
+        a_task("ended", created_at=NOW).cancel(now=NOW),
+    )
+    assert await store.oldest_pending(Lane.GPU) == NOW + 1.5
+    assert await store.oldest_pending(Lane.CPU) == NOW + 1
+
+
+async def test_a_task_that_goes_back_to_pending_waits_since_its_creation(store: TaskStore) -> None:
+    claimed = await store.create(a_task(created_at=NOW).claim("alice", now=NOW, lease=60))
+    assert await store.oldest_pending(Lane.GPU) is None
+    await store.replace(claimed.give_back("alice", 1, now=NOW + 5))
+    assert await store.oldest_pending(Lane.GPU) == NOW
+
+
 # --- Outlook ------------------------------------------------------------------------------
 
 

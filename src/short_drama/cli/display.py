@@ -1,5 +1,6 @@
 """What the command shows of tasks: live, as tables, or one JSON object a line."""
 
+import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -20,8 +21,11 @@ _WIDTH = 160
 """Of tables that no terminal bounds."""
 
 
-def print_json(shape: BaseModel) -> None:
-    click.echo(shape.model_dump_json())
+def print_json(shape: BaseModel | Mapping[str, Any]) -> None:
+    if isinstance(shape, BaseModel):
+        click.echo(shape.model_dump_json())
+    else:
+        click.echo(json.dumps(shape, ensure_ascii=False))
 
 
 def console() -> Console:
@@ -101,10 +105,15 @@ def print_table(tasks: Iterable[TaskView]) -> None:
 
 
 def print_details(task: TaskView) -> None:
+    print_members(_details(task))
+
+
+def print_members(members: Mapping[str, Any]) -> None:
+    """Name and value, a line each; what is empty is left out."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in _details(task).items():
+    for name, value in members.items():
         if value not in (None, "", {}):
             table.add_row(name, escape(str(value)))
     console().print(table)

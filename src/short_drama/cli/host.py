@@ -18,7 +18,7 @@ from short_drama.settings import Settings
 from short_drama.wiring import Component, Engines, Stack, open_stack
 
 _CLOSE_SECONDS = 2
-"""Open long polls and event streams are ended after this; clients ask again."""
+"""For answers that are under way; long polls and event streams end at once."""
 
 
 class PortTaken(Exception):
@@ -42,9 +42,10 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_CLOSE_SECONDS,
         )
         super().__init__(config)
-        self._stop = asyncio.Event()
+        self._app, self._stop = app, asyncio.Event()
 
     def stop(self) -> None:
+        self._app.state.stopping.set()
         self._stop.set()
 
     async def main_loop(self) -> None:

@@ -1,7 +1,8 @@
 """The command's entry: what there is, and how errors end it.
 
-Exit codes: 0 done; 1 a task failed or was cancelled, or the demo found a fault; 2 the command line
-or a request was wrong; 3 the service could not be reached or could not start; 130 interrupted.
+Exit codes: 0 done; 1 a task failed or was cancelled, the demo found a fault, or dead letters were
+left; 2 the command line or a request was wrong; 3 the service could not be reached or could not
+start; 130 interrupted.
 
 Only click is imported here: `--help` and completion must be quick.
 """
@@ -20,6 +21,7 @@ COMPONENTS = (
     "orchestrator", "cpu-orchestrator", "comfyui-api", "paid-api", "gpu-adapter", "cpu-adapter",
 )  # fmt: skip
 KINDS = ("camera-angle", "qwen-image-edit", "face-mask", "face-swap", "full-face-swap")
+LANES = ("gpu", "cpu")
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -49,6 +51,9 @@ output = click.option(
 )
 wait_flag = click.option("--wait", is_flag=True, help="Wait for the end; exit 1 if it fails.")
 task_id = click.argument("task_id", metavar="TASK")
+lane = click.option("--lane", type=click.Choice(LANES), help="Only this one's.")
+some_tasks = click.argument("task_ids", metavar="[TASK...]", nargs=-1)
+everything = click.option("--all", "everything", is_flag=True, help="Every dead letter there is.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -198,6 +203,92 @@ def retry(task_id: str, **options: Any) -> None:
     from short_drama.cli import tasks as command
 
     command.retry(task_id, **options)
+
+
+# --- The operator's -----------------------------------------------------------------------
+
+
+@cli.command()
+@data_dir
+@as_json
+def queues(**options: Any) -> None:
+    """How much waits in each lane, how long, and what died.
+
+    Reads the data directory, or the AWS account, that the settings name; needs no running service.
+    "oldest" is the age of the oldest pending task. SQS counts messages approximately.
+    """
+    from short_drama.cli import queues as command
+
+    command.queues(**options)
+
+
+@cli.group()
+def dlq() -> None:
+    """Dead letters: messages received too often without an end.
+
+    Orchestrators send on what is well; what stays here needs a person. SQS may show only some of
+    the letters at a time, so a look is repeated until it agrees with the queue's own count.
+    """
+
+
+@dlq.command("ls")
+@lane
+@data_dir
+@as_json
+def list_letters(**options: Any) -> None:
+    """Every dead letter, with its task.
+
+    "received" counts looks too. SQS may show a subset; it is then said how many more there are.
+    """
+    from short_drama.cli import dead_letters as command
+
+    command.ls(**options)
+
+
+@dlq.command("show")
+@task_id
+@lane
+@data_dir
+@as_json
+def show_letter(task_id: str, **options: Any) -> None:
+    """A task's dead letter and its record."""
+    from short_drama.cli import dead_letters as command
+
+    command.show(task_id, **options)
+
+
+@dlq.command()
+@some_tasks
+@everything
+@lane
+@data_dir
+@as_json
+def redrive(task_ids: tuple[str, ...], **options: Any) -> None:
+    """Give tasks that failed as dead letters another life.
+
+    They are pending again, with fresh attempts. Letters of tasks that ended otherwise are deleted.
+    What cannot be redriven is left, with the reason, and the command exits with 1. Safe to repeat.
+    """
+    from short_drama.cli import dead_letters as command
+
+    command.redrive(task_ids, **options)
+
+
+@dlq.command()
+@some_tasks
+@everything
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@lane
+@data_dir
+@as_json
+def purge(task_ids: tuple[str, ...], **options: Any) -> None:
+    """Delete dead letters; never a task's record.
+
+    Letters of tasks that have not ended are left.
+    """
+    from short_drama.cli import dead_letters as command
+
+    command.purge(task_ids, **options)
 
 
 # --- The rest -----------------------------------------------------------------------------

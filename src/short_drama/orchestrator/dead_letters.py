@@ -4,9 +4,10 @@ A letter is evidence about a message, not about its task: the task may have ende
 hands, or may only have met a long outage. Each is judged by its record.
 """
 
+import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,11 +28,6 @@ from short_drama.web import metrics
 log = logging.getLogger(__name__)
 
 Judgement = Literal["forget", "leave", "revive", "fail"]
-
-_LETTERS = 100
-"""Looked at in one pass."""
-_HOLD_SECONDS = 60.0
-"""Keeps a letter from coming twice in one pass."""
 
 
 def judge(task: Task | None, now: float) -> Judgement:
@@ -60,28 +56,47 @@ class Line:
     dead_letters: TaskQueue
 
 
-async def held_letters(line: Line) -> AsyncIterator[Delivery]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A dead letter in our hands."""
+
+    delivery: Delivery
+    names: str | None
+    """The id of the task it names; None when it is no message of ours."""
+    task: Task | None
+    """That task's record, if there is one."""
+
+
+async def held_letters(
+    line: Line, store: TaskStore, *, wait: float = 0.0, hold: float = 60.0, limit: int = 100
+) -> AsyncGenerator[Letter, None]:
     """The letters there are, each once; all are shown again at the end, except those that the
-    caller has acknowledged. Use with `contextlib.aclosing`."""
+    caller has acknowledged. Use with `contextlib.aclosing`. Raises Unavailable.
+
+    Args:
+        wait: seconds to wait for one more.
+        hold: seconds that keep a letter from coming twice; more than one pass takes.
+        limit: letters in one pass.
+    """
     held: list[Delivery] = []
     try:
-        while len(held) < _LETTERS:
-            letter = await line.dead_letters.receive(wait=0, lease=_HOLD_SECONDS)
-            if letter is None:
+        while len(held) < limit:
+            delivery = await line.dead_letters.receive(wait=wait, lease=hold)
+            if delivery is None:
                 return
-            held.append(letter)
-            yield letter
+            held.append(delivery)
+            yield await _read(delivery, store)
     finally:
-        for letter in held:
-            await line.dead_letters.release(letter, delay=0)
+        for delivery in held:
+            await line.dead_letters.release(delivery, delay=0)
 
 
-async def find(letter: Delivery, store: TaskStore) -> Task | None:
-    """The task a letter names, if it names one of ours."""
+async def _read(delivery: Delivery, store: TaskStore) -> Letter:
     try:
-        return await store.get(TaskMessage.from_body(letter.body).task_id)
+        task_id = TaskMessage.from_body(delivery.body).task_id
     except MalformedMessage:
-        return None
+        return Letter(delivery=delivery, names=None, task=None)
+    return Letter(delivery=delivery, names=task_id, task=await store.get(task_id))
 
 
 class Undertaker:
@@ -92,15 +107,18 @@ class Undertaker:
 
     async def look_through(self) -> None:
         """One pass. Raises Unavailable; what was not done is done in the next pass."""
-        async for letter in held_letters(self._line):
-            task = await find(letter, self._store)
-            judgement = judge(task, self._clock())
-            if task is not None and judgement in ("revive", "fail"):
-                judgement = await self._carry_out(judgement, task)
-            if judgement in ("forget", "revive"):
-                await self._line.dead_letters.ack(letter)
-            if judgement != "leave":
-                metrics.SWEPT.labels(f"dead_letter_{judgement}").inc()
+        async with contextlib.aclosing(held_letters(self._line, self._store)) as letters:
+            async for letter in letters:
+                await self._settle(letter)
+
+    async def _settle(self, letter: Letter) -> None:
+        judgement = judge(letter.task, self._clock())
+        if letter.task is not None and judgement in ("revive", "fail"):
+            judgement = await self._carry_out(judgement, letter.task)
+        if judgement in ("forget", "revive"):
+            await self._line.dead_letters.ack(letter.delivery)
+        if judgement != "leave":
+            metrics.SWEPT.labels(f"dead_letter_{judgement}").inc()
 
     async def _carry_out(self, judgement: Judgement, task: Task) -> Judgement:
         """What was done: the judgement, unless somebody changed the task meanwhile."""

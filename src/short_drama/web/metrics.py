@@ -33,7 +33,7 @@ JOB_SECONDS = Histogram(
 JOBS_RUNNING = Gauge("jobs_running", "Jobs in their engine", ("service",), registry=REGISTRY)
 QUEUE_WAITING = Gauge("queue_waiting", "Messages waiting", ("queue",), registry=REGISTRY)
 QUEUE_OLDEST = Gauge(
-    "queue_oldest_seconds", "Age of the oldest message waiting", ("queue",), registry=REGISTRY
+    "queue_oldest_seconds", "Age of the oldest task pending", ("queue",), registry=REGISTRY
 )
 CALL_SECONDS = Histogram(
     "outside_call_seconds", "Seconds of one call to somebody else", ("target", "outcome"),

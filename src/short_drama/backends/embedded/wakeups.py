@@ -40,20 +40,24 @@ class Bell:
 
 
 class Wakeups:
-    """Open with `async with`, in the event loop that will wait."""
+    """Open with `async with`, in the event loop that will wait.
+
+    Both steps raise Unavailable when the folder for temporary files cannot be used.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         # Unix socket paths hold about 100 bytes, which a data directory may exceed.
         name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
-        self._folder = Path(tempfile.gettempdir()) / f"short-drama-{os.getuid()}-{name}"
+        with _usable("the folder for temporary files"):
+            self._folder = Path(tempfile.gettempdir()) / f"short-drama-{os.getuid()}-{name}"
         self._own = self._folder / f"{os.getpid()}-{id(self):x}"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._listed: tuple[float, list[str]] = (0.0, [])
         self._bells: defaultdict[str, set[Bell]] = defaultdict(set)
 
     async def __aenter__(self) -> "Wakeups":
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        self._socket.bind(str(self._own))
+        with _usable(f"the folder {self._folder}"):
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._socket = _bound(self._own)
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._receive)
         return self
 
@@ -106,6 +110,27 @@ class Wakeups:
     def _ring(self, topic: str) -> None:
         for bell in self._bells.get(topic, ()):
             bell.ring()
+
+
+@contextlib.contextmanager
+def _usable(place: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"{place} cannot be used: {error.strerror or error}",
+            fix="Set TMPDIR to a folder that can be written and whose path is short.",
+        ) from error
+
+
+def _bound(path: Path) -> socket.socket:
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        opened.bind(str(path))
+    except OSError:
+        opened.close()
+        raise
+    return opened
 
 
 def _listing(folder: Path) -> list[str]:
