@@ -11,7 +11,10 @@ EMULATED := $(EMULATORS)/.installed
 SECOND := tests/emulators
 SECONDED := $(SECOND)/node_modules/.installed
 
-.PHONY: help setup models emulators demo test test-aws test-aws-second check unit format bench run lock clean
+DURATION := 120
+SEED := 1
+
+.PHONY: help setup models emulators demo test test-aws test-aws-second mutants model chaos check unit format bench run lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +54,15 @@ $(SECONDED): $(SECOND)/package-lock.json
 	npm ci --prefix $(SECOND) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+mutants: $(INSTALLED) ## Switch off each part of the protocol: a schedule must go wrong
+	$(PYTEST) -v tests/protocol/test_mutants.py
+
+model: $(INSTALLED) ## Search deep for an order of mishaps that breaks the protocol
+	MODEL_EXAMPLES=4000 $(PYTEST) -o timeout=3600 tests/protocol/test_model.py
+
+chaos: $(INSTALLED) $(EMULATED) ## Kill, stop and cut off real processes; DURATION=120 SEED=1
+	$(BIN)/python -m tests.chaos --duration $(DURATION) --seed $(SEED)
+
 check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -64,8 +76,9 @@ format: $(INSTALLED) ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Figures of this machine: submits, overhead, idling, faces
+bench: setup emulators ## Figures of this machine: submits, overhead, idling, AWS, faces
 	$(BIN)/python -m tests.bench.bench_stack
+	$(BIN)/python -m tests.bench.bench_aws
 	$(BIN)/python -m tests.bench.bench_faces
 
 run: setup ## The whole product in this terminal

@@ -291,6 +291,17 @@ def purge(task_ids: tuple[str, ...], **options: Any) -> None:
     command.purge(task_ids, **options)
 
 
+@cli.command()
+def provision() -> None:
+    """Create the AWS backend's queues, table and bucket.
+
+    Only what is missing is created; what exists is left as it is. Needs SHORT_DRAMA_BACKEND=aws.
+    """
+    from short_drama.cli import provision as command
+
+    command.provision()
+
+
 # --- The rest -----------------------------------------------------------------------------
 
 

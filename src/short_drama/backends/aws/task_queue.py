@@ -146,7 +146,7 @@ class SqsTaskQueue:
         except ClientError:
             raise Unavailable(
                 f"there is no SQS queue {self._name}",
-                fix="Create the queues, or check AWS_REGION and SHORT_DRAMA_NAME_PREFIX.",
+                fix="Run `short-drama provision`, or check AWS_REGION and SHORT_DRAMA_NAME_PREFIX.",
             ) from None
         return found["QueueUrl"]
 
