@@ -20,6 +20,8 @@ from short_drama.images.fetch import Fetcher
 from short_drama.ports import AssetExists, AssetInfo, AssetStore
 from short_drama.web.assets import PUBLIC_PREFIXES
 
+INCOMING_PREFIX = "incoming/"
+"""Where clients put what they upload directly; taken in when a task refers to it."""
 _DECODES_AT_ONCE = 2
 """A 40 megapixel picture takes hundreds of megabytes while it is decoded."""
 _REMEMBERED = 4096
@@ -131,7 +133,7 @@ class ImageSources:
 
 def incoming_prefix(owner: str) -> str:
     """Where an owner's direct uploads arrive: unchecked bytes, private to the owner."""
-    return f"incoming/{owner}/"
+    return f"{INCOMING_PREFIX}{owner}/"
 
 
 def _public(key: str) -> str:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
+from short_drama.images.sources import INCOMING_PREFIX
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client
 
 log = logging.getLogger(__name__)
 
-INCOMING_PREFIX = "incoming/"
-"""Where clients put what they upload directly; taken in when a task refers to it."""
 _INCOMING_DAYS = 1
 _SECONDS = 10.0
 _EXISTS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
