@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from aiobotocore.session import get_session
 
 from short_drama.backends.aws import clients
 from short_drama.cli import host
@@ -48,14 +51,13 @@ def idle_engines(
 def count_requests() -> Counter[str]:
     """Every request to AWS from now on, as `service.Operation`, repetitions included."""
     counts: Counter[str] = Counter()
-    get_session = clients.get_session
 
     def counting_session() -> Any:
         session = get_session()
         session.register("before-send", lambda event_name, **_: counts.update([name(event_name)]))
         return session
 
-    clients.get_session = counting_session
+    patch.object(clients, "get_session", counting_session).start()
     return counts
 
 

@@ -134,7 +134,7 @@ class TaskMachine(RuleBasedStateMachine):
     @rule(which=st.sampled_from(["orphaned", "sending", "sent"]))
     def orphan_or_resend(self, which: str) -> None:
         """A restart that takes over, or somebody sending the message."""
-        task = self.write("sweeper", lambda copy: getattr(copy, which)(now=self.now))  # type: ignore[no-any-return]
+        task = self.write("sweeper", lambda copy: getattr(copy, which)(now=self.now))
         if task is not None and task.status is TaskStatus.PENDING:
             self.holder = None
 
