@@ -1,7 +1,8 @@
 """Assets in an S3 bucket, shown by CloudFront.
 
 An object appears whole or not at all, and `If-None-Match: *` keeps it from being overwritten (S3
-API reference, conditional writes).
+API reference, conditional writes). Who may not list the bucket is answered 403 for a key that is
+not there; that is reported as a missing right, Unavailable, and never taken for AssetNotFound.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from aiohttp import ClientPayloadError
 from botocore.exceptions import ClientError
 
-from short_drama.backends.aws.clients import answer
-from short_drama.domain.errors import AssetNotFound, Unavailable
+from short_drama.backends.aws.clients import SECONDS, Answer, answer
+from short_drama.domain.errors import AssetNotFound, ImageRejected, Unavailable
 from short_drama.ports import AssetExists, AssetInfo, UploadForm
 from short_drama.web.assets import PUBLIC_PREFIXES
 
@@ -24,8 +26,10 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import HeadObjectOutputTypeDef
 
-_TRANSFER_SECONDS = 20.0
-"""For the bytes of one asset, 40 megapixels at most."""
+_BYTES_PER_SECOND = 2**20
+"""The slowest transfer that is waited for."""
+_LARGEST = 128 * 2**20
+"""What is read into memory at most: 40 megapixels of noise are 120 MB as PNG."""
 _POSSIBLE = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[\w.@+=-]+(/[\w.@+=-]+)*", re.ASCII)
 """Keys are made by us: whatever else is asked for does not exist."""
 _LONGEST = 900
@@ -55,7 +59,9 @@ class S3AssetStore:
         content_type: str,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
+        self._require_possible(key)
         write_id = uuid.uuid4().hex
+        # S3 keeps US-ASCII only.
         facts = {name: quote(value) for name, value in (metadata or {}).items()}
         for race in range(_RACES):
             try:
@@ -70,7 +76,7 @@ class S3AssetStore:
                         Metadata={**facts, _WRITE_ID: write_id},
                         IfNoneMatch="*",
                     ),
-                    seconds=_TRANSFER_SECONDS,
+                    seconds=_transfer_seconds(len(data)),
                     expected=_TAKEN | _RACE,
                 )
             except ClientError as error:
@@ -85,10 +91,19 @@ class S3AssetStore:
 
     async def get(self, key: str) -> bytes:
         self._require_possible(key)
-        try:
-            return await answer("s3", self._read(key), seconds=_TRANSFER_SECONDS, expected=_MISSING)
-        except ClientError:
-            raise _not_found(key) from None
+        asked = self._s3.get_object(Bucket=self._bucket, Key=key)
+        found = await self._answer_about(key, asked)
+        async with found["Body"] as body:
+            size = found["ContentLength"]
+            if size > _LARGEST:
+                raise ImageRejected(
+                    f"the asset has {size / 2**20:.0f} MiB; at most {_LARGEST // 2**20} are read",
+                    fix="Use a smaller picture.",
+                )
+            try:
+                return await answer("s3", body.read(), seconds=_transfer_seconds(size))
+            except ClientPayloadError:
+                raise Unavailable("AWS s3 broke off in the middle of an asset") from None
 
     async def head(self, key: str) -> AssetInfo:
         found = await self._head(key)
@@ -109,7 +124,7 @@ class S3AssetStore:
     async def upload_form(
         self, key: str, *, content_type: str, max_bytes: int, expires_in: int
     ) -> UploadForm:
-        form = await self._s3.generate_presigned_post(
+        signed = self._s3.generate_presigned_post(
             Bucket=self._bucket,
             Key=key,
             Fields={"Content-Type": content_type},
@@ -119,19 +134,18 @@ class S3AssetStore:
             ],
             ExpiresIn=expires_in,
         )
+        # Signed here; yet an instance's credentials may have to be renewed first.
+        form = await answer("s3", signed)
         return UploadForm(url=form["url"], fields=form["fields"])
-
-    async def _read(self, key: str) -> bytes:
-        found = await self._s3.get_object(Bucket=self._bucket, Key=key)
-        async with found["Body"] as body:
-            return await body.read()
 
     async def _head(self, key: str) -> HeadObjectOutputTypeDef:
         self._require_possible(key)
+        asked = self._s3.head_object(Bucket=self._bucket, Key=key)
+        return await self._answer_about(key, asked)
+
+    async def _answer_about(self, key: str, asked: Awaitable[Answer]) -> Answer:
         try:
-            return await answer(
-                "s3", self._s3.head_object(Bucket=self._bucket, Key=key), expected=_MISSING
-            )
+            return await answer("s3", asked, expected=_MISSING)
         except ClientError:
             raise _not_found(key) from None
 
@@ -142,6 +156,10 @@ class S3AssetStore:
     def _require_possible(self, key: str) -> None:
         if len(key) > _LONGEST or not _POSSIBLE.fullmatch(key):
             raise _not_found(key)
+
+
+def _transfer_seconds(size: int) -> float:
+    return SECONDS + size / _BYTES_PER_SECOND
 
 
 def _cache_control(key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, WaiterError
 
@@ -18,6 +18,38 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
 log = logging.getLogger(__name__)
 
 _SECONDS = 30.0
+_SHAPE: dict[str, Any] = {
+    "BillingMode": "PAY_PER_REQUEST",
+    "KeySchema": [{"AttributeName": "task_id", "KeyType": "HASH"}],
+    "AttributeDefinitions": [
+        {"AttributeName": "task_id", "AttributeType": "S"},
+        {"AttributeName": "status", "AttributeType": "S"},
+        {"AttributeName": "created_at", "AttributeType": "N"},
+        {"AttributeName": "lane", "AttributeType": "S"},
+        {"AttributeName": "due_at", "AttributeType": "N"},
+    ],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": STATUS_INDEX,
+            "KeySchema": [
+                {"AttributeName": "status", "KeyType": "HASH"},
+                {"AttributeName": "created_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {
+                "ProjectionType": "INCLUDE",
+                "NonKeyAttributes": list(IN_STATUS_INDEX),
+            },
+        },
+        {
+            "IndexName": DUE_INDEX,
+            "KeySchema": [
+                {"AttributeName": "lane", "KeyType": "HASH"},
+                {"AttributeName": "due_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        },
+    ],
+}
 _UNKNOWN = frozenset({"UnknownOperationException", "UnknownOperation"})
 """What servers say that lack an operation DynamoDB has."""
 
@@ -27,39 +59,7 @@ async def create_table(dynamodb: DynamoDBClient, table: str) -> bool:
     try:
         await answer(
             "dynamodb",
-            dynamodb.create_table(
-                TableName=table,
-                BillingMode="PAY_PER_REQUEST",
-                KeySchema=[{"AttributeName": "task_id", "KeyType": "HASH"}],
-                AttributeDefinitions=[
-                    {"AttributeName": "task_id", "AttributeType": "S"},
-                    {"AttributeName": "status", "AttributeType": "S"},
-                    {"AttributeName": "created_at", "AttributeType": "N"},
-                    {"AttributeName": "lane", "AttributeType": "S"},
-                    {"AttributeName": "due_at", "AttributeType": "N"},
-                ],
-                GlobalSecondaryIndexes=[
-                    {
-                        "IndexName": STATUS_INDEX,
-                        "KeySchema": [
-                            {"AttributeName": "status", "KeyType": "HASH"},
-                            {"AttributeName": "created_at", "KeyType": "RANGE"},
-                        ],
-                        "Projection": {
-                            "ProjectionType": "INCLUDE",
-                            "NonKeyAttributes": list(IN_STATUS_INDEX),
-                        },
-                    },
-                    {
-                        "IndexName": DUE_INDEX,
-                        "KeySchema": [
-                            {"AttributeName": "lane", "KeyType": "HASH"},
-                            {"AttributeName": "due_at", "KeyType": "RANGE"},
-                        ],
-                        "Projection": {"ProjectionType": "KEYS_ONLY"},
-                    },
-                ],
-            ),
+            dynamodb.create_table(TableName=table, **_SHAPE),
             seconds=_SECONDS,
             expected={"ResourceInUseException"},
         )
