@@ -1,0 +1,25 @@
+"""A short storm over the whole product on emulated AWS, with one seed; `make chaos` is the long
+one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.emulators.server import ROOT
+
+
+@pytest.mark.timeout(200)
+def test_nothing_is_lost_or_done_twice_under_chaos() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", "--duration", "15", "--seed", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=190,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    summary = run.stdout.splitlines()[-1]
+    assert summary.startswith("tasks ")
+    assert "lost 0, double effects 0" in summary
