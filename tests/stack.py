@@ -60,7 +60,9 @@ async def running_stack(
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         running.result()
-    async with aiohttp.ClientSession() as http:
-        yield RunningStack(addresses.result(), http, settings)
-    stop.set()
-    await running
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield RunningStack(addresses.result(), http, settings)
+    finally:
+        stop.set()
+        await running

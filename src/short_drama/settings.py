@@ -26,6 +26,7 @@ PREFIX = "SHORT_DRAMA_"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
 def _folder(variable: str, fallback: str) -> Path:
@@ -46,6 +47,9 @@ class Settings(BaseSettings):
     """Model files; can be fetched again at any time."""
 
     host: str = "127.0.0.1"
+    public_hosts: Annotated[tuple[HostName, ...], NoDecode] = ()
+    """Names that requests may give beside loopback addresses and localhost, comma separated: those
+    of a reverse proxy."""
     orchestrator_port: Port = 8080
     cpu_orchestrator_port: Port = 8081
     comfyui_api_port: Port = 8000
@@ -102,6 +106,13 @@ class Settings(BaseSettings):
         raise ValueError(
             "only loopback addresses: nobody signs in here, so nobody else may reach it"
         )
+
+    @field_validator("public_hosts", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
 
     @field_validator("fetch_allow", mode="before")
     @classmethod

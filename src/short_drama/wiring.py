@@ -217,7 +217,9 @@ async def open_stack(
                 runner = await opened.enter_async_context(
                     JobRunner(parts.service, works, parallel=settings.parallel(lane))
                 )
-                stack.apps[parts.service] = parts.create_service(runner, backend.assets)
+                stack.apps[parts.service] = parts.create_service(
+                    runner, backend.assets, hosts=settings.public_hosts
+                )
             if parts.adapter in components:
                 jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
                 stack.consumers.append(_consumer(lane, settings, backend, jobs))
@@ -229,8 +231,8 @@ class _LaneParts:
     orchestrator: Component
     service: Component
     adapter: Component
-    create_orchestrator: Callable[[Desk], FastAPI]
-    create_service: Callable[[JobRunner, AssetStore], FastAPI]
+    create_orchestrator: Callable[..., FastAPI]
+    create_service: Callable[..., FastAPI]
 
 
 _LANES = {
@@ -302,7 +304,9 @@ def _add_orchestrators(
         serves_assets=_cdn(settings) is None,
     )
     for parts in wanted:
-        stack.apps[parts.orchestrator] = parts.create_orchestrator(desk)
+        stack.apps[parts.orchestrator] = parts.create_orchestrator(
+            desk, hosts=settings.public_hosts
+        )
     stack.sweepers.append(
         Sweeper(
             backend.store,

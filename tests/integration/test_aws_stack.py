@@ -105,9 +105,11 @@ async def running(
     await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if run.done():
         run.result()
-    yield ready.result()
-    stop.set()
-    await run
+    try:
+        yield ready.result()
+    finally:
+        stop.set()
+        await run
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from short_drama.domain.errors import EngineFailed, RetryableError, Throttled, Unavailable
+from short_drama.domain.errors import EngineFailed, Throttled, Unavailable
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task
 from tests.protocol.memory import Message
@@ -27,10 +27,6 @@ EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
 _ADAPTERS = 3
 
 picks = st.integers(0, 50)
-
-
-class Flaky(EngineFailed, RetryableError):
-    """A failure that another attempt may not have."""
 
 
 class Protocol(RuleBasedStateMachine):
@@ -139,7 +135,7 @@ class Protocol(RuleBasedStateMachine):
     @rule(
         pick=picks,
         failure=st.sampled_from(
-            [Throttled("slow down", after=30.0), Flaky("try again"), EngineFailed("broken")]
+            [Throttled("slow down", after=30.0), Unavailable("try again"), EngineFailed("broken")]
         ),
     )
     def a_task_will_fail(self, pick: int, failure: Exception) -> None:

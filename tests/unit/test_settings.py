@@ -26,6 +26,7 @@ READ: dict[str, tuple[str, Any]] = {
     "data_dir": ("/data/x", Path("/data/x")),
     "cache_dir": ("/cache/x", Path("/cache/x")),
     "host": ("::1", "::1"),
+    "public_hosts": ("a.example, B.example,", ("a.example", "B.example")),
     "orchestrator_port": ("9080", 9080),
     "cpu_orchestrator_port": ("9081", 9081),
     "comfyui_api_port": ("0", 0),
@@ -100,6 +101,7 @@ def test_other_programs_variables_are_theirs(environment: pytest.MonkeyPatch) ->
     ("name", "text"),
     [
         *(("host", text) for text in ("0.0.0.0", "192.168.1.5", "::", "example.com", "", "1")),
+        *(("public_hosts", text) for text in ("https://a.example", "a.example:443", "a b", "*")),
         *(("orchestrator_port", text) for text in ("-1", "65536", "http", "")),
         *(("fetch_allow", text) for text in ("localhost", "127.0.0.1/8", "10.0.0.0/33", "a,b")),
         *((name, text) for name in ("lease_seconds", "sweep_seconds") for text in ("0", "-1", "x")),

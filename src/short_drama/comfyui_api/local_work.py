@@ -1,8 +1,6 @@
 """The GPU kinds done by the local `preview` engine: previews, and said to be."""
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +11,9 @@ from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels
 from short_drama.images.labels import SourceType
 from short_drama.images.sources import ImageSources
+from short_drama.jobs.job import Job, Work
 from short_drama.jobs.results import publish_picture
-from short_drama.jobs.runner import Job, Work
+from short_drama.jobs.threads import in_thread
 from short_drama.ports import AssetStore
 
 ENGINE = "local-preview"
@@ -31,16 +30,22 @@ def preview_works(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Publisher:
-    """What both kinds do with a preview."""
+class _PreviewWork:
+    """What both kinds have in common."""
 
-    assets: AssetStore
+    engine = ENGINE
 
-    async def publish(self, job: Job, made: Previewed, **details: Any) -> Outcome:
+    def __init__(self, preview: Preview, sources: ImageSources, assets: AssetStore) -> None:
+        self._preview, self._sources, self._assets = preview, sources, assets
+
+    async def check(self) -> None:
+        """Raises EngineNotReady."""
+        self._preview.check()
+
+    async def _publish(self, job: Job, made: Previewed, **details: Any) -> Outcome:
         key = f"images/comfyui-results/{job.order.kind}/{job.job_id}.png"
         await publish_picture(
-            self.assets,
+            self._assets,
             job,
             key,
             made.image,
@@ -52,12 +57,7 @@ class _Publisher:
         return Outcome(result_key=key, details=facts | details)
 
 
-class CameraAngleWork:
-    engine = ENGINE
-
-    def __init__(self, preview: Preview, sources: ImageSources, assets: AssetStore) -> None:
-        self._preview, self._sources, self._publisher = preview, sources, _Publisher(assets)
-
+class CameraAngleWork(_PreviewWork):
     async def prepare(self, job: Job) -> tuple[Pixels, CameraMove]:
         request = cast("CameraAngleRequest", job.order.request)
         move = move_for(request.prompt, _pad(request))
@@ -65,24 +65,19 @@ class CameraAngleWork:
         return picture.pixels, move
 
     async def make(self, job: Job, prepared: tuple[Pixels, CameraMove]) -> Previewed:
-        return await asyncio.to_thread(self._preview.camera, *prepared)
+        return await in_thread(self._preview.camera, *prepared)
 
     async def publish(self, job: Job, made: Previewed) -> Outcome:
         request = cast("CameraAngleRequest", job.order.request)
         prompt = prompt_for(request.prompt, _pad(request))
-        return await self._publisher.publish(job, made, camera_prompt=prompt)
+        return await self._publish(job, made, camera_prompt=prompt)
 
 
 def _pad(request: CameraAngleRequest) -> CameraMove:
     return CameraMove(request.vertical, request.horizontal, request.zoom)
 
 
-class ImageEditWork:
-    engine = ENGINE
-
-    def __init__(self, preview: Preview, sources: ImageSources, assets: AssetStore) -> None:
-        self._preview, self._sources, self._publisher = preview, sources, _Publisher(assets)
-
+class ImageEditWork(_PreviewWork):
     async def prepare(self, job: Job) -> tuple[Pixels, str, list[Pixels]]:
         request = cast("QwenImageEditRequest", job.order.request)
         pictures = [
@@ -93,7 +88,7 @@ class ImageEditWork:
         return pictures[0], request.prompt, pictures[1:]
 
     async def make(self, job: Job, prepared: tuple[Pixels, str, list[Pixels]]) -> Previewed:
-        return await asyncio.to_thread(self._preview.edit, *prepared)
+        return await in_thread(self._preview.edit, *prepared)
 
     async def publish(self, job: Job, made: Previewed) -> Outcome:
-        return await self._publisher.publish(job, made)
+        return await self._publish(job, made)

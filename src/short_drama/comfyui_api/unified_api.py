@@ -1,5 +1,7 @@
 """The ComfyUI API service's application."""
 
+from collections.abc import Iterable
+
 from fastapi import FastAPI
 
 from short_drama.domain.kinds import Lane, kinds_of
@@ -8,7 +10,7 @@ from short_drama.jobs.runner import JobRunner
 from short_drama.ports import AssetStore
 
 
-def create_app(runner: JobRunner, assets: AssetStore) -> FastAPI:
-    return create_job_api(
-        "comfyui-api", "short-drama ComfyUI API service", kinds_of(Lane.GPU), runner, assets
-    )
+def create_app(runner: JobRunner, assets: AssetStore, *, hosts: Iterable[str] = ()) -> FastAPI:
+    """`hosts`: names it answers to beside the loopback ones."""
+    title = "short-drama ComfyUI API service"
+    return create_job_api("comfyui-api", title, kinds_of(Lane.GPU), runner, assets, hosts=hosts)

@@ -107,6 +107,10 @@ class MethodNotAllowed(UserError):
     code, title = "method_not_allowed", "This address does not answer that method"
 
 
+class HostRefused(UserError):
+    code, title = "host_refused", "This service does not answer to that host name"
+
+
 class TaskNotFound(UserError):
     code, title = "task_not_found", "No such task"
 

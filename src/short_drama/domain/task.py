@@ -34,7 +34,7 @@ MAX_DEAD_LETTERS = 2
 """How often a task with attempts left may come back from the dead-letter queue."""
 SKEW_SECONDS = 1.0
 """How far clocks may differ before workers compete for a task; the fence keeps it harmless."""
-OUTBOX_SECONDS = 30.0
+OUTBOX_SECONDS = 10.0
 """How long a sender has to put the message on the queue before the sweeper does."""
 
 

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -10,23 +10,32 @@ from fastapi.responses import JSONResponse
 
 from short_drama.domain.errors import InvalidRequest, JobNotFound
 from short_drama.domain.kinds import KINDS, Lane, TaskKind
-from short_drama.jobs.runner import Job, JobOrder, JobRunner
+from short_drama.jobs.job import Job, JobOrder
+from short_drama.jobs.runner import JobRunner
 from short_drama.ports import AssetStore
 from short_drama.sdk.models import JobAccepted, JobView, Problem
 from short_drama.web import app as web_app
 from short_drama.web import openapi
 from short_drama.web.body import idempotency_key, read_json
+from short_drama.web.waiting import stopping, unless_stopped
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
 Since = Annotated[int | None, Query(description="The `version` last seen.")]
 
 
 def create_job_api(
-    service: str, title: str, kinds: Sequence[TaskKind], runner: JobRunner, assets: AssetStore
+    service: str,
+    title: str,
+    kinds: Sequence[TaskKind],
+    runner: JobRunner,
+    assets: AssetStore,
+    *,
+    hosts: Iterable[str] = (),
 ) -> FastAPI:
-    """The application of an API service."""
+    """The application of an API service. `hosts`: names it answers to beside the loopback ones."""
 
     async def report() -> dict[str, Any]:
+        await runner.check()
         return {"engines": runner.engines, "jobs_running": runner.running}
 
     app = web_app.create_app(
@@ -34,6 +43,7 @@ def create_job_api(
         title=title,
         description="Jobs of one lane, for the lane's adapter and for tools on the same host.",
         report=report,
+        hosts=hosts,
     )
 
     @app.get("/", tags=["service"], summary="What this service does")
@@ -64,17 +74,21 @@ def _install_jobs(
     @app.get(
         "/api/v1/jobs/{job_id}", tags=["jobs"], summary="A job; ?wait= follows it", responses=one
     )
-    async def get_job(job_id: str, wait: Wait = 0, since: Since = None) -> JSONResponse:
+    async def get_job(
+        job_id: str, request: Request, wait: Wait = 0, since: Since = None
+    ) -> JSONResponse:
         job = find(job_id)
         if wait:
-            await runner.wait(job, since=job.version if since is None else since, timeout=wait)
+            version = job.version if since is None else since
+            change = runner.wait(job, since=version, timeout=wait)
+            await unless_stopped(stopping(request), change, otherwise=None)
         return JSONResponse(job_view(job, assets))
 
     @app.delete("/api/v1/jobs/{job_id}", tags=["jobs"], summary="Cancel a job", responses=one)
     async def cancel_job(job_id: str, request: Request) -> JSONResponse:
         job = find(job_id)
         attempt = int(_number(request, "Task-Attempt", default=job.attempt))
-        await runner.cancel(job, attempt=attempt)
+        runner.cancel(job, attempt=attempt)
         return JSONResponse(job_view(job, assets))
 
     for kind in kinds:
@@ -82,7 +96,7 @@ def _install_jobs(
 
 
 _SUBMIT_HEADERS = {
-    "Idempotency-Key": "Joins the job that runs, or ran, under this key; the task's id.",
+    "Idempotency-Key": "Joins the job that runs, or succeeded, under this key; the task's id.",
     "Task-Attempt": "The number of the task's attempt.",
     "Task-Created-At": "The task's creation, in Unix seconds; dates the result's key.",
 }

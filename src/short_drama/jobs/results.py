@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from short_drama.images.codec import Pixels, encode
 from short_drama.images.labels import Label, SourceType
-from short_drama.jobs.runner import Job
+from short_drama.jobs.job import Job
 from short_drama.ports import AssetExists, AssetStore
 
 

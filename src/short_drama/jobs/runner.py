@@ -2,6 +2,9 @@
 
 The stages overlap: while one job is in the engine, the next one's inputs are prepared and the
 previous one's result is published, so that the engine never waits for I/O.
+
+A cancelled job says so at once, but its stage keeps its place until nothing computes any more:
+pixels in threads that nobody counts would add up.
 """
 
 import asyncio
@@ -9,89 +12,36 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from pydantic import BaseModel
-
-from short_drama.domain.errors import Failure, InternalError, JobCancelled, ShortDramaError
+from short_drama.domain.errors import (
+    Failure,
+    IdempotencyKeyReused,
+    InternalError,
+    JobCancelled,
+    ShortDramaError,
+)
 from short_drama.domain.task import Outcome, job_id_for
+from short_drama.jobs.job import Job, JobOrder, SelfChecking, Work
+from short_drama.jobs.threads import to_the_end
 from short_drama.web import metrics
+
+__all__ = ["Job", "JobOrder", "JobRunner", "Work"]
 
 log = logging.getLogger(__name__)
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 _AHEAD = 2
-"""Jobs that may be prepared while the engine is busy; more would only hold memory."""
+"""Jobs that may be prepared, and as many published, while the engine is busy; more would only hold
+memory."""
 _GATHER_SECONDS = 0.2
 _KEPT = 1000
 """Finished jobs that can still be asked about."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOrder:
-    """What a client asks for. `key` makes it idempotent; `created_at` dates the result's key."""
-
-    kind: str
-    request: BaseModel
-    key: str
-    attempt: int = 1
-    created_at: float
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One run inside an API service."""
-
-    order: JobOrder
-    job_id: str
-    attempt: int = 1
-    """The latest attempt that asked for it; an earlier one has lost it."""
-    status: str = "pending"
-    stage: str = "queued"
-    progress: float = 0.0
-    version: int = 1
-    outcome: Outcome | None = None
-    failure: Failure | None = None
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ("completed", "failed", "cancelled")
-
-    def report(self, *, stage: str | None = None, progress: float | None = None) -> None:
-        """Tell whoever follows the job; for engines as well."""
-        self.stage = stage or self.stage
-        self.progress = self.progress if progress is None else progress
-        self.version += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def changed(self) -> None:
-        """Until the next report."""
-        await self._changed.wait()
-
-
-class Work(Protocol, Generic[Prepared, Made]):
-    """How one kind of job is done. Stages raise ShortDramaError to fail the job."""
-
-    engine: str
-    """What turns the pixels; named in every record."""
-
-    async def prepare(self, job: Job) -> Prepared:
-        """Everything before the engine: fetch, check, decode."""
-        ...
-
-    async def make(self, job: Job, prepared: Prepared) -> Made:
-        """The engine's own time; it counts as engine_seconds."""
-        ...
-
-    async def publish(self, job: Job, made: Made) -> Outcome:
-        """Encode, label, store."""
-        ...
 
 
 class JobRunner:
@@ -103,17 +53,12 @@ class JobRunner:
         parallel: jobs in the engine at a time.
     """
 
-    def __init__(
-        self,
-        service: str,
-        works: Mapping[str, Work[Any, Any]],
-        *,
-        parallel: int,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._service, self._works, self._clock = service, works, clock
+    def __init__(self, service: str, works: Mapping[str, Work[Any, Any]], *, parallel: int) -> None:
+        self._service, self._works = service, works
         self._preparing = asyncio.Semaphore(parallel + _AHEAD)
         self._engine = asyncio.Semaphore(parallel)
+        self._publishing = asyncio.Semaphore(parallel + _AHEAD)
+        self._io: set[asyncio.Task[Any]] = set()
         self._jobs: dict[str, Job] = {}
         self._ended: deque[Job] = deque()
         self._by_key: dict[str, Job] = {}
@@ -123,8 +68,12 @@ class JobRunner:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        runs = list(self._runs.values())
         for job in list(self._runs):
-            await self.cancel(job)
+            self.cancel(job)
+        for stage in self._io:
+            stage.cancel()  # no next job waits for its place
+        await asyncio.gather(*runs, return_exceptions=True)
 
     @property
     def engines(self) -> dict[str, str]:
@@ -135,10 +84,20 @@ class JobRunner:
     def running(self) -> int:
         return len(self._runs)
 
+    async def check(self) -> None:
+        """Raises EngineNotReady or Unavailable when an engine could not run a job now."""
+        for work in self._works.values():
+            if isinstance(work, SelfChecking):
+                await work.check()
+
     def accept(self, order: JobOrder) -> Job:
-        """Start a job, or join the one that runs or succeeded under the same key."""
+        """Start a job, or join the one that runs or succeeded under the same key.
+
+        Raises IdempotencyKeyReused when that one was asked for something else.
+        """
         known = self._by_key.get(order.key)
         if known is not None and known.status not in ("failed", "cancelled"):
+            _require_same(known, order)
             known.attempt = max(known.attempt, order.attempt)
             return known
         job = Job(order, job_id_for(order.key, order.attempt), order.attempt)
@@ -166,16 +125,13 @@ class JobRunner:
                     while not job.ended:
                         await job.changed()
 
-    async def cancel(self, job: Job, *, attempt: int | None = None) -> None:
-        """Stop the job; its end is recorded when this returns. Ended jobs stay as they are, and
-        so do those that a later attempt than `attempt` has joined."""
-        if attempt is not None and attempt < job.attempt:
+    def cancel(self, job: Job, *, attempt: int | None = None) -> None:
+        """Record that the job is cancelled, and stop it as soon as its stage lets go. Ended jobs
+        stay as they are, and so do those that a later attempt than `attempt` has joined."""
+        if job.ended or (attempt is not None and attempt < job.attempt):
             return
-        if run := self._runs.get(job):
-            run.cancel()
-            await asyncio.wait([run])
-            if not job.ended:  # it had not taken its first step
-                self._end_cancelled(job)
+        self._end_cancelled(job)
+        self._runs[job].cancel()
 
     # --- One run ---------------------------------------------------------------------------
 
@@ -199,20 +155,38 @@ class JobRunner:
         work = self._works[job.order.kind]
         async with self._preparing:
             job.status = "processing"
-            async with self._stage(job, "preparing"):
-                prepared = await work.prepare(job)
-            busy = metrics.JOBS_RUNNING.labels(self._service).track_inprogress()
-            async with self._engine, self._stage(job, "running"):
-                with busy:
-                    started = time.perf_counter()
-                    made = await work.make(job, prepared)
-                    seconds = time.perf_counter() - started
-        async with self._stage(job, "publishing"):
-            outcome = await work.publish(job, made)
+            with self._stage(job, "preparing"):
+                prepared = await self._uninterrupted(work.prepare(job))
+            async with self._engine:
+                with self._stage(job, "running"):
+                    made, seconds = await self._make(work, job, prepared)
+                # Before the engine takes the next job, or results would pile up in between.
+                await self._publishing.acquire()
+        try:
+            with self._stage(job, "publishing"):
+                outcome = await self._uninterrupted(work.publish(job, made))
+        finally:
+            self._publishing.release()
         return replace(outcome, engine=work.engine, engine_seconds=round(seconds, 4))
 
-    @contextlib.asynccontextmanager
-    async def _stage(self, job: Job, name: str) -> AsyncIterator[None]:
+    async def _make(
+        self, work: Work[Prepared, Made], job: Job, prepared: Prepared
+    ) -> tuple[Made, float]:
+        """What the engine made, and its seconds."""
+        with metrics.JOBS_RUNNING.labels(self._service).track_inprogress():
+            started = time.perf_counter()
+            made = await work.make(job, prepared)
+            return made, time.perf_counter() - started
+
+    async def _uninterrupted(self, stage: Coroutine[Any, Any, Result]) -> Result:
+        """Short stages, whose threads and pixels we do not see, end by themselves."""
+        task = asyncio.create_task(stage)
+        self._io.add(task)
+        task.add_done_callback(self._io.discard)
+        return await to_the_end(task)
+
+    @contextlib.contextmanager
+    def _stage(self, job: Job, name: str) -> Iterator[None]:
         job.report(stage=name)
         with metrics.JOB_SECONDS.labels(job.order.kind, name).time():
             yield
@@ -228,6 +202,10 @@ class JobRunner:
         outcome: Outcome | None = None,
         failure: Failure | None = None,
     ) -> None:
+        """Record how the job ended, unless that is known: a stage that was cancelled may still
+        fail or finish."""
+        if job.ended:
+            return
         job.status, job.outcome, job.failure = status, outcome, failure
         job.report(stage=status, progress=1.0 if outcome else None)
         self._ended.append(job)
@@ -239,3 +217,12 @@ class JobRunner:
             del self._jobs[job.job_id]
             if self._by_key.get(job.order.key) is job:
                 del self._by_key[job.order.key]
+
+
+def _require_same(known: Job, order: JobOrder) -> None:
+    if not known.order.asks_the_same(order):
+        raise IdempotencyKeyReused(
+            f"this key started job {known.job_id} from a different request",
+            field="Idempotency-Key",
+            fix="Use a new key for a new request.",
+        )

@@ -1,5 +1,7 @@
 """The orchestrator for GPU tasks (port 8080): camera-angle and qwen-image-edit."""
 
+from collections.abc import Iterable
+
 from fastapi import FastAPI
 
 from short_drama.domain.kinds import Lane
@@ -7,5 +9,6 @@ from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.routes import create_orchestrator
 
 
-def create_app(desk: Desk) -> FastAPI:
-    return create_orchestrator(Lane.GPU, desk)
+def create_app(desk: Desk, *, hosts: Iterable[str] = ()) -> FastAPI:
+    """`hosts`: names it answers to beside the loopback ones."""
+    return create_orchestrator(Lane.GPU, desk, hosts=hosts)

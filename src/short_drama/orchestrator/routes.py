@@ -1,5 +1,7 @@
 """The orchestrators' application: submit here; both lanes share the rest of the contract."""
 
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,36 +17,50 @@ from short_drama.web import app as web_app
 from short_drama.web import assets as web_assets
 from short_drama.web import metrics, openapi
 from short_drama.web.body import base_url, idempotency_key, read_json
+from short_drama.web.waiting import stopping
 
 
-def create_orchestrator(lane: Lane, desk: Desk) -> FastAPI:
+def create_orchestrator(
+    lane: Lane,
+    desk: Desk,
+    *,
+    hosts: Iterable[str] = (),
+    clock: Callable[[], float] = time.time,
+) -> FastAPI:
+    """`hosts`: names it answers to beside the loopback ones."""
+
     async def report() -> dict[str, Any]:
         depth = await desk.queues[lane].depth()
+        oldest = await desk.store.oldest_pending(lane)
+        waited = 0.0 if oldest is None else max(clock() - oldest, 0.0)
         metrics.QUEUE_WAITING.labels(lane.queue).set(depth.waiting)
-        queue: dict[str, Any] = {
-            "name": lane.queue,
-            "waiting": depth.waiting,
-            "in_flight": depth.in_flight,
+        metrics.QUEUE_OLDEST.labels(lane.queue).set(waited)
+        return {
+            "queue": {
+                "name": lane.queue,
+                "waiting": depth.waiting,
+                "in_flight": depth.in_flight,
+                "oldest_seconds": round(waited, 3),
+            }
         }
-        if depth.oldest_seconds is not None:
-            metrics.QUEUE_OLDEST.labels(lane.queue).set(depth.oldest_seconds)
-            queue["oldest_seconds"] = round(depth.oldest_seconds, 3)
-        return {"queue": queue}
 
     app = web_app.create_app(
         service=f"orchestrator-{lane}",
         title=f"short-drama orchestrator ({lane.upper()} tasks)",
         description="Submit tasks and follow them. Errors are RFC 9457 problem documents.",
         report=report,
+        hosts=hosts,
     )
     kinds = kinds_of(lane)
     for kind in kinds:
         _install_submit(app, kind, desk)
     task_routes.install(app, desk)
     uploads.install(app, desk.sources, desk.assets, owner=LOCAL_OWNER)
+    uploads.install_direct(app, desk.assets, owner=LOCAL_OWNER)
     if desk.serves_assets:
         web_assets.install(app, desk.assets)
-    openapi.document(app, [kind.task_request for kind in kinds])
+    requests = [kind.task_request for kind in kinds]
+    openapi.document(app, [*requests, uploads.DirectUploadRequest])
     return app
 
 
@@ -78,7 +94,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         if wait is None:
             return JSONResponse(accepted_view(task, base_url(request)), 202, headers)
-        task = await events.wait_for_end(desk.store, task, timeout=wait)
+        task = await events.wait_for_end(desk.store, task, timeout=wait, stopping=stopping(request))
         view = await desk.view(task, base_url(request))
         view["message"] = f"The task is {task.status}."
         headers["Preference-Applied"] = f"wait={wait:g}"

@@ -1,13 +1,14 @@
 """Follow, list, cancel and repeat tasks."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
-from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import KINDS
 from short_drama.domain.task import TaskStatus
 from short_drama.orchestrator import events
@@ -17,6 +18,7 @@ from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import TaskFilter
 from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
 from short_drama.web.body import base_url
+from short_drama.web.waiting import stopping, unless_stopped
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
 Since = Annotated[int | None, Query(description="The `version` last seen; default: now's.")]
@@ -78,7 +80,8 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         task = await desk.find(task_id)
         if wait and not task.status.is_terminal:
             version = task.version if since is None else since
-            changed = await desk.store.wait_for_change(task_id, version, timeout=wait)
+            change = desk.store.wait_for_change(task_id, version, timeout=wait)
+            changed = await unless_stopped(stopping(request), change, otherwise=task)
             if changed is None:
                 raise not_found(task_id)
             task = changed
@@ -90,19 +93,31 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
         "/api/v1/tasks/{task_id}/events",
         tags=["tasks"],
         summary="A task as it changes, as server-sent events",
-        responses={200: {"content": {"text/event-stream": {}}}, 404: {"model": Problem}},
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            204: {"description": "It has ended, and Last-Event-ID is its end: do not reconnect"},
+            404: {"model": Problem},
+        },
     )
     async def task_events(
         task_id: str, request: Request, last_event_id: Annotated[int | None, Header()] = None
-    ) -> StreamingResponse:
+    ) -> Response:
         task = await desk.find(task_id)
+        if task.status.is_terminal and last_event_id == task.version:
+            return Response(status_code=204)
 
         async def stream() -> AsyncIterator[str]:
-            async for change in events.changes(desk.store, task, seen=last_event_id):
-                if change is None:
-                    yield events.HEARTBEAT
-                else:
-                    yield events.event(change, await desk.view(change, base_url(request)))
+            changes = events.changes(
+                desk.store, task, seen=last_event_id, stopping=stopping(request)
+            )
+            # The answer has begun, so an outage can only end it: the client reconnects.
+            with contextlib.suppress(Unavailable):
+                async for change in changes:
+                    if change is None:
+                        yield events.HEARTBEAT
+                    else:
+                        yield events.event(change, await desk.view(change, base_url(request)))
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)

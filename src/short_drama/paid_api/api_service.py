@@ -1,5 +1,7 @@
 """The Paid API service's application."""
 
+from collections.abc import Iterable
+
 from fastapi import FastAPI
 
 from short_drama.domain.kinds import Lane, kinds_of
@@ -8,7 +10,7 @@ from short_drama.jobs.runner import JobRunner
 from short_drama.ports import AssetStore
 
 
-def create_app(runner: JobRunner, assets: AssetStore) -> FastAPI:
-    return create_job_api(
-        "paid-api", "short-drama Paid API service", kinds_of(Lane.CPU), runner, assets
-    )
+def create_app(runner: JobRunner, assets: AssetStore, *, hosts: Iterable[str] = ()) -> FastAPI:
+    """`hosts`: names it answers to beside the loopback ones."""
+    title = "short-drama Paid API service"
+    return create_job_api("paid-api", title, kinds_of(Lane.CPU), runner, assets, hosts=hosts)

@@ -12,8 +12,9 @@ from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels
 from short_drama.images.labels import SourceType
 from short_drama.images.sources import ImageSources
+from short_drama.jobs.job import Job, Work
 from short_drama.jobs.results import dated_name, publish_picture
-from short_drama.jobs.runner import Job, Work
+from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.face_swap import Ellipse, Face, choose_face, choose_face_by_words
 from short_drama.paid_api.local_faces import LocalFaces, Swapped
 from short_drama.ports import AssetStore
@@ -55,20 +56,49 @@ class Masked:
     found: Found
 
 
-class FaceMaskWork:
-    """A PNG, so that the ellipse is exactly black."""
+class _FaceWork:
+    """What the three kinds have in common."""
 
     engine = ENGINE
 
     def __init__(self, faces: LocalFaces, sources: ImageSources, assets: AssetStore) -> None:
         self._faces, self._sources, self._assets = faces, sources, assets
 
+    async def check(self) -> None:
+        """Raises EngineNotReady."""
+        self._faces.check()
+
+    async def _two_pictures(self, job: Job, scene_field: str) -> tuple[Pixels, Pixels]:
+        """The still, and the face that comes in."""
+        scene, actor = [
+            await self._sources.picture(getattr(job.order.request, field), field=field)
+            for field in (scene_field, "target_face_url")
+        ]
+        return scene.pixels, actor.pixels
+
+    async def _publish(self, job: Job, pixels: Pixels, *, suffix: str) -> str:
+        key = f"images/face_swap/{dated_name(job)}{suffix}"
+        await publish_picture(
+            self._assets,
+            job,
+            key,
+            pixels,
+            content_type="image/png" if suffix.endswith(".png") else "image/jpeg",
+            source=SourceType.COMPOSITE_CAPTURE,
+            engine=ENGINE,
+        )
+        return key
+
+
+class FaceMaskWork(_FaceWork):
+    """A PNG, so that the ellipse is exactly black."""
+
     async def prepare(self, job: Job) -> Pixels:
         request = cast("FaceMaskRequest", job.order.request)
         return (await self._sources.picture(request.image_url, field="image_url")).pixels
 
     async def make(self, job: Job, prepared: Pixels) -> Masked:
-        return await asyncio.to_thread(self._mask, prepared, job)
+        return await in_thread(self._mask, prepared, job)
 
     def _mask(self, image: Pixels, job: Job) -> Masked:
         request = cast("FaceMaskRequest", job.order.request)
@@ -80,30 +110,25 @@ class FaceMaskWork:
         return Masked(self._faces.mask(image, faces[chosen]), Found(faces, chosen))
 
     async def publish(self, job: Job, made: Masked) -> Outcome:
-        key = await _publish(self._assets, job, made.image, suffix=".png")
+        key = await self._publish(job, made.image, suffix=".png")
         return Outcome(result_key=key, details=made.found.to_json())
 
 
-class FaceSwapWork:
+class FaceSwapWork(_FaceWork):
     """Fills a mask that face-mask, or somebody else, made."""
-
-    engine = ENGINE
-
-    def __init__(self, faces: LocalFaces, sources: ImageSources, assets: AssetStore) -> None:
-        self._faces, self._sources, self._assets = faces, sources, assets
 
     async def prepare(self, job: Job) -> tuple[Pixels, Pixels, Ellipse | None]:
         request = cast("FaceSwapRequest", job.order.request)
         _refuse_what_needs_a_provider(request)
-        masked, actor = await _two_pictures(self._sources, job, "masked_image_url")
+        masked, actor = await self._two_pictures(job, "masked_image_url")
         given = request.ellipse
         return masked, actor, Ellipse(**given.model_dump()) if given else None
 
     async def make(self, job: Job, prepared: tuple[Pixels, Pixels, Ellipse | None]) -> Swapped:
-        return await asyncio.to_thread(self._faces.fill, *prepared)
+        return await in_thread(self._faces.fill, *prepared)
 
     async def publish(self, job: Job, made: Swapped) -> Outcome:
-        key = await _publish(self._assets, job, made.image, suffix=".jpg")
+        key = await self._publish(job, made.image, suffix=".jpg")
         details = {"ellipse": made.ellipse.to_json(), "warnings": list(made.warnings)}
         return Outcome(result_key=key, details=details)
 
@@ -114,20 +139,15 @@ class FullySwapped:
     masked: Masked
 
 
-class FullFaceSwapWork:
+class FullFaceSwapWork(_FaceWork):
     """Swaps from the unmasked still, whose landmarks keep the pose; the mask is a by-product."""
-
-    engine = ENGINE
-
-    def __init__(self, faces: LocalFaces, sources: ImageSources, assets: AssetStore) -> None:
-        self._faces, self._sources, self._assets = faces, sources, assets
 
     async def prepare(self, job: Job) -> tuple[Pixels, Pixels]:
         _refuse_what_needs_a_provider(cast("FullFaceSwapRequest", job.order.request))
-        return await _two_pictures(self._sources, job, "source_image_url")
+        return await self._two_pictures(job, "source_image_url")
 
     async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> FullySwapped:
-        return await asyncio.to_thread(self._swap, *prepared, job)
+        return await in_thread(self._swap, *prepared, job)
 
     def _swap(self, scene: Pixels, actor: Pixels, job: Job) -> FullySwapped:
         request = cast("FullFaceSwapRequest", job.order.request)
@@ -139,35 +159,12 @@ class FullFaceSwapWork:
 
     async def publish(self, job: Job, made: FullySwapped) -> Outcome:
         mask_key, key = await asyncio.gather(
-            _publish(self._assets, job, made.masked.image, suffix="_mask.png"),
-            _publish(self._assets, job, made.swapped.image, suffix=".jpg"),
+            self._publish(job, made.masked.image, suffix="_mask.png"),
+            self._publish(job, made.swapped.image, suffix=".jpg"),
         )
         details = made.masked.found.to_json()
         details |= {"mask_key": mask_key, "warnings": list(made.swapped.warnings)}
         return Outcome(result_key=key, details=details)
-
-
-async def _two_pictures(sources: ImageSources, job: Job, scene_field: str) -> tuple[Pixels, Pixels]:
-    """The still, and the face that comes in."""
-    scene, actor = [
-        await sources.picture(getattr(job.order.request, field), field=field)
-        for field in (scene_field, "target_face_url")
-    ]
-    return scene.pixels, actor.pixels
-
-
-async def _publish(assets: AssetStore, job: Job, pixels: Pixels, *, suffix: str) -> str:
-    key = f"images/face_swap/{dated_name(job)}{suffix}"
-    await publish_picture(
-        assets,
-        job,
-        key,
-        pixels,
-        content_type="image/png" if suffix.endswith(".png") else "image/jpeg",
-        source=SourceType.COMPOSITE_CAPTURE,
-        engine=ENGINE,
-    )
-    return key
 
 
 def _refuse_what_needs_a_provider(request: FaceSwapRequest | FullFaceSwapRequest) -> None:

@@ -2,14 +2,24 @@
 
 import asyncio
 import contextlib
+import json
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 
-from short_drama.domain.errors import Failure, InternalError, JobNotFound, Unavailable
+from short_drama.domain.errors import (
+    EngineFailed,
+    Failure,
+    InternalError,
+    JobNotFound,
+    Throttled,
+    Unavailable,
+)
 from short_drama.domain.task import Task
 from short_drama.web import metrics
 
@@ -18,6 +28,9 @@ POLL_SECONDS = 2.0
 """Between two looks at a service that answers long polls at once."""
 _ANSWER_SECONDS = 10.0
 _READY_SECONDS = 2.0
+_LONGEST_PAUSE = 3600.0
+"""What a service may ask for in Retry-After, in seconds."""
+_RESULT_MEMBERS = ("result_key", "result_url", "result_s3_uri")
 
 
 class JobRefused(Exception):
@@ -37,6 +50,25 @@ class AcceptedJob:
     version: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    retry_after: str | None
+    body: bytes
+
+    def members(self) -> dict[str, Any]:
+        """Of the JSON object. An error page may be anything; all else raises InternalError."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:  # covers bytes that are not UTF-8
+            found = None
+        if isinstance(found, dict):
+            return found
+        if self.status >= 400:
+            return {}
+        raise InternalError("the API service's answer is not a JSON object")
+
+
 class JobClient:
     """Talks to one API service. Use with `async with`.
 
@@ -44,8 +76,14 @@ class JobClient:
     time, and InternalError when its answer makes no sense.
     """
 
-    def __init__(self, base_url: str, *, poll: float = POLL_SECONDS) -> None:
-        self._base_url, self._poll = base_url.rstrip("/"), poll
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        poll: float = POLL_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._base_url, self._poll, self._clock = base_url.rstrip("/"), poll, clock
 
     async def __aenter__(self) -> "JobClient":
         self._session = aiohttp.ClientSession(
@@ -61,16 +99,14 @@ class JobClient:
         """Would the service take work now? Older ones that do not say are taken at their word."""
         timeout = aiohttp.ClientTimeout(total=_READY_SECONDS)
         try:
-            status, _ = await self._call("GET", "/ready", timeout=timeout)
+            answer = await self._call("GET", "/ready", timeout=timeout)
         except Unavailable:
             return False
-        except InternalError:
-            return True
-        return status in (200, 404)
+        return answer.status in (200, 404)
 
     async def submit(self, task: Task) -> AcceptedJob:
         """Start the task's job, or join it. Raises JobRefused."""
-        status, body = await self._call(
+        answer = await self._call(
             "POST",
             task.job_type,
             json=dict(task.request),
@@ -80,8 +116,9 @@ class JobClient:
                 "Task-Created-At": repr(task.created_at),
             },
         )
-        if status >= 400:
-            raise JobRefused(_refusal(status, body))
+        if answer.status >= 400:
+            raise JobRefused(_refusal(answer, now=self._clock()))
+        body = answer.members()
         if not isinstance(body.get("job_id"), str):
             raise InternalError("the API service's answer names no job")
         # A job that runs already has news to tell: it is looked at before it is waited for.
@@ -106,49 +143,73 @@ class JobClient:
     async def cancel(self, job_id: str, attempt: int) -> None:
         """Stop the job, unless a later attempt has joined it. Best effort: a service that is
         gone has stopped the job already."""
-        with contextlib.suppress(Unavailable, InternalError):
+        with contextlib.suppress(Unavailable):
             headers = {"Task-Attempt": str(attempt)}
             await self._call("DELETE", f"/api/v1/jobs/{job_id}", headers=headers)
 
     async def _look(self, job_id: str, version: int | None) -> Mapping[str, Any]:
         params = {} if version is None else {"wait": LONG_POLL_SECONDS, "since": version}
-        status, body = await self._call(
+        answer = await self._call(
             "GET",
             f"/api/v1/jobs/{job_id}",
             params=params,
             timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS + params.get("wait", 0.0)),
         )
-        if status == 404:
+        if answer.status == 404:
             raise JobNotFound(f"the API service does not know job {job_id}")
-        if status >= 400:
-            raise Unavailable(f"the API service answers {status} about job {job_id}")
-        return body
+        if answer.status >= 400:
+            raise Unavailable(f"the API service answers {answer.status} about job {job_id}")
+        return _with_a_result(answer.members())
 
-    async def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+    async def _call(self, method: str, path: str, **options: Any) -> _Answer:
         started, outcome = time.perf_counter(), "error"
         try:
             async with self._session.request(method, self._base_url + path, **options) as answer:
-                body = await answer.json(content_type=None)
+                body = await answer.read()
                 outcome = str(answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise Unavailable(f"the API service does not answer: {reason}") from error
-        except ValueError as error:
-            raise InternalError("the API service's answer is not JSON") from error
         finally:
             seconds = time.perf_counter() - started
             metrics.CALL_SECONDS.labels("api_service", outcome).observe(seconds)
-        if not isinstance(body, dict):
-            raise InternalError("the API service's answer is not a JSON object")
-        return answer.status, body
+        return _Answer(answer.status, answer.headers.get("Retry-After"), body)
 
 
-def _refusal(status: int, body: Mapping[str, Any]) -> Failure:
-    """A problem document as the task's failure."""
+def _with_a_result(view: dict[str, Any]) -> dict[str, Any]:
+    """A job that claims success without a result has failed, whatever it says."""
+    results = [view.get(name) for name in _RESULT_MEMBERS]
+    if view.get("status") != "completed" or any(isinstance(one, str) and one for one in results):
+        return view
+    failure = Failure.of(EngineFailed("the job says it is done but names no result"))
+    return {**view, "status": "failed", "error": failure.to_json()}
+
+
+def _refusal(answer: _Answer, *, now: float) -> Failure:
+    """A problem document, or what the status alone says, as the task's failure."""
+    status, body = answer.status, answer.members()
+    code = "invalid_request" if status < 500 else Unavailable.code
     return Failure(
-        code=str(body.get("code", "invalid_request" if status < 500 else Unavailable.code)),
+        code=str(body.get("code", Throttled.code if status == 429 else code)),
         message=str(body.get("detail", f"the API service answered {status}")),
         retryable=bool(body.get("retryable", status >= 500 or status == 429)),
         field=body.get("field"),
         fix=body.get("fix"),
+        after=pause(answer.retry_after, now=now),
     )
+
+
+def pause(retry_after: str | None, *, now: float) -> float | None:
+    """Seconds to wait, from a Retry-After header (RFC 9110 section 10.2.3): a number of seconds
+    or a date. None when there is none or it makes no sense; at most an hour."""
+    if retry_after is None:
+        return None
+    if (text := retry_after.strip()).isdecimal():
+        return min(float(text), _LONGEST_PAUSE)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # A date without a zone is one "of unknown origin" to the parser; HTTP's are all GMT.
+    left = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
+    return min(max(left, 0.0), _LONGEST_PAUSE)

@@ -1,29 +1,40 @@
 """What every service's application has: problems, documentation, health, metrics, request ids."""
 
+import asyncio
 import itertools
+import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from short_drama.domain.errors import ShortDramaError
+from short_drama.domain.errors import InternalError, ShortDramaError, Unavailable
 from short_drama.web import metrics, problems
+from short_drama.web.head import AnswerHead
+from short_drama.web.hosts import HostGuard, host_names
+
+log = logging.getLogger(__name__)
 
 Report = Callable[[], Awaitable[Mapping[str, Any]]]
 """What /health says beside the status; raises what makes the service not ready."""
 
 
-def create_app(*, service: str, title: str, description: str, report: Report) -> FastAPI:
+def create_app(
+    *, service: str, title: str, description: str, report: Report, hosts: Iterable[str] = ()
+) -> FastAPI:
     """An application with everything but its own routes.
 
-    `/health` says that the process lives and what it is doing; `/ready` asks `report` and is 503
-    when that raises, so a load balancer stops sending.
+    Args:
+        hosts: names it answers to beside loopback addresses and `localhost`: a reverse proxy's.
+
+    Raises InvalidRequest when one of `hosts` is no host name.
     """
     app = FastAPIOffline(
         title=title,
@@ -32,8 +43,18 @@ def create_app(*, service: str, title: str, description: str, report: Report) ->
         redoc_url=None,
         openapi_tags=[{"name": name} for name in ("submit", "tasks", "jobs", "assets", "service")],
     )
+    app.state.stopping = asyncio.Event()  # see waiting.py
     problems.install(app)
-    app.add_middleware(RequestContext, service=service)
+    app.add_middleware(HostGuard, hosts=host_names(hosts))
+    app.add_middleware(AnswerHead)
+    app.add_middleware(RequestContext, service=service)  # the last one added is the outermost
+    _install_service_routes(app, service, report)
+    return app
+
+
+def _install_service_routes(app: FastAPI, service: str, report: Report) -> None:
+    """`/health` says that the process lives and what it is doing; `/ready` asks `report` and is 503
+    when that raises, so a load balancer stops sending."""
 
     @app.get("/health", tags=["service"], summary="Is the process alive, and what is it doing")
     async def health() -> JSONResponse:
@@ -41,7 +62,7 @@ def create_app(*, service: str, title: str, description: str, report: Report) ->
             return JSONResponse({"status": "ready", "service": service, **await report()})
         except ShortDramaError as error:
             body = {"status": "unhealthy", "service": service, "reason": error.detail}
-            return JSONResponse(body)
+            return JSONResponse(body if error.fix is None else {**body, "fix": error.fix})
 
     @app.get("/ready", tags=["service"], summary="Can it take work now")
     async def ready() -> JSONResponse:
@@ -56,11 +77,12 @@ def create_app(*, service: str, title: str, description: str, report: Report) ->
     async def figures() -> Response:
         return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
 
-    return app
-
 
 class RequestContext:
-    """Give each request an id, measure it, and forbid browsers to guess content types."""
+    """Give each request an id, measure it, and forbid browsers to guess content types.
+
+    What nobody foresaw is answered here, so that this answer has its id as well.
+    """
 
     def __init__(self, app: ASGIApp, *, service: str) -> None:
         self._app, self._service = app, service
@@ -71,13 +93,13 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = scope["request_id"] = self._request_id(scope)
-        started, status = time.perf_counter(), 500
+        request_id = self._request_id(scope)
+        started, begun, status = time.perf_counter(), False, 500
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal begun, status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                begun, status = True, message["status"]
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
@@ -87,13 +109,28 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
+        except Exception:
+            log.exception("an unexpected error in request %s", request_id)
+            if begun:  # what was sent cannot be taken back; the server breaks off
+                raise
+            bug = InternalError(f"an unexpected error; tell us the request id {request_id}")
+            answer = problems.problem(bug, instance=scope["path"])
+            await answer(scope, receive, send_with_headers)
+        except asyncio.CancelledError:  # the server stops, and has waited long enough
+            if not begun:
+                stopped = Unavailable("the service is being stopped", fix="Ask again.")
+                answer = problems.problem(stopped, instance=scope["path"])
+                await answer(scope, receive, send_with_headers)
         finally:
-            # The route's template, never the path: a path is unbounded and may hold an id.
-            route = getattr(scope.get("route"), "path", "unmatched")
-            metrics.REQUESTS.labels(self._service, scope["method"], route, status).inc()
-            metrics.REQUEST_SECONDS.labels(self._service, route).observe(
-                time.perf_counter() - started
-            )
+            self._measure(scope, status, time.perf_counter() - started)
+
+    def _measure(self, scope: Scope, status: int, seconds: float) -> None:
+        # The route's template, never the path: a path is unbounded and may hold an id.
+        route = getattr(scope.get("route"), "path", "unmatched")
+        metrics.REQUESTS.labels(self._service, scope["method"], route, status).inc()
+        metrics.REQUEST_SECONDS.labels(self._service, route).observe(seconds)
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:

@@ -3,7 +3,6 @@
 `code`, `retryable`, `field`, `fix` and `errors` are our extension members.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +14,6 @@ from starlette.exceptions import HTTPException
 
 from short_drama.domain import errors as e
 
-log = logging.getLogger(__name__)
-
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[e.ShortDramaError], int] = {
@@ -26,6 +23,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.BodyTooLarge: 413,
     e.RouteNotFound: 404,
     e.MethodNotAllowed: 405,
+    e.HostRefused: 421,
     e.TaskNotFound: 404,
     e.JobNotFound: 404,
     e.AssetNotFound: 404,
@@ -124,7 +122,7 @@ def _shown(value: object) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error the app can meet a problem document, and explain their codes."""
+    """Make every error that is raised on purpose a problem document, and explain the codes."""
     known = {leaf.code: leaf for leaf in e.leaves()}
 
     @app.exception_handler(e.ShortDramaError)
@@ -138,14 +136,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> JSONResponse:
         return problem(_routing_error(request, error), instance=request.url.path)
-
-    @app.exception_handler(Exception)
-    async def bug(request: Request, error: Exception) -> JSONResponse:
-        # Starlette logs the traceback; the client learns only where to point us to.
-        request_id = request.scope.get("request_id", "unknown")
-        log.error("unhandled error", extra={"request_id": request_id})
-        detail = f"an unexpected error; tell us the request id {request_id}"
-        return problem(e.InternalError(detail), instance=request.url.path)
 
     @app.get("/problems/{code}", tags=["service"], summary="What a problem code means")
     async def explain(code: str) -> dict[str, Any]:

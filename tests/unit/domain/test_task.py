@@ -314,10 +314,12 @@ def test_a_dead_letter_past_its_deadline_stays_dead() -> None:
         (claimed(deadline=NOW + 5), NOW + 5),
         (claimed(deadline=NOW + 500), NOW + LEASE),
         # Sent again: looking before the message had its chance would only fill the sweep.
-        (claimed().sending(now=NOW + 270), NOW + 300),
+        (claimed().sending(now=NOW + 300 - OUTBOX_SECONDS), NOW + 300),
         # ... and after that its worker woke up and kept it.
         (
-            claimed().sending(now=NOW + 40).keep("alice", 1, now=NOW + 65, lease=LEASE),
+            claimed()
+            .sending(now=NOW + 70 - OUTBOX_SECONDS)
+            .keep("alice", 1, now=NOW + 65, lease=LEASE),
             NOW + 65 + LEASE,
         ),
         (a_task(outbox_due=NOW, deadline=NOW).cancel(now=NOW), None),

@@ -2,11 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from short_drama.domain.errors import EngineFailed, NoFaceFound, Unavailable
+from short_drama.domain.errors import (
+    EngineFailed,
+    EngineNotReady,
+    IdempotencyKeyReused,
+    NoFaceFound,
+    Unavailable,
+)
 from short_drama.domain.kinds import FaceMaskRequest
 from short_drama.domain.task import Outcome, job_id_for
 from short_drama.jobs import runner as module
@@ -140,6 +146,42 @@ async def test_the_same_key_joins_a_job_that_runs_or_succeeded(
     assert gates.made == 1
 
 
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_key_that_is_used_again_for_something_else_is_refused(
+    ends: bool, gates: Gates
+) -> None:
+    async with JobRunner("test", {"face-mask": gates, "other": gates}, parallel=1) as runner:
+        job = runner.accept(order())
+        if ends:
+            gates.open()
+            await end(runner, job)
+        others = [
+            order(kind="other", attempt=2),
+            replace(order(attempt=2), request=FaceMaskRequest(image_url="asset:other")),
+        ]
+        for other in others:
+            with pytest.raises(IdempotencyKeyReused, match=job.job_id) as refused:
+                runner.accept(other)
+            assert (refused.value.field, job.attempt) == ("Idempotency-Key", 1)
+            assert refused.value.fix
+
+
+async def test_attempt_date_and_spelled_out_defaults_are_no_other_request(
+    runner: JobRunner,
+) -> None:
+    job = runner.accept(order())
+    same = FaceMaskRequest(image_url="asset:k", face_index=0)
+    again = replace(order(attempt=2), request=same, created_at=NOW + 1)
+    assert runner.accept(again) is job
+
+
+async def test_after_a_failure_the_key_may_ask_for_something_else() -> None:
+    async with JobRunner("test", {"face-mask": Failing(EngineFailed("a"))}, parallel=1) as runner:
+        failed = await end(runner, runner.accept(order()))
+        other = replace(order(), request=FaceMaskRequest(image_url="asset:other"))
+        assert runner.accept(other) is not failed
+
+
 async def test_other_keys_are_other_jobs(runner: JobRunner) -> None:
     assert runner.accept(order("a")) is not runner.accept(order("b"))
 
@@ -202,6 +244,18 @@ async def test_no_more_is_prepared_than_the_engine_will_soon_take(
     gates.open(gates.prepare_gate)
     await settle()
     assert [job.status for job in jobs].count("processing") == 3
+
+
+async def test_the_engine_waits_when_results_are_published_more_slowly_than_made(
+    gates: Gates, runner: JobRunner
+) -> None:
+    gates.open(gates.prepare_gate, gates.make_gate)
+    jobs = [runner.accept(order(str(number))) for number in range(12)]
+    await settle()
+    assert (len(gates.inside["publishing"]), gates.made) == (3, 4)
+    gates.open(gates.publish_gate)
+    for job in jobs:
+        assert (await end(runner, job)).status == "completed"
 
 
 async def test_finished_jobs_are_forgotten_oldest_first(
@@ -292,11 +346,10 @@ async def test_a_job_is_cancelled_in_every_stage_and_the_next_one_runs(
     if stage == "publishing":
         gates.make_gate.release()
     await settle()
-    await runner.cancel(job)
+    runner.cancel(job)
     assert (job.status, job.ended) == ("cancelled", True)
     assert job.failure is not None
     assert job.failure.code == "job_cancelled"
-    assert "k" not in [key for keys in gates.inside.values() for key in keys]
     gates.open()
     assert (await end(runner, runner.accept(order("next")))).status == "completed"
     assert job.status == "cancelled"
@@ -304,7 +357,7 @@ async def test_a_job_is_cancelled_in_every_stage_and_the_next_one_runs(
 
 async def test_a_job_is_cancelled_before_it_took_its_first_step(runner: JobRunner) -> None:
     job = runner.accept(order())
-    await runner.cancel(job)
+    runner.cancel(job)
     assert job.status == "cancelled"
     assert runner.accept(order()) is not job
 
@@ -313,9 +366,9 @@ async def test_an_attempt_that_lost_the_job_cannot_cancel_it(runner: JobRunner) 
     job = runner.accept(order(attempt=1))
     assert runner.accept(order(attempt=2)) is job
     await settle()
-    await runner.cancel(job, attempt=1)
+    runner.cancel(job, attempt=1)
     assert job.status == "processing"
-    await runner.cancel(job, attempt=2)
+    runner.cancel(job, attempt=2)
     assert job.status == "cancelled"
 
 
@@ -323,7 +376,7 @@ async def test_cancelling_an_ended_job_changes_nothing(gates: Gates, runner: Job
     gates.open()
     job = await end(runner, runner.accept(order()))
     version = job.version
-    await runner.cancel(job)
+    runner.cancel(job)
     assert (job.status, job.version) == ("completed", version)
 
 
@@ -332,7 +385,7 @@ async def test_after_a_cancel_the_same_key_starts_a_new_run(
 ) -> None:
     job = runner.accept(order())
     await settle()
-    await runner.cancel(job)
+    runner.cancel(job)
     gates.open()
     assert (await end(runner, runner.accept(order()))).status == "completed"
 
@@ -371,6 +424,20 @@ async def test_waiting_ends_at_its_time_and_for_old_versions_and_ended_jobs_at_o
     gates.open()
     await end(runner, job)
     await asyncio.wait_for(runner.wait(job, since=job.version, timeout=5), 2)
+
+
+# --- Readiness ----------------------------------------------------------------------------
+
+
+class Unready(Failing):
+    async def check(self) -> None:
+        raise EngineNotReady("no model", fix="Install it.")
+
+
+async def test_the_runner_is_as_ready_as_its_works_say(gates: Gates) -> None:
+    await JobRunner("test", {"a": gates}, parallel=1).check()
+    with pytest.raises(EngineNotReady, match="no model"):
+        await JobRunner("test", {"a": gates, "b": Unready()}, parallel=1).check()
 
 
 async def test_an_unknown_job_is_none(runner: JobRunner) -> None:

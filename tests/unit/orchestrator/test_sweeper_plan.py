@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from short_drama.domain.errors import EngineFailed, Failure
-from short_drama.domain.task import SKEW_SECONDS, Outcome, Task
+from short_drama.domain.task import OUTBOX_SECONDS, SKEW_SECONDS, Outcome, Task
 from short_drama.orchestrator.sweeper import plan
 from tests.samples import NOW, a_task
 
@@ -36,8 +36,8 @@ def held(**changes: Any) -> Task:
         (held(), LEASE - 0.1, "none"),
         (held(), LEASE + GRACE - 0.1, "none"),
         (held(), LEASE + GRACE, "send"),
-        (held().sending(now=NOW + 370), LEASE + GRACE, "none"),
-        (held().sending(now=NOW + 370), 400, "send"),
+        (held().sending(now=NOW + 400 - OUTBOX_SECONDS), LEASE + GRACE, "none"),
+        (held().sending(now=NOW + 400 - OUTBOX_SECONDS), 400, "send"),
         (held().keep("alice", 1, now=NOW + 50, lease=LEASE), LEASE + GRACE, "none"),
         # The client's deadline goes before everything.
         (a_task(deadline=NOW + 10), 9.9, "none"),

@@ -26,6 +26,10 @@ class Preview:
     def __init__(self, models: Path) -> None:
         self._subjects = SubjectFinder(models)
 
+    def check(self) -> None:
+        """Raises EngineNotReady when the network's file is not installed."""
+        self._subjects.check()
+
     def camera(self, image: Pixels, move: CameraMove) -> Previewed:
         """The still, re-framed as the moved camera would see it; the same size.
 

@@ -67,6 +67,10 @@ class SubjectFinder:
         self._lock = Lock()
         self._net: cv2.dnn.Net | None = None
 
+    def check(self) -> None:
+        """Raises EngineNotReady when the network's file is not installed."""
+        model_path(self._models, MODEL)
+
     def find(self, image: Pixels) -> Matte | None:
         """The people in `image`, refined to its edges; None if there are none to be sure of."""
         coarse = _tidy(self._infer(image))

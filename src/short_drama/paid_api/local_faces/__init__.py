@@ -53,6 +53,11 @@ class LocalFaces:
         self._detector = Detector(models)
         self._landmarks = Landmarks(models)
 
+    def check(self) -> None:
+        """Raises EngineNotReady when a network's file is not installed."""
+        self._detector.check()
+        self._landmarks.check()
+
     def find(self, image: Pixels) -> list[LocalFace]:
         """Every face, from the left, with the ellipse that would mask it."""
         found = self._faces(image, self._detector.find(image))

@@ -52,6 +52,10 @@ class Detector:
         # One network for each input size: OpenCV 4 gives garbage when the size of one changes.
         self._net = lru_cache(maxsize=_NETS)(self._load)
 
+    def check(self) -> None:
+        """Raises EngineNotReady when the network's file is not installed."""
+        model_files.path(self._models, MODEL)
+
     def find(self, image: Pixels, *, canvas: Canvas | None = None) -> list[FaceBox]:
         """Boxes in the image's pixels, clipped to it, in no particular order."""
         height, width = image.shape[:2]

@@ -36,7 +36,7 @@ RIGHT_BROW: Final = [70, 63, 105, 66, 107, 55, 65, 52, 53, 46]
 LEFT_BROW: Final = [300, 293, 334, 296, 336, 285, 295, 282, 283, 276]
 # fmt: on
 CHEEKS: Final = (234, 454)
-FOREHEAD, CHIN, NOSE_TIP = 10, 152, 1
+FOREHEAD, CHIN = 10, 152
 
 _SIDE: Final = 192
 _ROOM: Final = 1.5
@@ -73,6 +73,10 @@ class Landmarks:
         self._models = models
         self._lock = threading.Lock()
         self._net: cv2.dnn.Net | None = None
+
+    def check(self) -> None:
+        """Raises EngineNotReady when the network's file is not installed."""
+        model_files.path(self._models, MODEL)
 
     def fit(self, image: Pixels, box: FaceBox) -> Mesh:
         """The mesh of the face in `box`: a first look, and a second one at the face levelled."""

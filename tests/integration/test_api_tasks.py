@@ -1,0 +1,125 @@
+"""The HTTP contract, from outside: list, cancel and repeat tasks."""
+
+import asyncio
+import uuid
+
+import pytest
+
+from short_drama.sdk.models import (
+    Accepted,
+    TaskView,
+)
+from tests.integration.http_api import Api
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+# --- Lists --------------------------------------------------------------------------------
+
+
+async def labelled(api: Api, count: int) -> tuple[str, list[str]]:
+    """Some ended tasks of one label, newest first."""
+    mark = uuid.uuid4().hex
+    accepted = [await api.submit(labels={"mark": mark}) for _ in range(count)]
+    for one in accepted:
+        await api.ended(one)
+    return mark, [one.task_id for one in reversed(accepted)]
+
+
+async def test_a_list_is_paged_newest_first(api: Api) -> None:
+    mark, expected = await labelled(api, 5)
+    first = await api.tasks(f"label=mark:{mark}&limit=2")
+    assert first.next_cursor
+    await api.submit(labels={"mark": mark})
+    second = await api.tasks(f"label=mark:{mark}&limit=2&cursor={first.next_cursor}")
+    third = await api.tasks(f"label=mark:{mark}&limit=2&cursor={second.next_cursor}")
+    seen = [task.task_id for page in (first, second, third) for task in page.tasks]
+    assert seen == expected
+    assert third.next_cursor is None
+
+
+async def test_a_list_is_narrowed_by_status_kind_and_label(api: Api) -> None:
+    mark = uuid.uuid4().hex
+    await api.ended(await api.submit("camera-angle", labels={"mark": mark}))
+    await api.ended(await api.submit("face-mask", labels={"mark": mark}))
+    await api.ended(
+        await api.submit("qwen-image-edit", prompt="fail x", labels={"mark": mark, "a": "b=c:d"})
+    )
+
+    async def kinds(query: str) -> list[str]:
+        page = await api.tasks(f"label=mark:{mark}&{query}")
+        return [task.kind for task in page.tasks]
+
+    assert await kinds("") == ["qwen-image-edit", "face-mask", "camera-angle"]
+    assert await kinds("status=failed") == ["qwen-image-edit"]
+    assert await kinds("status=completed&kind=face-mask") == ["face-mask"]
+    assert await kinds("status=cancelled") == []
+    page = await api.tasks("label=a%3Db%3Dc%3Ad")
+    assert [task.labels["mark"] for task in page.tasks] == [mark]
+
+
+# --- Cancel -------------------------------------------------------------------------------
+
+
+async def test_a_pending_task_is_cancelled_at_once_and_never_runs(api: Api) -> None:
+    name = await api.busy()
+    mark = uuid.uuid4().hex
+    pending = await api.submit(prompt=f"make {mark}")
+    document, _ = await api.call("POST", pending.urls.cancel, status=200)
+    assert TaskView.model_validate(document).status == "cancelled"
+    api.pace.let_go(name)
+    await api.ended(await api.submit())  # the lane is first in, first out: mark's turn is over
+    assert mark not in api.pace.made
+    assert (await api.task(pending)).status == "cancelled"
+
+
+async def test_a_running_task_is_cancelled_and_its_engine_stopped(api: Api) -> None:
+    accepted, name = await api.hold()
+    await api.call("POST", accepted.urls.cancel, status=200)
+    async with asyncio.timeout(1):
+        await api.pace.stopped[name].wait()
+    task = await api.task(accepted)
+    assert (task.status, task.result_url, task.error) == ("cancelled", None, None)
+
+
+@pytest.mark.parametrize("prompt", ["x", "fail x"])
+async def test_an_ended_task_cannot_be_cancelled(api: Api, prompt: str) -> None:
+    task = await api.ended(await api.submit(prompt=prompt))
+    found = await api.problem("POST", task.urls.cancel, status=409)
+    assert found.code == "task_conflict"
+    assert found.fix
+    assert await api.task(task) == task
+
+
+async def test_a_cancelled_task_cannot_be_cancelled_again(api: Api) -> None:
+    await api.hold()
+    accepted = await api.submit()
+    await api.call("POST", accepted.urls.cancel, status=200)
+    await api.problem("POST", accepted.urls.cancel, status=409)
+
+
+# --- Retry --------------------------------------------------------------------------------
+
+
+async def test_retry_makes_a_new_task_of_the_same_request(api: Api) -> None:
+    task = await api.ended(
+        await api.submit(prompt="fail x", labels={"shot": "7"}, deadline_seconds=600)
+    )
+    assert task.urls.retry is not None
+    document, answer = await api.call("POST", task.urls.retry, status=202)
+    again = Accepted.model_validate(document)
+    assert again.task_id != task.task_id
+    assert answer.headers["Location"] == f"/api/v1/tasks/{again.task_id}"
+    view = await api.ended(again)
+    assert (view.request, view.labels, view.status) == (task.request, {"shot": "7"}, "failed")
+    assert view.deadline is not None
+    assert task.deadline is not None
+    assert view.deadline > task.deadline
+    assert await api.task(task) == task
+
+
+async def test_a_task_that_has_not_ended_cannot_be_retried(api: Api) -> None:
+    accepted, _ = await api.hold()
+    assert accepted.urls.retry is not None
+    found = await api.problem("POST", accepted.urls.retry, status=409)
+    assert found.fix
