@@ -41,8 +41,8 @@ $(EMULATED): requirements/emulators.txt
 demo: setup ## Five tasks of five kinds on real photographs; see demo/contact-sheet.png
 	$(BIN)/short-drama demo --output demo
 
-test: setup emulators check ## Everything: checks, then all tests
-	$(PYTEST)
+test: setup emulators check ## Everything: checks, then all tests, three at a time
+	$(PYTEST) -n 3 --dist loadfile
 
 test-aws: $(INSTALLED) $(EMULATED) ## Only the tests of the AWS backend
 	$(PYTEST) -m aws

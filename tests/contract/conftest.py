@@ -67,7 +67,7 @@ class Embedded:
     root: Path
     database: Database
     wakeups: Wakeups
-    tick = 0.1
+    tick = 0.2
     prompt = 0.4
 
     async def queues(self) -> Queues:
