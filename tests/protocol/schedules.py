@@ -543,6 +543,18 @@ async def an_engine_fails_for_good() -> None:
 
 
 @schedule
+async def a_result_cannot_be_stored() -> None:
+    """Whether or not it was stored in truth, it is made anew and stored under a name of its own."""
+    for trouble in ("before", "after"):
+        async with world(asset_trouble=once("put", trouble)) as w:
+            orchestrator = w.orchestrator()
+            task = await orchestrator.submit()
+            w.adapter(w.service())
+            ended = await w.ended(task.task_id)
+            assert (ended.status, ended.attempt, w.runs(task.task_id)) == (COMPLETED, 2, 2)
+
+
+@schedule
 async def aws_is_away_for_a_minute() -> None:
     """Longer than the lease; the job that runs meanwhile is not run again."""
     async with world(seconds=lambda _: 50.0) as w:

@@ -108,7 +108,6 @@ class PacedWork:
 
     async def publish(self, job: Job, made: bytes) -> Outcome:
         key = f"images/{job.job_id}.png"
-        await asyncio.sleep(self._service.publish_seconds)
         await publish_once(self._service.assets, key, made, content_type="image/png", metadata={})
         return Outcome(result_key=key)
 
@@ -116,14 +115,19 @@ class PacedWork:
 class Service:
     """One machine's API service: the real job runner, which a restart empties."""
 
-    def __init__(self, assets: MemoryAssets, seconds: Callable[[str], float]) -> None:
-        self.assets, self._seconds = assets, seconds
+    def __init__(
+        self,
+        assets: MemoryAssets,
+        seconds: Callable[[str], float],
+        trouble: Callable[[str], Trouble],
+    ) -> None:
+        self.assets: Any = Reached(assets, Lifeline(), trouble, 0.005)
+        self._seconds, self._shown = seconds, assets
         self.runs: list[tuple[str, str]] = []
         """Task and job of every start of the engine."""
         self.made: dict[str, list[bytes]] = {}
         self.failures: dict[str, list[Exception]] = {}
         """What a task's next runs raise."""
-        self.publish_seconds = 0.0
         self.up = True
         self._runner = self._fresh()
 
@@ -168,7 +172,7 @@ class Service:
             await self._runner.wait(job, since=version, timeout=20.0)
         self._require_up()
         self._find(job_id)
-        return job_view(job, self.assets)
+        return job_view(job, self._shown)
 
     async def cancel(self, job_id: str, attempt: int) -> None:
         with contextlib.suppress(Unavailable, JobNotFound):
@@ -232,6 +236,7 @@ class World:
     store_trouble: Callable[[str], Trouble] = lambda _: None
     queue_trouble: Callable[[str], Trouble] = lambda _: None
     service_trouble: Callable[[str], Trouble] = lambda _: None
+    asset_trouble: Callable[[str], Trouble] = lambda _: None
     latency: float = 0.005
     visibility: float = VISIBILITY
     store: MemoryStore = field(init=False)
@@ -251,7 +256,7 @@ class World:
     # --- Processes -------------------------------------------------------------------------
 
     def service(self) -> Service:
-        service = Service(self.assets, self._seconds_of)
+        service = Service(self.assets, self._seconds_of, self._asset_trouble)
         self.services.append(service)
         return service
 
@@ -293,6 +298,9 @@ class World:
 
     def _queue_trouble(self, call: str) -> Trouble:
         return self.queue_trouble(call)
+
+    def _asset_trouble(self, call: str) -> Trouble:
+        return self.asset_trouble(call)
 
     def _service_trouble(self, call: str) -> Trouble:
         return self.service_trouble(call)
