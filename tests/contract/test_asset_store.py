@@ -31,6 +31,12 @@ async def test_content_type_size_and_metadata_are_kept(assets: AssetStore) -> No
     )
 
 
+async def test_metadata_may_be_in_any_script(assets: AssetStore) -> None:
+    facts = {"prompt": "将镜头向左旋转45度\n100 % <b>", "sum": "a+b=%20"}
+    await put(assets, metadata=facts)
+    assert (await assets.head(KEY)).metadata == facts
+
+
 async def test_metadata_may_be_left_out(assets: AssetStore) -> None:
     await put(assets, data=b"")
     info = await assets.head(KEY)

@@ -1,5 +1,6 @@
 """Images that clients put into the bucket themselves, and what becomes of them."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -7,7 +8,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from PIL import Image
 
+from short_drama.sdk.client import AsyncClient
+from short_drama.sdk.errors import ApiError
+from short_drama.sdk.sync import Client
 from short_drama.wiring import Component
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
@@ -122,3 +127,46 @@ async def test_unchecked_bytes_are_not_shown(stack: RunningStack) -> None:
     key = form["image_url"].removeprefix("asset:")
     async with stack.http.get(f"{stack.urls[Component.ORCHESTRATOR]}/assets/{key}") as answer:
         assert answer.status == 404
+
+
+# --- The typed client ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+async def test_the_client_uploads_directly(
+    stack: RunningStack, tmp_path: Path, format_: str
+) -> None:
+    file = tmp_path / "still"
+    Image.effect_noise((64, 48), 60).convert("RGB").save(file, format_)
+    async with AsyncClient(gpu_url=stack.gpu, cpu_url=stack.cpu) as client:
+        image_url = await client.upload_directly(file)
+        accepted = await client.submit("camera-angle", {"image_url": image_url, "zoom": 1})
+        taken = (await client.get(accepted.task_id)).request["image_url"]
+        assert taken == (await client.upload(file)).image_url
+
+
+async def test_the_client_refuses_what_no_form_takes(stack: RunningStack) -> None:
+    async with AsyncClient(gpu_url=stack.gpu, cpu_url=stack.cpu) as client:
+        with pytest.raises(ValueError, match="neither JPEG nor PNG nor WebP"):
+            await client.upload_directly(b"GIF89a")
+        with pytest.raises(ValueError, match="at most 20971520 are taken"):
+            await client.upload_directly(png() + bytes(20 * 2**20))
+
+
+async def test_the_client_says_that_there_is_no_bucket(tmp_path: Path) -> None:
+    async with (
+        running_stack(tmp_path, NOOP) as stack,
+        AsyncClient(gpu_url=stack.gpu, cpu_url=stack.cpu) as client,
+    ):
+        with pytest.raises(ApiError) as refused:
+            await client.upload_directly(png())
+    assert refused.value.code == "request_unsupported"
+
+
+async def test_the_blocking_client_uploads_directly(stack: RunningStack) -> None:
+    def upload() -> str:
+        with Client(gpu_url=stack.gpu, cpu_url=stack.cpu) as client:
+            return client.upload_directly(png())
+
+    status, _ = await submit(stack, await asyncio.to_thread(upload))
+    assert status == 202

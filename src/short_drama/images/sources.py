@@ -64,9 +64,9 @@ class ImageSources:
         return f"asset:{key}"
 
     async def _held_key(self, reference: str, owner: str) -> str:
-        incoming = reference.removeprefix("asset:")
-        if incoming.startswith(incoming_prefix(owner)):
-            return (await self.keep(await self._assets.get(incoming), owner=owner)).key
+        if reference.startswith(f"asset:{incoming_prefix(owner)}"):
+            incoming = await self._assets.get(reference.removeprefix("asset:"))
+            return (await self.keep(incoming, owner=owner)).key
         key = self.key_of(reference)
         if key is None:
             return (await self.keep(await self._fetcher.fetch(reference), owner=owner)).key

@@ -87,6 +87,9 @@ class Client:
     def upload(self, image: Path | bytes) -> AssetView:
         return self._portal.run(self._client.upload(image))
 
+    def upload_directly(self, image: Path | bytes) -> str:
+        return self._portal.run(self._client.upload_directly(image))
+
     def submit(
         self,
         kind: str,

@@ -28,6 +28,9 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
 
 _BYTES_PER_SECOND = 2**20
 """The slowest transfer that is waited for."""
+_PUT_SECONDS = 10.0
+"""Beside its bytes' own time: what a put carries has cost more than a pause, and puts of one key
+may wait for each other (SeaweedFS: a second for each)."""
 _LARGEST = 128 * 2**20
 """What is read into memory at most: 40 megapixels of noise are 120 MB as PNG."""
 _POSSIBLE = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[\w.@+=-]+(/[\w.@+=-]+)*", re.ASCII)
@@ -76,7 +79,7 @@ class S3AssetStore:
                         Metadata={**facts, _WRITE_ID: write_id},
                         IfNoneMatch="*",
                     ),
-                    seconds=_transfer_seconds(len(data)),
+                    seconds=_PUT_SECONDS + len(data) / _BYTES_PER_SECOND,
                     expected=_TAKEN | _RACE,
                 )
             except ClientError as error:
@@ -101,7 +104,8 @@ class S3AssetStore:
                     fix="Use a smaller picture.",
                 )
             try:
-                return await answer("s3", body.read(), seconds=_transfer_seconds(size))
+                in_time = SECONDS + size / _BYTES_PER_SECOND
+                return await answer("s3", body.read(), seconds=in_time)
             except ClientPayloadError:
                 raise Unavailable("AWS s3 broke off in the middle of an asset") from None
 
@@ -156,10 +160,6 @@ class S3AssetStore:
     def _require_possible(self, key: str) -> None:
         if len(key) > _LONGEST or not _POSSIBLE.fullmatch(key):
             raise _not_found(key)
-
-
-def _transfer_seconds(size: int) -> float:
-    return SECONDS + size / _BYTES_PER_SECOND
 
 
 def _cache_control(key: str) -> str:

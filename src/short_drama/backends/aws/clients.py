@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Container
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
@@ -73,7 +73,13 @@ async def open_clients(region: str | None = None) -> AsyncIterator[Clients]:
                     session.create_client("dynamodb", region_name=region, config=_config(read=5))
                 ),
                 await opened.enter_async_context(
-                    session.create_client("s3", region_name=region, config=_config(read=30))
+                    session.create_client(
+                        "s3",
+                        region_name=region,
+                        config=_config(
+                            read=30, signature_version="s3v4", s3={"addressing_style": "virtual"}
+                        ),
+                    )
                 ),
             )
         except NoRegionError:
@@ -82,13 +88,14 @@ async def open_clients(region: str | None = None) -> AsyncIterator[Clients]:
             ) from None
 
 
-def _config(*, read: float) -> AioConfig:
+def _config(*, read: float, **more: Any) -> AioConfig:
     return AioConfig(
         connect_timeout=1,
         read_timeout=read,
         retries={"total_max_attempts": 3, "mode": "standard"},
         max_pool_connections=100,
         tcp_keepalive=True,
+        **more,
     )
 
 

@@ -1,0 +1,150 @@
+"""Which references name bytes we hold, whose they are, and how bytes are taken in."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused
+from short_drama.images.fetch import Fetcher
+from short_drama.images.guard import Guard
+from short_drama.images.sources import ImageSources
+from tests.protocol.memory import MemoryAssets
+from tests.samples import png
+
+CDN = "https://d111111abcdef8.cloudfront.net"
+HELD = "images/face_swap/20260101T000000Z_j1.png"
+MINE = "asset:incoming/ann/5d3c"
+
+
+@pytest.fixture
+def assets() -> MemoryAssets:
+    return MemoryAssets()
+
+
+@pytest.fixture
+def sources(assets: MemoryAssets) -> ImageSources:
+    """Its fetcher is never opened: nothing here may be fetched."""
+    return ImageSources(assets, Fetcher(Guard()), bucket="ours", public_urls=[CDN])
+
+
+async def take_in(sources: ImageSources, reference: str, owner: str = "ann") -> str:
+    return await sources.take_in(reference, owner=owner, field="image_url")
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        f"asset:{HELD}",
+        f"s3://ours/{HELD}",
+        f"{CDN}/{HELD}",
+        f"{CDN}/{HELD}?Expires=1&Signature=x&Key-Pair-Id=y",
+        f"{CDN}/{HELD}#top",
+        f"{CDN}/images/face%5Fswap/20260101T000000Z_j1.png",
+    ],
+)
+async def test_an_asset_of_ours_is_read_from_where_it_is_kept(
+    sources: ImageSources, assets: MemoryAssets, reference: str
+) -> None:
+    await assets.put(HELD, png(), content_type="image/png")
+    assert await take_in(sources, reference) == f"asset:{HELD}"
+    assert (await sources.picture(reference, field="image_url")).width == 64
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["https://elsewhere.net/x.png", f"{CDN}.evil.net/{HELD}", f"http://x@{CDN[8:]}/{HELD}"],
+)
+def test_other_addresses_are_not_ours(sources: ImageSources, reference: str) -> None:
+    assert sources.key_of(reference) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "jobs/j1/checkpoint.json",
+        "incoming/bob/5d3c",
+        "incoming/ann/../bob/5d3c",
+        "incoming/",
+        "incoming/annabel/5d3c",
+        "x/" + HELD,
+        "",
+    ],
+)
+@pytest.mark.parametrize("prefix", ["asset:", "s3://ours/", f"{CDN}/"])
+async def test_what_is_private_is_not_there(
+    sources: ImageSources, assets: MemoryAssets, prefix: str, key: str
+) -> None:
+    for private in ("jobs/j1/checkpoint.json", "incoming/bob/5d3c", "incoming/annabel/5d3c"):
+        await assets.put(private, png(), content_type="image/png")
+    with pytest.raises(AssetNotFound) as refused:
+        await take_in(sources, prefix + key)
+    assert refused.value.field == "image_url"
+
+
+async def test_another_bucket_is_refused(sources: ImageSources) -> None:
+    with pytest.raises(UrlRefused, match="'theirs' is not ours"):
+        await take_in(sources, f"s3://theirs/{HELD}")
+
+
+async def test_an_asset_that_is_no_image_is_refused(
+    sources: ImageSources, assets: MemoryAssets
+) -> None:
+    await assets.put(HELD, b"{}", content_type="application/json")
+    with pytest.raises(ImageRejected, match="application/json"):
+        await take_in(sources, f"asset:{HELD}")
+
+
+# --- What clients put into the bucket themselves --------------------------------------------
+
+
+def photograph() -> bytes:
+    """A JPEG that says where it was taken."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    exif[0x010E] = "at home"
+    out = io.BytesIO()
+    Image.effect_noise((64, 48), 60).convert("RGB").save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+async def test_a_direct_upload_becomes_the_owners_upload_without_a_trace(
+    sources: ImageSources, assets: MemoryAssets
+) -> None:
+    sent = photograph()
+    await assets.put("incoming/ann/5d3c", sent, content_type="image/png")
+    taken = await take_in(sources, MINE)
+    same = await sources.keep(sent, owner="ann")
+    assert taken == f"asset:{same.key}"
+    assert same.key.startswith("uploads/ann/")
+    kept = await assets.get(same.key)
+    assert (await assets.head(same.key)).content_type == "image/jpeg"  # whatever the form said
+    assert b"at home" in sent
+    assert b"at home" not in kept
+    assert not Image.open(io.BytesIO(kept)).getexif()
+
+
+@pytest.mark.parametrize("data", [b"<svg/>", b"", png()[:40], bytes(21 * 2**20)])
+async def test_bad_bytes_are_refused_as_in_every_upload(
+    sources: ImageSources, assets: MemoryAssets, data: bytes
+) -> None:
+    await assets.put("incoming/ann/5d3c", data, content_type="image/png")
+    with pytest.raises(ImageRejected) as refused:
+        await take_in(sources, MINE)
+    assert refused.value.field == "image_url"
+    assert list(assets.assets) == ["incoming/ann/5d3c"]
+
+
+async def test_a_form_that_was_not_used_names_the_field(sources: ImageSources) -> None:
+    with pytest.raises(AssetNotFound) as refused:
+        await take_in(sources, MINE)
+    assert refused.value.field == "image_url"
+    assert refused.value.fix == "Upload it first."
+
+
+async def test_an_engine_never_reads_unchecked_bytes(
+    sources: ImageSources, assets: MemoryAssets
+) -> None:
+    await assets.put("incoming/ann/5d3c", png(), content_type="image/png")
+    with pytest.raises(AssetNotFound):
+        await sources.picture(MINE, field="image_url")
