@@ -126,7 +126,8 @@ class TaskStore(Protocol):
 
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
         """Newest first. `cursor` is an earlier page's `next_cursor`; a malformed one raises
-        InvalidRequest. Tasks created since the first page do not shift the pages."""
+        InvalidRequest. Tasks created since the first page do not shift the pages. A page may be
+        short, even empty, and have a successor: one call looks at only so many records."""
         ...
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:

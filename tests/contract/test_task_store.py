@@ -70,6 +70,13 @@ async def test_a_task_in_any_state_reads_back(store: TaskStore) -> None:
         assert await store.create(named) == await store.get(named.task_id)
 
 
+@pytest.mark.parametrize("number", [0.1, 1e-7, 1e16 + 2, 2.0**60, 1e23, 1e40, 2**63 - 1, -1.5e-9])
+async def test_numbers_read_back_exactly(store: TaskStore, number: float) -> None:
+    created = await store.create(a_task(request={"number": number}))
+    assert created.request == {"number": number}
+    assert await store.get("t1") == created
+
+
 async def test_a_second_task_with_the_same_id_is_refused_and_shown_the_first(
     store: TaskStore,
 ) -> None:
@@ -276,6 +283,22 @@ async def test_every_given_filter_must_match(
 ) -> None:
     await stored(store, *FILTERED)
     assert "".join(await listed(store, **where)) == found
+
+
+@pytest.mark.parametrize("key", ["猫", "status", "a.b", "#x", "$[0]"])
+async def test_a_label_may_have_any_name(store: TaskStore, key: str) -> None:
+    await stored(store, a_task("yes", labels={key: "x"}), a_task("no", labels={"other": "x"}))
+    assert await listed(store, label=(key, "x")) == ["yes"]
+
+
+async def test_a_task_that_changes_meanwhile_is_listed_once_at_most(store: TaskStore) -> None:
+    tasks = await stored(store, *(a_task(str(n), created_at=NOW + n) for n in range(20)))
+    claims = [store.replace(task.claim("alice", now=NOW, lease=60)) for task in tasks]
+    writing = asyncio.gather(*claims)
+    for seen in await asyncio.gather(*(listed(store) for _ in range(8))):
+        assert len(seen) == len(set(seen))
+    await writing
+    assert await listed(store) == [task.task_id for task in tasks][::-1]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])

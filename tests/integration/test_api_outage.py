@@ -29,6 +29,7 @@ async def test_who_waits_is_answered_and_no_error_is_logged(
     async with running_stack(tmp_path, Pace().engines(), drain_seconds=0.1) as stack:
         body = {"image_url": await upload(stack), "prompt": "hold on"}
         monkeypatch.setattr(EmbeddedTaskStore, "wait_for_change", unavailable)
+        monkeypatch.setattr(EmbeddedTaskStore, "outlook", unavailable)
         url, headers = f"{stack.gpu}/api/v1/camera-angle/tasks", {"Prefer": "wait=20"}
         async with stack.http.post(url, json=body, headers=headers) as answer:
             accepted = await answer.json()

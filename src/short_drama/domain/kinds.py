@@ -125,11 +125,11 @@ class FaceMaskRequest(Strict):
 class MaskEllipse(Strict):
     """An ellipse in pixels of the upright image; axes are half lengths, angle in degrees."""
 
-    centre_x: float
-    centre_y: float
-    axis_x: Annotated[float, Field(gt=0)]
-    axis_y: Annotated[float, Field(gt=0)]
-    angle: float = 0.0
+    centre_x: Annotated[float, Field(ge=-1e5, le=1e5)]
+    centre_y: Annotated[float, Field(ge=-1e5, le=1e5)]
+    axis_x: Annotated[float, Field(gt=0, le=1e5)]
+    axis_y: Annotated[float, Field(gt=0, le=1e5)]
+    angle: Annotated[float, Field(ge=-360, le=360)] = 0.0
 
 
 class FaceSwapRequest(Strict):

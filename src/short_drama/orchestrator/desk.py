@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.views import task_view
-from short_drama.ports import AssetStore, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
 
 LOCAL_OWNER = "local"
 """Who owns tasks where nobody signs in."""
@@ -31,6 +32,12 @@ class Desk:
 
     async def view(self, task: Task, base_url: str) -> dict[str, Any]:
         """The task as its client sees it, with its place in the queue while it waits."""
-        pending = task.status is TaskStatus.PENDING
-        outlook = await self.store.outlook(task) if pending else None
+        outlook = await self._outlook(task) if task.status is TaskStatus.PENDING else None
         return task_view(task, self.assets, base_url=base_url, outlook=outlook)
+
+    async def _outlook(self, task: Task) -> Outlook | None:
+        """None when the store does not answer: the record is worth showing without it."""
+        try:
+            return await self.store.outlook(task)
+        except Unavailable:
+            return None

@@ -1,5 +1,6 @@
 """A task as a DynamoDB item, and back."""
 
+from decimal import Context, Decimal
 from typing import Any
 
 import pytest
@@ -7,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.backends.aws.item import IN_STATUS_INDEX, KEPT_SECONDS, to_item, to_task
-from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.errors import EngineFailed, Failure, InvalidRequest
 from short_drama.domain.task import Outcome, Task, TaskStatus
 from tests.samples import NOW, a_task
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
-numbers = st.integers(-(2**53), 2**53) | st.floats(-1e15, 1e15)
-moments = st.floats(0, 4e9)
+sizes = st.floats(1e-130, 1e126, exclude_max=True)
+numbers = st.integers(-(10**38) + 1, 10**38 - 1) | st.just(0.0) | sizes | sizes.map(lambda x: -x)
+moments = st.just(0.0) | st.floats(1e-130, 4e9)
 anything = st.recursive(
     st.none() | st.booleans() | numbers | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -35,16 +37,44 @@ tasks = st.builds(
     lease_owner=st.none() | texts,
     lease_until=st.none() | moments,
     ended_at=st.none() | moments,
-    progress=st.none() | st.floats(0, 1),
+    progress=st.none() | st.floats(1e-130, 1),
     outcome=st.none()
     | st.builds(Outcome, result_key=texts, details=st.dictionaries(texts, anything, max_size=3)),
     failure=st.none() | st.builds(Failure, code=texts, message=texts, after=st.none() | moments),
 )
 
 
+DIGITS = Context(prec=38)
+
+
+def as_stored(attribute: dict[str, Any]) -> dict[str, Any]:
+    """What a server makes of it: the same value, at most 38 digits, written without exponent."""
+    ((kind, value),) = attribute.items()
+    if kind == "N":
+        exact = Decimal(value)
+        assert DIGITS.plus(exact) == exact
+        return {"N": f"{DIGITS.normalize(exact):f}"}
+    if kind == "M":
+        return {"M": {key: as_stored(part) for key, part in value.items()}}
+    return {"L": [as_stored(part) for part in value]} if kind == "L" else attribute
+
+
 @given(tasks)
 def test_a_task_survives_its_item(task: Task) -> None:
-    assert to_task(to_item(task, write_id="w")) == task
+    item = to_item(task, write_id="w")
+    assert to_task(item) == task
+    assert to_task({name: as_stored(attribute) for name, attribute in item.items()}) == task
+
+
+@pytest.mark.parametrize("number", [1e126, -1e300, 10**38, float("inf"), float("nan")])
+def test_a_number_that_does_not_fit_is_refused(number: float) -> None:
+    with pytest.raises(InvalidRequest, match="too large"):
+        to_item(a_task(request={"n": number}), write_id="w")
+
+
+@pytest.mark.parametrize("number", [1e-131, -5e-324, -0.0])
+def test_a_number_too_small_to_tell_from_zero_is_zero(number: float) -> None:
+    assert to_task(to_item(a_task(request={"n": number}), write_id="w")).request == {"n": 0}
 
 
 def held(**changes: Any) -> Task:
@@ -61,8 +91,8 @@ def test_operators_read_the_documented_attributes() -> None:
         "job_type": {"S": "/api/v1/camera-angle/jobs"},
         "api_job_id": {"S": "j1"},
     }
-    assert item["created_at"] == {"N": repr(done.created_at)}
-    assert item["updated_at"] == {"N": repr(NOW + 5)}
+    assert item["created_at"] == {"N": "1000000"}
+    assert item["updated_at"] == {"N": "1000005"}
     assert item["result_url"] == {"S": "https://cdn/images/x.png"}
     failed = held().fail("alice", 1, Failure.of(EngineFailed("out of memory")), now=NOW)
     assert to_item(failed, write_id="w")["error_message"] == {"S": "out of memory"}

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.task import Task
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
@@ -14,14 +15,20 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
 Item = dict[str, Any]
 
 KEPT_SECONDS = 90 * 24 * 60 * 60.0
-"""How long an ended task's record is kept."""
+"""How long an ended task's record is kept. DynamoDB may take two days more to delete it; until then
+it is shown as it is, for it is still true."""
 STATUS_INDEX, DUE_INDEX = "status-created_at-index", "lane-due_at-index"
 IN_STATUS_INDEX = ("owner", "kind", "lane", "labels")
 """Set once and never changed, so that only a change of the status writes the index."""
+_WHOLE, _LARGEST, _SMALLEST = 10**38, 1e126, 1e-130
+"""What a number may be: 38 digits, in this range (DynamoDB developer guide, data types)."""
 
 
 def to_item(task: Task, *, write_id: str) -> Item:
-    """The item of a task's next version. `write_id` tells whose write it was."""
+    """The item of a task's next version. `write_id` tells whose write it was.
+
+    Raises InvalidRequest for a number that is too large for DynamoDB.
+    """
     view: dict[str, Any] = {
         **task.to_json(),
         "lane": task.lane.value,
@@ -51,7 +58,7 @@ def _attribute(value: object) -> AttributeValueTypeDef:
         case bool():
             return {"BOOL": value}
         case int() | float():
-            return {"N": repr(value)}
+            return {"N": _digits(value)}
         case str():
             return {"S": str(value)}
         case Mapping():
@@ -75,8 +82,26 @@ def _value(attribute: Mapping[str, Any]) -> Any:
     return value
 
 
+def _digits(value: float) -> str:
+    """Exactly this number; 0 for one that is nearer to it than DynamoDB can tell.
+
+    Servers write 1e+20 as 100000000000000000000: what is whole is read back as an int, so it is
+    written digit by digit, because a float's shortest form is not its exact value.
+    """
+    if abs(value) < _SMALLEST:
+        return "0"
+    if abs(value) < _WHOLE:
+        return str(int(value)) if value == int(value) else repr(value)
+    if isinstance(value, float) and abs(value) < _LARGEST:
+        return repr(value)
+    raise InvalidRequest(
+        f"{value!r:.50} is too large to be stored", fix="Send numbers below 1e126 in size."
+    )
+
+
 def _number(text: str) -> int | float:
     try:
-        return int(text)
+        whole = int(text)
     except ValueError:
         return float(text)
+    return whole if abs(whole) < _WHOLE else float(text)

@@ -52,10 +52,13 @@ _SHAPE: dict[str, Any] = {
 }
 _UNKNOWN = frozenset({"UnknownOperationException", "UnknownOperation"})
 """What servers say that lack an operation DynamoDB has."""
+_TOO_EARLY = frozenset({"ContinuousBackupsUnavailableException"})
+_TRIES, _PAUSE_SECONDS = 20, 1.0
+"""A table that has just become active may not be ready for backups yet."""
 
 
 async def create_table(dynamodb: DynamoDBClient, table: str) -> bool:
-    """Whether there was no such table. Raises Unavailable."""
+    """Whether there was no such table; either way it can be used now. Raises Unavailable."""
     try:
         await answer(
             "dynamodb",
@@ -63,10 +66,13 @@ async def create_table(dynamodb: DynamoDBClient, table: str) -> bool:
             seconds=_SECONDS,
             expected={"ResourceInUseException"},
         )
-    except ClientError:
+    except ClientError:  # there is one, or somebody else is about to make it
+        await _until_active(dynamodb, table)
+        await _warn_if_kept_forever(dynamodb, table)
         return False
     await _until_active(dynamodb, table)
     await _expire_records(dynamodb, table)
+    await _keep_backups(dynamodb, table)
     return True
 
 
@@ -77,7 +83,7 @@ async def _until_active(dynamodb: DynamoDBClient, table: str) -> None:
                 TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
             )
     except (WaiterError, TimeoutError) as error:
-        raise Unavailable(f"table {table} was created but does not become active") from error
+        raise Unavailable(f"table {table} does not become active") from error
 
 
 async def _expire_records(dynamodb: DynamoDBClient, table: str) -> None:
@@ -93,3 +99,41 @@ async def _expire_records(dynamodb: DynamoDBClient, table: str) -> None:
         )
     except ClientError:
         log.warning("this server does not expire records")
+
+
+async def _warn_if_kept_forever(dynamodb: DynamoDBClient, table: str) -> None:
+    """Somebody may have wanted it so, hence no more than a warning."""
+    try:
+        found = await answer(
+            "dynamodb",
+            dynamodb.describe_time_to_live(TableName=table),
+            seconds=_SECONDS,
+            expected=_UNKNOWN,
+        )
+    except ClientError:  # as said when it was created
+        return
+    if found["TimeToLiveDescription"]["TimeToLiveStatus"] in ("DISABLED", "DISABLING"):
+        log.warning("table %s keeps ended tasks forever: its time to live is off", table)
+
+
+async def _keep_backups(dynamodb: DynamoDBClient, table: str) -> None:
+    """Point-in-time recovery: the table as it was at any second of the last 35 days."""
+    for _ in range(_TRIES):
+        try:
+            await answer(
+                "dynamodb",
+                dynamodb.update_continuous_backups(
+                    TableName=table,
+                    PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+                ),
+                seconds=_SECONDS,
+                expected=_UNKNOWN | _TOO_EARLY,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _UNKNOWN:
+                log.warning("this server does not keep backups")
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
+        else:
+            return
+    raise Unavailable(f"table {table} was created, but cannot be backed up yet")

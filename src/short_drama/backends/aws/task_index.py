@@ -1,0 +1,173 @@
+"""The two indexes of the task table: which tasks a list, a sweeper or a client's place concerns.
+
+Indexes follow the table a moment later, and a task whose status changes may meanwhile stand in
+two places of one or in none: what they say is a hint. Every look is bounded.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from short_drama.backends.aws.clients import answer
+from short_drama.backends.aws.item import DUE_INDEX, STATUS_INDEX, Item
+from short_drama.domain.kinds import Lane
+from short_drama.domain.task import TaskStatus
+from short_drama.ports import TaskFilter
+
+if TYPE_CHECKING:  # stubs, not installed where the product runs
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+_PAGE = 200
+_PAGES = 25
+"""Index items evaluated in one query, and queries in one look."""
+
+_NAMES = {"#status": "status"}
+"""A word that DynamoDB's expressions reserve."""
+_AFTER_EVERY_ID = chr(0x10FFFF)
+
+Position = tuple[float, str]
+"""Creation time and id: the order of lists."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """What was found of one status; beyond `end`, where there is one, nobody has looked."""
+
+    found: list[Position] = field(default_factory=list)
+    end: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """When the pending tasks of a lane were created, earliest first; not `whole` when there are
+    more than one look takes in."""
+
+    times: Sequence[float]
+    whole: bool
+
+    def knows(self, created_at: float) -> bool:
+        return not self.whole or (bool(self.times) and created_at <= self.times[-1])
+
+    def position(self, created_at: float) -> int:
+        """1 is next."""
+        return bisect_left(self.times, created_at) + 1
+
+
+class TaskIndex:
+    """Every method raises Unavailable."""
+
+    def __init__(self, dynamodb: DynamoDBClient, *, table: str) -> None:
+        self._dynamodb, self._table = dynamodb, table
+
+    async def newest(
+        self, status: TaskStatus, where: TaskFilter, before: Position | None, limit: int
+    ) -> Stream:
+        """More than `limit` positions of one status, newest first, if there are so many."""
+        values: Item = {":status": {"S": status.value}}
+        condition = "#status = :status"
+        if before is not None:
+            condition += " AND created_at <= :before"
+            values[":before"] = {"N": repr(before[0])}
+        filters, names, wanted = _conditions(where)
+        stream, moment = Stream(), 0.0
+        async for items, start in self._pages(
+            STATUS_INDEX, condition, values | wanted, filters=filters, names=names, newest=True
+        ):
+            places = (_position(item) for item in items)
+            stream.found += [place for place in places if before is None or place < before]
+            stream.found.sort(reverse=True)
+            if start is None:
+                return stream
+            moment = float(start["created_at"]["N"])
+            # All of the same moment must have been seen: the index does not order those.
+            if len(stream.found) > limit and stream.found[limit][0] > moment:
+                return stream
+        stream.end = (moment, _AFTER_EVERY_ID)
+        return stream
+
+    async def due(self, lane: Lane, now: float, *, limit: int) -> Sequence[str]:
+        """Ids of tasks, most overdue first."""
+        values = {":lane": {"S": lane.value}, ":now": {"N": repr(now)}}
+        ids: list[str] = []
+        async for items, _ in self._pages(DUE_INDEX, "lane = :lane AND due_at <= :now", values):
+            ids += [item["task_id"]["S"] for item in items]
+            if len(ids) >= limit:
+                break
+        return ids[:limit]
+
+    async def line(self, lane: Lane) -> Line:
+        times: list[float] = []
+        whole = False
+        async for items, start in self._pending(lane):
+            times += [_position(item)[0] for item in items]
+            whole = start is None
+        return Line(times, whole)
+
+    async def oldest_pending(self, lane: Lane) -> float | None:
+        async for items, _ in self._pending(lane):
+            if items:
+                return _position(items[0])[0]
+        return None
+
+    def _pending(self, lane: Lane) -> AsyncIterator[tuple[Sequence[Item], Item | None]]:
+        values = {":status": {"S": TaskStatus.PENDING.value}, ":lane": {"S": lane.value}}
+        return self._pages(STATUS_INDEX, "#status = :status", values, filters=["lane = :lane"])
+
+    async def _pages(
+        self,
+        index: str,
+        condition: str,
+        values: Item,
+        *,
+        filters: Sequence[str] = (),
+        names: Mapping[str, str] | None = None,
+        newest: bool = False,
+    ) -> AsyncIterator[tuple[Sequence[Item], Item | None]]:
+        """Items of an index, and the key after which the next page starts. At most _PAGES."""
+        start: Item | None = None
+        used = {name: real for name, real in _NAMES.items() if name in condition}
+        for _ in range(_PAGES):
+            query: dict[str, Any] = {
+                "TableName": self._table,
+                "IndexName": index,
+                "KeyConditionExpression": condition,
+                "ExpressionAttributeValues": values,
+                "ScanIndexForward": not newest,
+                "Limit": _PAGE,
+            }
+            if used or names:
+                query["ExpressionAttributeNames"] = used | dict(names or {})
+            if filters:
+                query["FilterExpression"] = " AND ".join(filters)
+            if start is not None:
+                query["ExclusiveStartKey"] = start
+            page = await answer("dynamodb", self._dynamodb.query(**query))
+            start = page.get("LastEvaluatedKey")
+            yield page["Items"], start
+            if start is None:
+                return
+
+
+def _position(item: Item) -> Position:
+    return float(item["created_at"]["N"]), item["task_id"]["S"]
+
+
+def _conditions(where: TaskFilter) -> tuple[list[str], dict[str, str], Item]:
+    """Filter expressions over what the index carries, with their names and values."""
+    filters: list[str] = []
+    names: dict[str, str] = {}
+    values: Item = {}
+    for attribute in ("owner", "lane", "kind"):
+        if (wanted := getattr(where, attribute)) is not None:
+            filters.append(f"#{attribute} = :{attribute}")
+            names[f"#{attribute}"] = attribute
+            values[f":{attribute}"] = {"S": str(wanted)}
+    if where.label is not None:
+        key, value = where.label
+        filters.append("#labels.#label = :label")
+        names |= {"#labels": "labels", "#label": key}
+        values[":label"] = {"S": value}
+    return filters, names, values
