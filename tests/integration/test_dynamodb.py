@@ -57,6 +57,8 @@ async def faulty(
     address = urlsplit(aws.environment()["AWS_ENDPOINT_URL_DYNAMODB"])
     assert address.hostname is not None
     assert address.port is not None
+    at_once = "botocore.retries.standard.ExponentialBackoff.delay_amount"
+    monkeypatch.setattr(at_once, lambda *_: 0.01)
     async with FaultProxy(address.hostname, address.port) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
         async with open_clients() as opened:
@@ -243,10 +245,15 @@ async def test_of_many_writes_over_one_version_exactly_one_wins(store: DynamoTas
 
 
 async def _lose_first_reply(proxy: FaultProxy) -> None:
-    """The request arrives, its answer does not; botocore then repeats the request."""
+    """The request arrives, its answer does not; botocore then repeats the request, on a second
+    connection."""
     proxy.fault = DropReplies()
-    await asyncio.sleep(0.15)
-    proxy.fault = None
+    async with asyncio.timeout(10):
+        while True:
+            if proxy.accepted == 2:
+                proxy.fault = None
+                return
+            await asyncio.sleep(0.001)
 
 
 async def test_a_create_whose_answer_was_lost_is_not_a_task_that_exists(
