@@ -1,14 +1,12 @@
-"""From settings to objects: the only module that names a backend or an engine."""
+"""From settings to objects: the only package that names a backend or an engine."""
 
 import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -18,19 +16,29 @@ from short_drama.domain.kinds import Lane
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
 from short_drama.images.sources import ImageSources
-from short_drama.jobs.runner import JobRunner, Work
 from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
-from short_drama.orchestrator.dead_letters import Line
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.sweeper import Sweeper
 from short_drama.paid_api import api_service
-from short_drama.ports import AssetStore, TaskQueue, TaskStore
 from short_drama.settings import Settings
 from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
+from short_drama.wiring.backend import Backend, open_backend, provision
+from short_drama.wiring.engines import Engines, open_runner, open_workflows
+
+__all__ = [
+    "Backend",
+    "Component",
+    "Engines",
+    "Stack",
+    "open_backend",
+    "open_stack",
+    "open_workflows",
+    "provision",
+]
 
 
 class Component(StrEnum):
@@ -48,26 +56,6 @@ class Component(StrEnum):
         return self not in (Component.GPU_ADAPTER, Component.CPU_ADAPTER)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
-    """The three ports, opened."""
-
-    store: TaskStore
-    queues: Mapping[Lane, TaskQueue]
-    dead_letters: Mapping[Lane, TaskQueue]
-    assets: AssetStore
-    secret: bytes | None
-    """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
-    take_over: Callable[[], Awaitable[int]]
-    """Take back what workers that are known to be gone still hold; how many tasks."""
-
-    def lines(self) -> dict[Lane, Line]:
-        return {
-            lane: Line(queue=self.queues[lane], dead_letters=self.dead_letters[lane])
-            for lane in Lane
-        }
-
-
 @dataclass(slots=True, kw_only=True)
 class Stack:
     """The components asked for, ready to be run."""
@@ -76,113 +64,6 @@ class Stack:
     apps: dict[Component, FastAPI] = field(default_factory=dict)
     consumers: list[Consumer] = field(default_factory=list)
     sweepers: list[Sweeper] = field(default_factory=list)
-
-
-Engines = Callable[[Settings, ImageSources, AssetStore], Mapping[str, Work[Any, Any]]]
-"""How the kinds of one lane are done."""
-
-
-def local_preview(
-    settings: Settings, sources: ImageSources, assets: AssetStore
-) -> Mapping[str, Work[Any, Any]]:
-    from short_drama.comfyui_api.local_work import preview_works
-
-    return preview_works(settings.models_dir, sources, assets)
-
-
-def local_faces(
-    settings: Settings, sources: ImageSources, assets: AssetStore
-) -> Mapping[str, Work[Any, Any]]:
-    from short_drama.paid_api.local_work import face_works
-
-    return face_works(settings.models_dir, sources, assets)
-
-
-def open_backend(
-    settings: Settings, *, assets_url: str
-) -> contextlib.AbstractAsyncContextManager[Backend]:
-    """The backend the settings name. `assets_url`: where clients read assets.
-
-    Raises Unavailable when the data directory cannot be used, InvalidRequest when a setting is
-    missing.
-    """
-    if settings.backend == "aws":
-        return _open_aws(settings, assets_url)
-    return _open_embedded(settings, assets_url)
-
-
-@contextlib.asynccontextmanager
-async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
-    from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
-    from short_drama.backends.embedded.database import Database
-    from short_drama.backends.embedded.recovery import take_over
-    from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
-    from short_drama.backends.embedded.task_store import EmbeddedTaskStore
-    from short_drama.backends.embedded.wakeups import Wakeups
-
-    root = settings.data_dir
-    async with Database(root / "tasks.db") as database, Wakeups(root) as wakeups:
-        store = EmbeddedTaskStore(database, wakeups)
-        queues = {
-            lane: EmbeddedTaskQueue(
-                database, wakeups, lane.queue, dead_letter=lane.dead_letter_queue
-            )
-            for lane in Lane
-        }
-        yield Backend(
-            store=store,
-            queues=queues,
-            dead_letters={
-                lane: EmbeddedTaskQueue(database, wakeups, lane.dead_letter_queue) for lane in Lane
-            },
-            assets=EmbeddedAssetStore(root / "assets", public_url=assets_url),
-            secret=_secret(root / "secret"),
-            take_over=lambda: take_over(database, store),
-        )
-
-
-@contextlib.asynccontextmanager
-async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
-    from short_drama.backends.aws.asset_store import S3AssetStore
-    from short_drama.backends.aws.clients import open_clients
-    from short_drama.backends.aws.task_queue import SqsTaskQueue
-    from short_drama.backends.aws.task_store import DynamoTaskStore
-
-    async def nothing_to_take_over() -> int:
-        return 0  # other machines may hold what this one does not know of
-
-    prefix, secret = settings.name_prefix, settings.secret
-    async with open_clients(settings.aws_region) as clients:
-        yield Backend(
-            store=DynamoTaskStore(clients.dynamodb, table=prefix + settings.table),
-            queues={lane: SqsTaskQueue(clients.sqs, prefix + lane.queue) for lane in Lane},
-            dead_letters={
-                lane: SqsTaskQueue(clients.sqs, prefix + lane.dead_letter_queue) for lane in Lane
-            },
-            assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
-            secret=None if secret is None else secret.get_secret_value().encode(),
-            take_over=nothing_to_take_over,
-        )
-
-
-async def provision(settings: Settings) -> Sequence[str]:
-    """Create what the AWS backend needs and does not have; nothing that exists is changed.
-
-    Returns the names of what was created. Raises Unavailable.
-    """
-    from short_drama.backends.aws.bucket import create_bucket
-    from short_drama.backends.aws.clients import open_clients
-    from short_drama.backends.aws.queue_resources import create_queues
-    from short_drama.backends.aws.table import create_table
-
-    prefix = settings.name_prefix
-    async with open_clients(settings.aws_region) as clients:
-        created = list(await create_queues(clients.sqs, prefix=prefix))
-        if await create_table(clients.dynamodb, prefix + settings.table):
-            created.append(prefix + settings.table)
-        if await create_bucket(clients.s3, settings.bucket):
-            created.append(settings.bucket)
-    return created
 
 
 @contextlib.asynccontextmanager
@@ -198,6 +79,7 @@ async def open_stack(
         components: each with the address it is served at; "" for those without one.
         engines: how each lane's kinds are done, if not as the settings say.
     """
+    open_workflows(settings)
     addresses = _addresses(settings, components)
     assets_url = (
         settings.assets_url or _cdn(settings) or f"{addresses[Component.ORCHESTRATOR]}/assets"
@@ -213,9 +95,8 @@ async def open_stack(
         _add_orchestrators(stack, settings, sources, components)
         for lane, parts in _LANES.items():
             if parts.service in components:
-                works = (engines or _LOCAL_ENGINES)[lane](settings, sources, backend.assets)
                 runner = await opened.enter_async_context(
-                    JobRunner(parts.service, works, parallel=settings.parallel(lane))
+                    open_runner(lane, settings, sources, backend.assets, engines)
                 )
                 stack.apps[parts.service] = parts.create_service(
                     runner, backend.assets, hosts=settings.public_hosts
@@ -251,7 +132,6 @@ _LANES = {
         api_service.create_app,
     ),
 }
-_LOCAL_ENGINES: Mapping[Lane, Engines] = {Lane.GPU: local_preview, Lane.CPU: local_faces}
 
 
 def _cdn(settings: Settings) -> str | None:
@@ -319,7 +199,7 @@ def _add_orchestrators(
 
 def _consumer(lane: Lane, settings: Settings, backend: Backend, jobs: JobClient) -> Consumer:
     limits = Limits(
-        deliveries=settings.parallel(lane) + 1,
+        deliveries=settings.deliveries(lane),
         wait=settings.poll,
         drain=settings.drain_seconds,
         times=LeaseTimes(
@@ -330,16 +210,3 @@ def _consumer(lane: Lane, settings: Settings, backend: Backend, jobs: JobClient)
     )
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     return Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
-
-
-def _secret(path: Path) -> bytes:
-    """The data directory's secret, made by whichever process is first."""
-    with contextlib.suppress(FileExistsError):
-        temporary = path.with_name(f".secret-{secrets.token_hex(8)}")
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(secrets.token_bytes(32))
-        try:
-            os.link(temporary, path)
-        finally:
-            temporary.unlink()
-    return path.read_bytes()

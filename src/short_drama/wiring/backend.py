@@ -1,0 +1,133 @@
+"""The backend that the settings name: its three ports, opened."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from short_drama.domain.kinds import Lane
+from short_drama.orchestrator.dead_letters import Line
+from short_drama.ports import AssetStore, TaskQueue, TaskStore
+from short_drama.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """The three ports, opened."""
+
+    store: TaskStore
+    queues: Mapping[Lane, TaskQueue]
+    dead_letters: Mapping[Lane, TaskQueue]
+    assets: AssetStore
+    secret: bytes | None
+    """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
+    take_over: Callable[[], Awaitable[int]]
+    """Take back what workers that are known to be gone still hold; how many tasks."""
+
+    def lines(self) -> dict[Lane, Line]:
+        return {
+            lane: Line(queue=self.queues[lane], dead_letters=self.dead_letters[lane])
+            for lane in Lane
+        }
+
+
+def open_backend(
+    settings: Settings, *, assets_url: str
+) -> contextlib.AbstractAsyncContextManager[Backend]:
+    """The backend the settings name. `assets_url`: where clients read assets.
+
+    Raises Unavailable when the data directory cannot be used, InvalidRequest when a setting is
+    missing.
+    """
+    if settings.backend == "aws":
+        return _open_aws(settings, assets_url)
+    return _open_embedded(settings, assets_url)
+
+
+@contextlib.asynccontextmanager
+async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
+    from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
+    from short_drama.backends.embedded.database import Database
+    from short_drama.backends.embedded.recovery import take_over
+    from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
+    from short_drama.backends.embedded.task_store import EmbeddedTaskStore
+    from short_drama.backends.embedded.wakeups import Wakeups
+
+    root = settings.data_dir
+    async with Database(root / "tasks.db") as database, Wakeups(root) as wakeups:
+        store = EmbeddedTaskStore(database, wakeups)
+        queues = {
+            lane: EmbeddedTaskQueue(
+                database, wakeups, lane.queue, dead_letter=lane.dead_letter_queue
+            )
+            for lane in Lane
+        }
+        yield Backend(
+            store=store,
+            queues=queues,
+            dead_letters={
+                lane: EmbeddedTaskQueue(database, wakeups, lane.dead_letter_queue) for lane in Lane
+            },
+            assets=EmbeddedAssetStore(root / "assets", public_url=assets_url),
+            secret=_secret(root / "secret"),
+            take_over=lambda: take_over(database, store),
+        )
+
+
+@contextlib.asynccontextmanager
+async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
+    from short_drama.backends.aws.asset_store import S3AssetStore
+    from short_drama.backends.aws.clients import open_clients
+    from short_drama.backends.aws.task_queue import SqsTaskQueue
+    from short_drama.backends.aws.task_store import DynamoTaskStore
+
+    async def nothing_to_take_over() -> int:
+        return 0  # other machines may hold what this one does not know of
+
+    prefix, secret = settings.name_prefix, settings.secret
+    async with open_clients(settings.aws_region) as clients:
+        yield Backend(
+            store=DynamoTaskStore(clients.dynamodb, table=prefix + settings.table),
+            queues={lane: SqsTaskQueue(clients.sqs, prefix + lane.queue) for lane in Lane},
+            dead_letters={
+                lane: SqsTaskQueue(clients.sqs, prefix + lane.dead_letter_queue) for lane in Lane
+            },
+            assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
+            secret=None if secret is None else secret.get_secret_value().encode(),
+            take_over=nothing_to_take_over,
+        )
+
+
+async def provision(settings: Settings) -> Sequence[str]:
+    """Create what the AWS backend needs and does not have; nothing that exists is changed.
+
+    Returns the names of what was created. Raises Unavailable.
+    """
+    from short_drama.backends.aws.bucket import create_bucket
+    from short_drama.backends.aws.clients import open_clients
+    from short_drama.backends.aws.queue_resources import create_queues
+    from short_drama.backends.aws.table import create_table
+
+    prefix = settings.name_prefix
+    async with open_clients(settings.aws_region) as clients:
+        created = list(await create_queues(clients.sqs, prefix=prefix))
+        if await create_table(clients.dynamodb, prefix + settings.table):
+            created.append(prefix + settings.table)
+        if await create_bucket(clients.s3, settings.bucket):
+            created.append(settings.bucket)
+    return created
+
+
+def _secret(path: Path) -> bytes:
+    """The data directory's secret, made by whichever process is first."""
+    with contextlib.suppress(FileExistsError):
+        temporary = path.with_name(f".secret-{secrets.token_hex(8)}")
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(secrets.token_bytes(32))
+        try:
+            os.link(temporary, path)
+        finally:
+            temporary.unlink()
+    return path.read_bytes()
