@@ -5,6 +5,7 @@ A variable with our prefix that no setting reads is a typo, and refused at start
 
 import ipaddress
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -61,6 +62,30 @@ class Settings(BaseSettings):
     """Where clients read assets; default: CloudFront, if there is one, else the GPU
     orchestrator's /assets."""
 
+    comfyui_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$")] | None = Field(
+        default_factory=lambda: os.environ.get("COMFYUI_URL")
+    )
+    """The ComfyUI that does the GPU kinds, for instance http://127.0.0.1:8188; without one they are
+    done by the local preview. COMFYUI_URL is read as well."""
+    comfyui_models: Annotated[dict[str, str], NoDecode] = {}
+    """Model files that replace a workflow's own, as role=file, comma separated."""
+    comfyui_warm_up: bool = True
+    """Whether each workflow runs once, with one step, before the service is ready."""
+    comfyui_stuck_seconds: PositiveFloat = 300.0
+    """Without any progress while it has work, after which ComfyUI counts as stuck."""
+    comfyui_restart_command: str | None = None
+    """Restarts ComfyUI when it is stuck or makes only black pictures; run without a shell."""
+    comfyui_swap_wait_seconds: PositiveFloat = 120.0
+    """The longest a job is passed over by others whose models are already loaded."""
+    comfyui_previews: bool = False
+    """Whether unfinished pictures are shown; ComfyUI must run with --preview-method, which has
+    been seen to crash it."""
+    comfyui_folder: Path | None = None
+    """ComfyUI's base folder, when it is on this machine: results that were published are deleted
+    there after an hour. Nothing else ever deletes them."""
+    workflows_dir: Path | None = None
+    """More workflows: each NAME-api.json with its NAME.toml becomes a kind of task."""
+
     bucket: str = "short-drama-assets"
     """The one bucket that s3:// references may name; on AWS, where assets are kept."""
     table: str = "task_store"
@@ -92,6 +117,9 @@ class Settings(BaseSettings):
     gpu_parallel: PositiveInt = 1
     """Jobs in the GPU engine at a time; the adapter holds one message more, so that the next job
     is prepared meanwhile."""
+    gpu_lookahead: PositiveInt | None = None
+    """Messages the GPU adapter holds at a time, among which the service chooses the order; default:
+    8 with ComfyUI, else one more than gpu_parallel. Less where many machines share a queue."""
     cpu_parallel: PositiveInt = 2
 
     @field_validator("host")
@@ -121,6 +149,23 @@ class Settings(BaseSettings):
             return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part)
         return value
 
+    @field_validator("comfyui_restart_command")
+    @classmethod
+    def _command(cls, command: str | None) -> str | None:
+        if command is not None and not shlex.split(command):  # raises ValueError for open quotes
+            raise ValueError("give a command")
+        return command
+
+    @field_validator("comfyui_models", mode="before")
+    @classmethod
+    def _roles(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if not all(role.strip() and file.strip() for role, _, file in pairs):
+            raise ValueError("give role=file, comma separated")
+        return {role.strip(): file.strip() for role, _, file in pairs}
+
     @property
     def models_dir(self) -> Path:
         return self.cache_dir / "models"
@@ -131,6 +176,13 @@ class Settings(BaseSettings):
 
     def parallel(self, lane: Lane) -> int:
         return self.gpu_parallel if lane is Lane.GPU else self.cpu_parallel
+
+    def deliveries(self, lane: Lane) -> int:
+        """Messages that the lane's adapter holds at a time."""
+        if lane is Lane.GPU and self.gpu_lookahead is not None:
+            return self.gpu_lookahead
+        with_comfyui = lane is Lane.GPU and self.comfyui_url is not None
+        return 8 if with_comfyui else self.parallel(lane) + 1
 
     def visibility(self, lane: Lane) -> float:
         return self.visibility_seconds or lane.visibility_seconds

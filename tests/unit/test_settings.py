@@ -34,6 +34,21 @@ READ: dict[str, tuple[str, Any]] = {
     "comfyui_api_url": ("http://gpu:8000", "http://gpu:8000"),
     "paid_api_url": ("http://cpu:8000", "http://cpu:8000"),
     "assets_url": ("https://cdn", "https://cdn"),
+    "comfyui_url": ("http://gpu:8188", "http://gpu:8188"),
+    "comfyui_models": (
+        "vae=a.safetensors, text_encoder=b=c.gguf,",
+        {
+            "vae": "a.safetensors",
+            "text_encoder": "b=c.gguf",
+        },
+    ),
+    "comfyui_warm_up": ("false", False),
+    "comfyui_stuck_seconds": ("60", 60.0),
+    "comfyui_restart_command": ("systemctl restart comfyui", "systemctl restart comfyui"),
+    "comfyui_swap_wait_seconds": ("30", 30.0),
+    "comfyui_previews": ("true", True),
+    "comfyui_folder": ("/opt/comfyui", Path("/opt/comfyui")),
+    "workflows_dir": ("/etc/workflows", Path("/etc/workflows")),
     "bucket": ("ours", "ours"),
     "table": ("tasks", "tasks"),
     "name_prefix": ("staging-", "staging-"),
@@ -53,6 +68,7 @@ READ: dict[str, tuple[str, Any]] = {
     "sweep_seconds": ("3", 3.0),
     "dead_letter_seconds": ("10", 10.0),
     "gpu_parallel": ("2", 2),
+    "gpu_lookahead": ("4", 4),
     "cpu_parallel": ("8", 8),
 }
 
@@ -188,3 +204,36 @@ def test_a_message_stays_hidden_as_its_queue_says_unless_told_otherwise(
     assert [load().visibility(lane) for lane in Lane] == [300.0, 600.0]
     environment.setenv("SHORT_DRAMA_VISIBILITY_SECONDS", "30")
     assert [load().visibility(lane) for lane in Lane] == [30.0, 30.0]
+
+
+def test_comfyui_is_found_as_its_own_tools_find_it(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("COMFYUI_URL", "http://127.0.0.1:8188")
+    assert load().comfyui_url == "http://127.0.0.1:8188"
+    environment.setenv("SHORT_DRAMA_COMFYUI_URL", "http://gpu:8188")
+    assert load().comfyui_url == "http://gpu:8188"
+
+
+def test_with_comfyui_there_is_an_order_to_choose(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("COMFYUI_URL", raising=False)
+    assert [load().deliveries(lane) for lane in (Lane.GPU, Lane.CPU)] == [2, 3]
+    with_comfyui = load({"comfyui_url": "http://gpu:8188"})
+    assert [with_comfyui.deliveries(lane) for lane in (Lane.GPU, Lane.CPU)] == [8, 3]
+    assert load({"gpu_lookahead": 3}).deliveries(Lane.GPU) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COMFYUI_URL", "gpu:8188"),
+        ("COMFYUI_MODELS", "vae"),
+        ("COMFYUI_RESTART_COMMAND", "restart 'it"),
+        ("COMFYUI_RESTART_COMMAND", " "),
+    ],
+)
+def test_a_setting_of_comfyui_is_checked(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(PREFIX + name, value)
+    with pytest.raises(InvalidRequest) as refused:
+        load()
+    assert refused.value.field == PREFIX + name

@@ -184,6 +184,26 @@ class Throttled(RetryableError):
     code, title = "throttled", "Too many requests at the moment"
 
 
+class EngineStarting(RetryableError):
+    code, title = "engine_starting", "The engine is being started"
+
+
+class EngineUnavailable(RetryableError):
+    """The engine took none of the work; the attempt is not counted."""
+
+    code, title = "engine_unavailable", "The engine takes no work at the moment"
+
+
+class EngineInterrupted(RetryableError):
+    """The engine had begun; the attempt counts."""
+
+    code, title = "engine_interrupted", "The engine stopped before the work was done"
+
+
+class EngineOutOfMemory(RetryableError):
+    code, title = "engine_out_of_memory", "The engine ran out of memory"
+
+
 class LeaseLost(RetryableError):
     code, title = "lease_lost", "Another worker holds the task"
 

@@ -1,6 +1,7 @@
 """The catalogue: five kinds of task on two lanes, and what each takes.
 
 Routes, the CLI and the API documentation derive from `KINDS`; a kind is described nowhere else.
+Workflows that an operator drops in are added to it when a process starts.
 """
 
 import re
@@ -204,13 +205,14 @@ class TaskKind:
         return issubclass(self.task_request, FaceTaskOptions)
 
 
-def _kind(
+def task_kind(
     name: str,
     lane: Lane,
     request: type[BaseModel],
     example: dict[str, Any],
     options: type[TaskOptions] = TaskOptions,
 ) -> TaskKind:
+    """A catalogue entry: `request` with `options` is what a client submits."""
     task_request = create_model(
         request.__name__.replace("Request", "Task"),
         __base__=(request, options),
@@ -232,27 +234,27 @@ _FACE = "https://example.com/actor.jpg"
 KINDS: dict[str, TaskKind] = {
     kind.name: kind
     for kind in (
-        _kind(
+        task_kind(
             "camera-angle",
             Lane.GPU,
             CameraAngleRequest,
             {"image_url": _STILL, "horizontal": -1, "labels": {"episode": "3"}},
         ),
-        _kind(
+        task_kind(
             "qwen-image-edit",
             Lane.GPU,
             QwenImageEditRequest,
             {"image_url": _STILL, "prompt": "black and white, blur the background"},
         ),
-        _kind("face-mask", Lane.CPU, FaceMaskRequest, {"image_url": _STILL, "face_index": 0}),
-        _kind(
+        task_kind("face-mask", Lane.CPU, FaceMaskRequest, {"image_url": _STILL, "face_index": 0}),
+        task_kind(
             "face-swap",
             Lane.CPU,
             FaceSwapRequest,
             {"masked_image_url": _STILL, "target_face_url": _FACE},
             FaceTaskOptions,
         ),
-        _kind(
+        task_kind(
             "full-face-swap",
             Lane.CPU,
             FullFaceSwapRequest,
@@ -261,6 +263,17 @@ KINDS: dict[str, TaskKind] = {
         ),
     )
 }
+
+
+def add_kind(kind: TaskKind) -> None:
+    """One more, for this process: what has been made of the catalogue before does not know it."""
+    KINDS[kind.name] = kind
+
+
+def lane_of(kind: str) -> Lane:
+    """Also of a kind that only other processes know: kinds are only ever added to the GPU lane."""
+    known = KINDS.get(kind)
+    return Lane.GPU if known is None else known.lane
 
 
 def kinds_of(lane: Lane) -> list[TaskKind]:

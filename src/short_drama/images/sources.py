@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
 from short_drama.images.codec import Intake, Picture, decode, normalise
 from short_drama.images.fetch import Fetcher
+from short_drama.images.structure import open_image
 from short_drama.ports import AssetExists, AssetInfo, AssetStore
 from short_drama.web.assets import PUBLIC_PREFIXES
 
@@ -93,6 +94,22 @@ class ImageSources:
             data = await (self._fetcher.fetch(reference) if key is None else self._assets.get(key))
             async with self._decoding:
                 return await asyncio.to_thread(decode, data)
+        except UserError as error:
+            raise error.about(field) from None
+
+    async def file(self, reference: str, *, field: str) -> tuple[bytes, str]:
+        """A picture as a file whose structure has been checked, and its content type. What we hold
+        is handed out as it is, for it was re-encoded when it came. Raises as `picture` does."""
+        try:
+            key = self.key_of(reference)
+            if key is None:
+                async with self._decoding:
+                    intake = await asyncio.to_thread(
+                        normalise, await self._fetcher.fetch(reference)
+                    )
+                return intake.data, intake.content_type
+            data = await self._assets.get(key)
+            return data, open_image(data)[1]
         except UserError as error:
             raise error.about(field) from None
 

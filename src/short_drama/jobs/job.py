@@ -71,10 +71,11 @@ class Work(Protocol, Generic[Prepared, Made]):
         ...
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
-        """The engine's own time; it counts as engine_seconds.
+        """The engine's own time; it counts as engine_seconds, unless the outcome knows better.
 
         The one stage that a cancel interrupts: it may raise CancelledError as soon as nothing
-        computes any more. See `threads.in_thread`.
+        computes any more. See `threads.in_thread`. A job that has not ended then is not cancelled:
+        the service stops.
         """
         ...
 

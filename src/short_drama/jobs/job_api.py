@@ -36,7 +36,8 @@ def create_job_api(
 
     async def report() -> dict[str, Any]:
         await runner.check()
-        return {"engines": runner.engines, "jobs_running": runner.running}
+        state = {"status": "busy"} if runner.busy else {}
+        return state | {"engines": runner.engines, "jobs_running": runner.running}
 
     app = web_app.create_app(
         service=service,

@@ -26,6 +26,7 @@ from short_drama.domain.errors import (
 from short_drama.domain.task import Outcome, job_id_for
 from short_drama.jobs.job import Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.threads import to_the_end
+from short_drama.jobs.turns import FirstCome, Turns
 from short_drama.web import metrics
 
 __all__ = ["Job", "JobOrder", "JobRunner", "Work"]
@@ -38,26 +39,37 @@ Result = TypeVar("Result")
 
 _AHEAD = 2
 """Jobs that may be prepared, and as many published, while the engine is busy; more would only hold
-memory."""
+memory, where nothing is gained by choosing among them."""
 _GATHER_SECONDS = 0.2
 _KEPT = 1000
 """Finished jobs that can still be asked about."""
 
 
 class JobRunner:
-    """Use with `async with`; leaving it cancels what still runs.
+    """Use with `async with`; leaving it ends what still runs.
 
     Args:
         service: the name in metrics.
         works: how each kind is done.
         parallel: jobs in the engine at a time.
+        ahead: jobs prepared beside those.
+        turns: who goes next into the engine; first come, first served, if not given.
     """
 
-    def __init__(self, service: str, works: Mapping[str, Work[Any, Any]], *, parallel: int) -> None:
+    def __init__(
+        self,
+        service: str,
+        works: Mapping[str, Work[Any, Any]],
+        *,
+        parallel: int,
+        ahead: int = _AHEAD,
+        turns: Turns | None = None,
+    ) -> None:
         self._service, self._works = service, works
-        self._preparing = asyncio.Semaphore(parallel + _AHEAD)
-        self._engine = asyncio.Semaphore(parallel)
+        self._preparing = asyncio.Semaphore(parallel + ahead)
+        self._turns = turns or FirstCome(parallel)
         self._publishing = asyncio.Semaphore(parallel + _AHEAD)
+        self._in_engine = 0
         self._io: set[asyncio.Task[Any]] = set()
         self._jobs: dict[str, Job] = {}
         self._ended: deque[Job] = deque()
@@ -68,9 +80,10 @@ class JobRunner:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # Nobody has cancelled these jobs: an engine of its own may go on with them.
         runs = list(self._runs.values())
-        for job in list(self._runs):
-            self.cancel(job)
+        for run in runs:
+            run.cancel()
         for stage in self._io:
             stage.cancel()  # no next job waits for its place
         await asyncio.gather(*runs, return_exceptions=True)
@@ -83,6 +96,11 @@ class JobRunner:
     @property
     def running(self) -> int:
         return len(self._runs)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an engine is at work."""
+        return self._in_engine > 0
 
     async def check(self) -> None:
         """Raises EngineNotReady or Unavailable when an engine could not run a job now."""
@@ -157,7 +175,7 @@ class JobRunner:
             job.status = "processing"
             with self._stage(job, "preparing"):
                 prepared = await self._uninterrupted(work.prepare(job))
-            async with self._engine:
+            async with self._turns.turn(job):
                 with self._stage(job, "running"):
                     made, seconds = await self._make(work, job, prepared)
                 # Before the engine takes the next job, or results would pile up in between.
@@ -167,7 +185,9 @@ class JobRunner:
                 outcome = await self._uninterrupted(work.publish(job, made))
         finally:
             self._publishing.release()
-        return replace(outcome, engine=work.engine, engine_seconds=round(seconds, 4))
+        if outcome.engine_seconds is None:
+            outcome = replace(outcome, engine_seconds=round(seconds, 4))
+        return replace(outcome, engine=work.engine)
 
     async def _make(
         self, work: Work[Prepared, Made], job: Job, prepared: Prepared
@@ -175,7 +195,11 @@ class JobRunner:
         """What the engine made, and its seconds."""
         with metrics.JOBS_RUNNING.labels(self._service).track_inprogress():
             started = time.perf_counter()
-            made = await work.make(job, prepared)
+            self._in_engine += 1
+            try:
+                made = await work.make(job, prepared)
+            finally:
+                self._in_engine -= 1
             return made, time.perf_counter() - started
 
     async def _uninterrupted(self, stage: Coroutine[Any, Any, Result]) -> Result:

@@ -15,7 +15,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from short_drama.domain.errors import InternalError, ShortDramaError, Unavailable
+from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaError, Unavailable
 from short_drama.web import metrics, problems
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
@@ -61,7 +61,8 @@ def _install_service_routes(app: FastAPI, service: str, report: Report) -> None:
         try:
             return JSONResponse({"status": "ready", "service": service, **await report()})
         except ShortDramaError as error:
-            body = {"status": "unhealthy", "service": service, "reason": error.detail}
+            status = "starting" if isinstance(error, EngineStarting) else "unhealthy"
+            body = {"status": status, "service": service, "reason": error.detail}
             return JSONResponse(body if error.fix is None else {**body, "fix": error.fix})
 
     @app.get("/ready", tags=["service"], summary="Can it take work now")

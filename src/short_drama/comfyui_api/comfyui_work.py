@@ -1,0 +1,268 @@
+"""The GPU kinds done by ComfyUI."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from short_drama.comfyui_api.camera_prompt import CameraMove, prompt_for
+from short_drama.comfyui_api.comfyui import result_of
+from short_drama.comfyui_api.endings import Ending, SavedImage
+from short_drama.comfyui_api.engine import Engine, Run
+from short_drama.comfyui_api.refusals import PromptLost
+from short_drama.comfyui_api.remedies import Remedies
+from short_drama.comfyui_api.workflows.workflow import Workflow
+from short_drama.domain.errors import (
+    EngineFailed,
+    EngineInterrupted,
+    EngineOutOfMemory,
+    EngineUnavailable,
+    ImageRejected,
+    Unavailable,
+)
+from short_drama.domain.kinds import CameraAngleRequest
+from short_drama.domain.task import Outcome, job_id_for
+from short_drama.images.codec import EXTENSIONS
+from short_drama.images.labels import Label, SourceType
+from short_drama.images.png import relabelled
+from short_drama.images.sources import ImageSources
+from short_drama.images.structure import PNG, blaming_the_bytes, open_image
+from short_drama.jobs.job import Job
+from short_drama.jobs.results import publish_once
+from short_drama.jobs.threads import to_the_end
+from short_drama.ports import AssetStore
+
+log = logging.getLogger(__name__)
+
+ENGINE = "comfyui"
+FOLDER = "short-drama"
+"""Of our files on the server, in its temporary and its output folder."""
+_EARLIER = 16
+"""Attempts whose prompts are looked for before another is run."""
+_RESTARTS = 3
+"""How often a job's inputs are given to a server that keeps restarting."""
+_VIEW_AGAIN = 0.1, 0.5, 1.0, 2.0
+"""Pauses, in seconds, after an answer that did not come or was cut off."""
+_BEFORE, _STEPS = 0.05, 0.9
+"""Of a job's progress: what comes before the sampler, and its steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A prompt to submit, or, with no graph, one that an earlier attempt has submitted."""
+
+    prompt_id: str
+    graph: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    prompt_id: str
+    image: SavedImage
+    seconds: float | None
+
+
+class ComfyUIWork:
+    """One workflow on one engine, as a kind's `Work`.
+
+    Args:
+        values: the workflow's inputs, images apart, from a request.
+    """
+
+    engine = ENGINE
+
+    def __init__(
+        self,
+        workflow: Workflow,
+        engine: Engine,
+        remedies: Remedies,
+        *,
+        sources: ImageSources,
+        assets: AssetStore,
+        values: Callable[[BaseModel], Mapping[str, object]],
+    ) -> None:
+        self._workflow, self._engine, self._remedies = workflow, engine, remedies
+        self._sources, self._assets, self._values = sources, assets, values
+
+    async def check(self) -> None:
+        self._engine.health.check()
+
+    # --- Stages ----------------------------------------------------------------------------
+
+    async def prepare(self, job: Job) -> Prepared:
+        await self._engine.usable()
+        earlier = [
+            job_id_for(job.order.key, attempt)
+            for attempt in range(job.attempt, max(0, job.attempt - _EARLIER), -1)
+        ]
+        with _not_begun():
+            found = await self._engine.find(earlier) if job.attempt > 1 else None
+        if found is not None:
+            log.info("a prompt of an earlier attempt is taken on", extra={"prompt_id": found})
+            return Prepared(prompt_id=found, graph=None)
+        return Prepared(prompt_id=job.job_id, graph=await self._graph(job))
+
+    async def make(self, job: Job, prepared: Prepared) -> Made:
+        job.report(stage="queued")
+        for _ in range(_RESTARTS):
+            await self._engine.usable()
+            try:
+                return await self._run(job, prepared)
+            except PromptLost as lost:
+                log.warning("a prompt is given to ComfyUI again: %s", lost)
+                prepared = await self.prepare(job)
+        raise EngineUnavailable("ComfyUI keeps being restarted before it begins the job")
+
+    async def publish(self, job: Job, made: Made) -> Outcome:
+        data = await self._view(made.image)
+        label = Label.of_job(
+            SourceType.COMPOSITE_WITH_TRAINED,
+            engine=ENGINE,
+            kind=job.order.kind,
+            job_id=job.job_id,
+        )
+        finished = await asyncio.to_thread(_finished, data, label)
+        if finished is None:
+            raise await self._remedies.black()
+        self._remedies.fine()
+        key = f"images/comfyui-results/{job.order.kind}/{job.job_id}.png"
+        facts = {"kind": job.order.kind, "engine": ENGINE}
+        await publish_once(self._assets, key, finished, content_type=PNG, metadata=facts)
+        return Outcome(
+            result_key=key, engine_seconds=made.seconds, details=self._details(job, made.prompt_id)
+        )
+
+    # --- Before the engine -----------------------------------------------------------------
+
+    async def _graph(self, job: Job) -> Mapping[str, Any]:
+        given = [
+            (field, reference)
+            for field in self._workflow.image_fields
+            if (reference := getattr(job.order.request, field)) is not None
+        ]
+        names = await asyncio.gather(*(self._upload(job, *one) for one in given))
+        images = {field: name for (field, _), name in zip(given, names, strict=True)}
+        return self._workflow.build(self._inputs(job), images=images, prefix=_prefix(job.job_id))
+
+    async def _upload(self, job: Job, field: str, reference: str) -> str:
+        data, content_type = await self._sources.file(reference, field=field)
+        folder, name = f"{FOLDER}/{job.job_id}", f"{field}.{EXTENSIONS[content_type]}"
+        with _not_begun():
+            return await self._engine.comfyui.upload(
+                data, folder=folder, name=name, content_type=content_type
+            )
+
+    def _inputs(self, job: Job) -> dict[str, object]:
+        return {**self._values(job.order.request), "seed": _seed(job)}
+
+    # --- The engine ------------------------------------------------------------------------
+
+    async def _run(self, job: Job, prepared: Prepared) -> Made:
+        prompt_id = prepared.prompt_id
+        try:
+            ending = await self._engine.carry_out(
+                prompt_id, prepared.graph, on_change=partial(self._report, job)
+            )
+        except asyncio.CancelledError:
+            if job.ended:  # else the service stops, and the next one takes the prompt on
+                await to_the_end(asyncio.create_task(self._engine.stop(prompt_id)))
+            raise
+        return await self._made(job, prompt_id, ending)
+
+    async def _made(self, job: Job, prompt_id: str, ending: Ending) -> Made:
+        expected = SavedImage("result_00001_.png", _prefix(prompt_id).rpartition("/")[0])
+        try:
+            image = result_of(ending, node=self._workflow.result, otherwise=expected)
+        except EngineOutOfMemory as error:
+            raise await self._remedies.out_of_memory(job.order.key, error) from error
+        return Made(prompt_id=prompt_id, image=image, seconds=ending.seconds)
+
+    def _report(self, job: Job, run: Run) -> None:
+        if not run.started:
+            return
+        progress = job.progress
+        if run.node in self._workflow.steps and run.fraction is not None:
+            progress = _BEFORE + _STEPS * run.fraction
+        job.report(stage="running", progress=max(progress, job.progress, _BEFORE))
+
+    # --- After the engine ------------------------------------------------------------------
+
+    async def _view(self, image: SavedImage) -> bytes:
+        """The file outlives a restart of the server: it is worth waiting for."""
+        for pause in _VIEW_AGAIN:
+            try:
+                return await self._engine.comfyui.view(image)
+            except Unavailable as error:
+                log.warning("ComfyUI is asked for a result again: %s", error.detail)
+            await asyncio.sleep(pause)
+            await self._engine.usable()
+        raise EngineInterrupted("ComfyUI does not hand out what it made")
+
+    def _details(self, job: Job, prompt_id: str) -> dict[str, object]:
+        """What an artist needs to make the same picture again."""
+        inputs = self._inputs(job)
+        details: dict[str, object] = {"seed": inputs["seed"], "prompt_id": prompt_id}
+        if job.order.kind == "camera-angle":
+            details["camera_prompt"] = inputs["prompt"]
+        return details
+
+
+def camera_values(request: BaseModel) -> Mapping[str, object]:
+    """The camera pad becomes words."""
+    asked = cast("CameraAngleRequest", request)
+    move = CameraMove(asked.vertical, asked.horizontal, asked.zoom)
+    return {"prompt": prompt_for(asked.prompt, move), "steps": asked.steps, "seed": asked.seed}
+
+
+def plain_values(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, object]]:
+    """Each field of the request is the input of the same name."""
+    names = [name for name in workflow.inputs if name not in workflow.image_fields]
+
+    def values(request: BaseModel) -> Mapping[str, object]:
+        return {name: getattr(request, name) for name in names}
+
+    return values
+
+
+def _seed(job: Job) -> int:
+    """The request's, or one as good as random that is the same for all attempts at a task."""
+    given = getattr(job.order.request, "seed", None)
+    if isinstance(given, int):
+        return given
+    return int.from_bytes(hashlib.sha256(job.order.key.encode()).digest()[:6])
+
+
+def _prefix(job_id: str) -> str:
+    """A folder of its own: identical prompts would share their files otherwise, and the server
+    lists a folder before it writes to it."""
+    return f"{FOLDER}/{job_id}/result"
+
+
+def _finished(data: bytes, label: Label) -> bytes | None:
+    """The published file; None for a picture that is black from edge to edge.
+
+    Raises EngineFailed when ComfyUI's file cannot be used.
+    """
+    try:
+        image, content_type = open_image(data)
+        if content_type != PNG:
+            raise EngineFailed(f"ComfyUI's result is {content_type}, not a PNG")
+        extrema = blaming_the_bytes(lambda: image.convert("RGB").getextrema())
+        return None if set(extrema) == {(0, 0)} else relabelled(data, label)
+    except ImageRejected as error:
+        raise EngineInterrupted(f"ComfyUI's result cannot be used: {error.detail}") from error
+
+
+@contextmanager
+def _not_begun() -> Iterator[None]:
+    """An engine that does not answer here has not run the job: the attempt does not count."""
+    try:
+        yield
+    except Unavailable as error:
+        raise EngineUnavailable(error.detail) from error

@@ -1,0 +1,109 @@
+"""How a prompt ended, read from ComfyUI's history.
+
+The shapes are those of ComfyUI 0.3.64 and 0.3.75, recorded from running servers. An entry's status
+says "error" for failures and interruptions alike; its last message tells them apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from short_drama.domain.errors import (
+    EngineFailed,
+    EngineInterrupted,
+    EngineOutOfMemory,
+    ShortDramaError,
+)
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+"""CUDA's words, and those of torch's allocator on a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedImage:
+    """A file that an output node has written, as /view wants it named."""
+
+    filename: str
+    subfolder: str = ""
+    type: str = "output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    images: Mapping[str, Sequence[SavedImage]]
+    """By output node. Empty for a cached run of a prompt without client_id, although it
+    succeeded."""
+    seconds: float | None = None
+    """From the start of the execution to its end, by the server's clock, to the millisecond."""
+    failure: ShortDramaError | None = None
+
+
+def read_ending(entry: Mapping[str, Any]) -> Ending:
+    """The ending of one entry of /history. Lenient: whatever is missing is taken as not said."""
+    status = _mapping(entry.get("status"))
+    messages = _messages(status.get("messages"))
+    return Ending(
+        images=_images(_mapping(entry.get("outputs"))),
+        seconds=_seconds(messages),
+        failure=_failure(status, messages),
+    )
+
+
+def _failure(
+    status: Mapping[str, Any], messages: Sequence[tuple[str, Mapping[str, Any]]]
+) -> ShortDramaError | None:
+    if status.get("status_str") == "success":
+        return None
+    name, told = messages[-1] if messages else ("", {})
+    if name == "execution_interrupted":
+        return EngineInterrupted(f"ComfyUI was told to stop the work in {_node(told)}")
+    return execution_failure(told)
+
+
+def execution_failure(told: Mapping[str, Any]) -> ShortDramaError:
+    """What an `execution_error` means. Its message may hold paths of the server and is left out;
+    the log has it."""
+    where, kind = _node(told), str(told.get("exception_type") or "an error")
+    message = f"{kind} {told.get('exception_message', '')}".lower()
+    if "outofmemory" in message or any(words in message for words in _OUT_OF_MEMORY):
+        return EngineOutOfMemory(f"ComfyUI ran out of memory in {where}")
+    return EngineFailed(f"ComfyUI failed with {kind.rpartition('.')[2]} in {where}")
+
+
+def _node(told: Mapping[str, Any]) -> str:
+    identity, kind = told.get("node_id"), told.get("node_type")
+    return f"node {str(identity)[:60]!r} ({str(kind)[:60]})" if identity else "an unnamed node"
+
+
+def _images(outputs: Mapping[str, Any]) -> dict[str, tuple[SavedImage, ...]]:
+    found = {}
+    for node, output in outputs.items():
+        images = tuple(_saved(image) for image in _mapping(output).get("images") or ())
+        if images:
+            found[node] = images
+    return found
+
+
+def _saved(image: Mapping[str, Any]) -> SavedImage:
+    return SavedImage(
+        str(image.get("filename", "")),
+        str(image.get("subfolder", "")),
+        str(image.get("type", "output")),
+    )
+
+
+def _seconds(messages: Sequence[tuple[str, Mapping[str, Any]]]) -> float | None:
+    times = [told.get("timestamp") for name, told in messages if name.startswith("execution_")]
+    known = [time for time in times if isinstance(time, int | float)]
+    return round((known[-1] - known[0]) / 1000, 3) if len(known) > 1 else None
+
+
+def _messages(messages: object) -> list[tuple[str, Mapping[str, Any]]]:
+    if not isinstance(messages, list):
+        return []
+    pairs = [pair for pair in messages if isinstance(pair, list | tuple) and len(pair) == 2]
+    return [(str(name), _mapping(told)) for name, told in pairs]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

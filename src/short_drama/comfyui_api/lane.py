@@ -1,0 +1,98 @@
+"""The GPU lane done by ComfyUI: engine, workflows and order of turns, put together."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from short_drama.comfyui_api.caretaker import Caretaker
+from short_drama.comfyui_api.comfyui import ComfyUI
+from short_drama.comfyui_api.comfyui_work import ComfyUIWork, camera_values, plain_values
+from short_drama.comfyui_api.engine import Engine, EngineTimes
+from short_drama.comfyui_api.housekeeping import keeping_house
+from short_drama.comfyui_api.remedies import Remedies
+from short_drama.comfyui_api.turns import SwapAware
+from short_drama.comfyui_api.warm_up import WarmUp
+from short_drama.comfyui_api.workflows.check import faults
+from short_drama.comfyui_api.workflows.workflow import Workflow
+from short_drama.domain.errors import EngineNotReady
+from short_drama.images.sources import ImageSources
+from short_drama.jobs.job import Work
+from short_drama.jobs.turns import Turns
+from short_drama.ports import AssetStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComfyUIOptions:
+    """Seconds, unless a name says otherwise. `client_id`: of this process and no other; `restart`:
+    a command and its arguments, if we may; `folder`: ComfyUI's base folder, if it is on this
+    machine."""
+
+    url: str
+    client_id: str
+    swap_wait: float = 120.0
+    warm_up: bool = True
+    previews: bool = False
+    restart: Sequence[str] = ()
+    folder: Path | None = None
+    times: EngineTimes = field(default_factory=EngineTimes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComfyUILane:
+    works: Mapping[str, Work[Any, Any]]
+    turns: Turns
+
+
+@contextlib.asynccontextmanager
+async def open_comfyui(
+    options: ComfyUIOptions,
+    workflows: Mapping[str, Workflow],
+    sources: ImageSources,
+    assets: AssetStore,
+) -> AsyncIterator[ComfyUILane]:
+    """Does not wait for the server: each work's `check` says when it can be used."""
+    async with contextlib.AsyncExitStack() as opened:
+        comfyui = await opened.enter_async_context(
+            ComfyUI(options.url, client_id=options.client_id)
+        )
+        engine = await opened.enter_async_context(
+            Engine(comfyui, options.times, previews=options.previews)
+        )
+        warm_up = WarmUp(engine, list(workflows.values())) if options.warm_up else None
+
+        async def prepare() -> None:
+            await _check(comfyui, workflows.values())
+            if warm_up is not None:
+                await warm_up.run()
+
+        await opened.enter_async_context(Caretaker(engine, prepare, restart=options.restart))
+        if options.folder is not None:
+            await opened.enter_async_context(keeping_house(options.folder))
+        remedies = Remedies(engine)
+        yield ComfyUILane(
+            works={
+                kind: ComfyUIWork(
+                    workflow, engine, remedies, sources=sources, assets=assets,
+                    values=camera_values if kind == "camera-angle" else plain_values(workflow),
+                )
+                for kind, workflow in workflows.items()
+            },
+            turns=SwapAware(
+                {kind: workflow.loads for kind, workflow in workflows.items()},
+                bound=options.swap_wait,
+            ),
+        )  # fmt: skip
+
+
+async def _check(comfyui: ComfyUI, workflows: Iterable[Workflow]) -> None:
+    """Raises EngineNotReady when the server lacks something that a workflow needs."""
+    known = await comfyui.object_info()
+    found = [fault for workflow in workflows for fault in faults(workflow, known)]
+    if found:
+        more = f" (and {len(found) - 1} more faults)" if len(found) > 1 else ""
+        raise EngineNotReady(f"{found[0].kind}: {found[0].message}{more}", fix=found[0].fix)

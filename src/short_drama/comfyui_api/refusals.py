@@ -1,0 +1,60 @@
+"""Why ComfyUI did not take a prompt, as one of our errors that names the node.
+
+`error.details` of a refusal is often empty: what matters is in `node_errors`. A prompt of which
+only one branch is faulty is accepted with status 200 and runs in part; that is a refusal too.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from short_drama.domain.errors import EngineFailed, EngineNotReady
+
+MISSING_MODEL_FIX = (
+    "Put the file into ComfyUI's models folder, or name another with SHORT_DRAMA_COMFYUI_MODELS."
+)
+
+
+class PromptLost(Exception):
+    """The server was restarted: what it had been given is gone, and none of it was run."""
+
+
+def read_refusal(body: Mapping[str, Any]) -> Exception:
+    """The error that the body of a refused POST /prompt speaks of: EngineNotReady, EngineFailed,
+    or PromptLost for an input file that is gone."""
+    for node, class_type, fault in _faults(body.get("node_errors")):
+        return _of_node(node, class_type, fault)
+    error = body.get("error")
+    told = error if isinstance(error, Mapping) else {}
+    message = str(told.get("message") or error or "no reason given")[:300]
+    where = str(told.get("details") or "")[:100]
+    if told.get("type") == "invalid_prompt":
+        return EngineNotReady(
+            f"ComfyUI cannot run the workflow: {message} {where}".strip(),
+            fix="Update ComfyUI, or install the custom node; `short-drama workflows check` helps.",
+        )
+    return EngineFailed(f"ComfyUI refused the workflow: {message} {where}".strip())
+
+
+def _of_node(node: str, class_type: str, fault: Mapping[str, Any]) -> Exception:
+    extra = fault.get("extra_info")
+    extra = extra if isinstance(extra, Mapping) else {}
+    name = str(extra.get("input_name") or fault.get("details") or "an input")[:60]
+    where = f"{name} of node {node!r} ({class_type})"
+    match fault.get("type"):
+        case "value_not_in_list":
+            value = str(extra.get("received_value"))[:120]
+            return EngineNotReady(f"ComfyUI has no {value!r} for {where}", fix=MISSING_MODEL_FIX)
+        case "custom_validation_failed":
+            # Inputs are ours and were uploaded a moment ago: a restart has emptied the folder.
+            return PromptLost(f"ComfyUI no longer has the file for {where}")
+    message = str(fault.get("message") or "not valid")[:200]
+    return EngineFailed(f"ComfyUI refused the workflow: {message}: {where}")
+
+
+def _faults(node_errors: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for node, told in (node_errors if isinstance(node_errors, Mapping) else {}).items():
+        if not isinstance(told, Mapping):
+            continue
+        for fault in told.get("errors") or ():
+            if isinstance(fault, Mapping):
+                yield str(node)[:60], str(told.get("class_type"))[:60], fault

@@ -1,0 +1,184 @@
+"""Would a server run this workflow? Judged by its /object_info alone; and how it should be started.
+
+Inputs of a class are told as [type, options]; choices as [[...], options] by older nodes and as
+["COMBO", {"options": [...]}] by newer ones, whose values the server itself does not validate.
+"""
+
+import difflib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from short_drama.comfyui_api.workflows.workflow import Workflow
+
+_GIB = 2**30
+
+FOLDERS = {
+    "unet_name": "diffusion_models",
+    "lora_name": "loras",
+    "clip_name": "text_encoders",
+    "vae_name": "vae",
+    "ckpt_name": "checkpoints",
+}
+"""Where ComfyUI looks for the file that an input names, below models/."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    kind: str
+    message: str
+    fix: str
+
+
+Found = Iterator[tuple[str, str]]
+"""Messages, each with its fix."""
+_CHANGED = "ComfyUI has changed the node: export the workflow again, or use another version of it."
+
+
+def faults(workflow: Workflow, object_info: Mapping[str, Any]) -> list[Fault]:
+    """Everything for which the server would refuse or fail the workflow, as far as can be told."""
+    return list(_Checker(workflow, object_info).faults())
+
+
+class _Checker:
+    def __init__(self, workflow: Workflow, object_info: Mapping[str, Any]) -> None:
+        self._workflow, self._object_info = workflow, object_info
+        self._roles = {pair: role for role, pair in workflow.manifest.models.items()}
+        self._images = {
+            pair for name in workflow.image_fields for pair in workflow.inputs[name].into
+        }
+
+    def faults(self) -> Iterator[Fault]:
+        for identity, node in self._workflow.graph.items():
+            info = self._object_info.get(node["class_type"])
+            found = self._of_node(identity, node, info) if info else _missing_class(identity, node)
+            for message, fix in found:
+                yield Fault(self._workflow.kind, message, fix)
+
+    def _of_node(self, identity: str, node: Mapping[str, Any], info: Mapping[str, Any]) -> Found:
+        known = _inputs(info)
+        for name, value in node["inputs"].items():
+            pair = f"{identity}.{name}"
+            if name not in known:
+                yield f"the server's node has no input {pair}", _CHANGED
+            elif pair not in self._images:
+                yield from self._of_input(pair, value, known[name])
+        for name in _required(info):
+            if name not in node["inputs"]:
+                yield f"{identity} ({node['class_type']}) lacks its input {name}", _CHANGED
+
+    def _of_input(self, pair: str, value: object, spec: Sequence[Any]) -> Found:
+        if isinstance(value, list):
+            yield from self._of_link(pair, value, spec)
+        elif (choices := _choices(spec)) is not None:
+            if value not in choices:
+                yield _not_a_choice(pair, value, choices, self._roles.get(pair))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield from _out_of_range(pair, value, _options(spec))
+
+    def _of_link(self, pair: str, link: Sequence[Any], spec: Sequence[Any]) -> Found:
+        source, slot = link
+        info = self._object_info.get(self._workflow.graph[source]["class_type"])
+        if info is None:
+            return  # said already
+        outputs = info.get("output") or []
+        fix = "Link it to another output in the graph."
+        if not (isinstance(slot, int) and 0 <= slot < len(outputs)):
+            yield f"{pair} is linked to output {slot} of {source}, which has {len(outputs)}", fix
+        elif isinstance(spec[0], str) and not _fits(outputs[slot], spec[0]):
+            yield f"{pair} wants {spec[0]}; output {slot} of {source} is {outputs[slot]}", fix
+
+
+def _missing_class(identity: str, node: Mapping[str, Any]) -> Found:
+    yield (
+        f"the server has no node {node['class_type']}, which {identity!r} needs",
+        "Update ComfyUI, or install the custom node that brings it.",
+    )
+
+
+def _not_a_choice(
+    pair: str, value: object, choices: Sequence[object], role: str | None
+) -> tuple[str, str]:
+    listed = ", ".join(str(choice) for choice in choices[:5]) or "none"
+    near = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
+    message = f"the server has no {value!s} for {pair}; it has: {listed}"
+    guess = f" Did you mean {near[0]}?" if near else ""
+    folder = FOLDERS.get(pair.rpartition(".")[2])
+    if folder is None:
+        return message, f"Change the value in the graph.{guess}"
+    name = f", or name another: SHORT_DRAMA_COMFYUI_MODELS={role}=FILE" if role else ""
+    return message, f"Put the file into ComfyUI's models/{folder}{name}.{guess}"
+
+
+def _out_of_range(pair: str, value: float, options: Mapping[str, Any]) -> Found:
+    least, most = options.get("min"), options.get("max")
+    if isinstance(least, int | float) and value < least:
+        yield f"{pair} is {value:g}; the server takes {least:g} or more", "Change it in the graph."
+    if isinstance(most, int | float) and value > most:
+        yield f"{pair} is {value:g}; the server takes {most:g} or less", "Change it in the graph."
+
+
+def _fits(given: object, wanted: str) -> bool:
+    return given == wanted or "*" in (given, wanted) or str(given) in wanted.split(",")
+
+
+def _inputs(info: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    told = info.get("input") or {}
+    return {**(told.get("required") or {}), **(told.get("optional") or {})}
+
+
+def _required(info: Mapping[str, Any]) -> Sequence[str]:
+    return list((info.get("input") or {}).get("required") or {})
+
+
+def _options(spec: Sequence[Any]) -> Mapping[str, Any]:
+    return spec[1] if len(spec) > 1 and isinstance(spec[1], Mapping) else {}
+
+
+def _choices(spec: Sequence[Any]) -> Sequence[object] | None:
+    if isinstance(spec[0], list):
+        return spec[0]
+    options = _options(spec).get("options")
+    return options if spec[0] == "COMBO" and isinstance(options, list) else None
+
+
+# --- How the server should be started ----------------------------------------------------------
+
+BOTH_FIT_BYTES = 56 * _GIB
+"""VRAM in which both built-in workflows stay loaded. Measured: on an H100 with 81 GB, 26 GB stay
+free with both loaded; inferred from that: from 56 GiB on it is worth trying."""
+
+ALWAYS = {
+    "--disable-metadata": "keeps prompts out of the files that ComfyUI writes",
+    "--disable-api-nodes": "no node sends pictures to anybody else",
+}
+CACHE = "--cache-lru"
+
+
+def advice(vram_bytes: int, argv: Sequence[str]) -> list[str]:
+    """What should be changed in how the server was started, a sentence each.
+
+    Args:
+        vram_bytes: of the GPU, as /system_stats says in devices[].vram_total.
+        argv: the server's, as /system_stats says.
+    """
+    said = [f"Add {flag}: {why}." for flag, why in ALWAYS.items() if flag not in argv]
+    if vram_bytes >= BOTH_FIT_BYTES and CACHE not in argv:
+        said.append(
+            f"Add {CACHE} 64: both workflows fit into this GPU's memory, and no job waits for "
+            "models to be loaded again (2.7 s a job instead of 10.2 s when they alternate)."
+        )
+    if vram_bytes < BOTH_FIT_BYTES and CACHE in argv:
+        said.append(
+            f"Remove {CACHE}: the workflows' models do not fit into this GPU's memory together; "
+            "the service keeps jobs of the same workflow together instead."
+        )
+    if _value_after(argv, "--preview-method") not in (None, "none"):
+        said.append("Remove --preview-method: previews have been seen to crash the whole server.")
+    return said
+
+
+def _value_after(argv: Sequence[str], flag: str) -> str | None:
+    after = [value for name, value in itertools.pairwise(argv) if name == flag]
+    return after[0] if after else None

@@ -1,0 +1,198 @@
+"""What a request may change in a graph: the manifest beside it, in TOML.
+
+A manifest is the allow-list of (node, input) pairs, each with a type and bounds; nothing else of a
+graph ever changes, except the models an operator names and the result's file name.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import TaskOptions
+
+MAX_SEED = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly."""
+MAX_TEXT = 10_000
+
+Pair = Annotated[str, Field(pattern=r"^[^.\s]+\.\S+$")]
+"""node.input; an input's own name may have dots as well."""
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Input(_Strict):
+    literals: ClassVar[tuple[type, ...]] = (str,)
+    into: Annotated[list[Pair], Field(min_length=1)]
+
+    def suits(self, value: object) -> bool:
+        """Whether a graph's own value is of this type, whatever the bounds."""
+        return type(value) in self.literals
+
+
+class ImageInput(_Input):
+    """An image; without an optional one its LoadImage node is left out of the graph."""
+
+    type: Literal["image"]
+    optional: bool = False
+    default: None = None
+
+
+class TextInput(_Input):
+    type: Literal["text"]
+    max_length: Annotated[int, Field(ge=1, le=MAX_TEXT)] = 4000
+    default: str | None = None
+
+    def accepts(self, value: object) -> bool:
+        fits = isinstance(value, str) and len(value) <= self.max_length
+        return fits and (self.default is not None or bool(str(value).strip()))
+
+    @property
+    def wants(self) -> str:
+        some = "" if self.default is not None else "some "
+        return f"{some}text of at most {self.max_length} characters"
+
+
+class IntegerInput(_Input):
+    literals = (int, float)
+    type: Literal["integer"]
+    minimum: int
+    maximum: int
+    default: int | None = None
+
+    def accepts(self, value: object) -> bool:
+        return type(value) is int and self.minimum <= value <= self.maximum
+
+    @property
+    def wants(self) -> str:
+        return f"a whole number from {self.minimum} to {self.maximum}"
+
+
+class SeedInput(_Input):
+    """What makes two results of the same request differ; the service draws it if none is given."""
+
+    literals = (int, float)
+    type: Literal["seed"]
+    default: int | None = None
+
+    def accepts(self, value: object) -> bool:
+        return type(value) is int and 0 <= value <= MAX_SEED
+
+    @property
+    def wants(self) -> str:
+        return f"a whole number from 0 to {MAX_SEED}"
+
+
+class NumberInput(_Input):
+    literals = (int, float)
+    type: Literal["number"]
+    minimum: float
+    maximum: float
+    default: float | None = None
+
+    def accepts(self, value: object) -> bool:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and self.minimum <= value <= self.maximum  # type: ignore[operator]
+
+    @property
+    def wants(self) -> str:
+        return f"a number from {self.minimum:g} to {self.maximum:g}"
+
+
+class ChoiceInput(_Input):
+    type: Literal["choice"]
+    choices: Annotated[list[str], Field(min_length=1)]
+    default: str | None = None
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, str) and value in self.choices
+
+    @property
+    def wants(self) -> str:
+        return f"one of {', '.join(self.choices)}"
+
+
+class BooleanInput(_Input):
+    literals = (bool,)
+    type: Literal["boolean"]
+    default: bool | None = None
+
+    def accepts(self, value: object) -> bool:
+        return isinstance(value, bool)
+
+    @property
+    def wants(self) -> str:
+        return "true or false"
+
+
+ValueInput = TextInput | IntegerInput | SeedInput | NumberInput | ChoiceInput | BooleanInput
+Input = Annotated[ImageInput | ValueInput, Field(discriminator="type")]
+
+
+class Manifest(_Strict):
+    """`result`: the SaveImage node whose first image is the result. `steps`: the nodes whose steps
+    are shown as progress. `models`: what operators may name another file for, by role."""
+
+    summary: Annotated[str, Field(min_length=1, max_length=200)]
+    result: str
+    steps: list[str] = []
+    inputs: Annotated[dict[Name, Input], Field(min_length=1)]
+    models: dict[Name, Pair] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        pairs = [pair for each in self.inputs.values() for pair in each.into]
+        pairs += self.models.values()
+        twice = {pair for pair in pairs if pairs.count(pair) > 1}
+        if twice:
+            raise ValueError(f"{min(twice)} is named more than once")
+        for name, each in self.inputs.items():
+            if wrong := _wrong_name(name, each) or _wrong_bounds(each):
+                raise ValueError(f"inputs.{name}: {wrong}")
+        return self
+
+
+def _wrong_name(name: str, each: ImageInput | ValueInput) -> str | None:
+    """Names are fields of a request: the service knows images and the seed by them."""
+    if isinstance(each, ImageInput) != name.endswith("_url"):
+        return "names of images, and only those, end in _url"
+    if isinstance(each, SeedInput) != (name == "seed"):
+        return "a seed, and only that, is named seed"
+    if name in TaskOptions.model_fields or name.startswith("model_") or hasattr(BaseModel, name):
+        return "the name is taken: every task has it"
+    return None
+
+
+def _wrong_bounds(each: ImageInput | ValueInput) -> str | None:
+    if isinstance(each, IntegerInput | NumberInput) and each.minimum > each.maximum:
+        return "the minimum is above the maximum"
+    if each.default is not None and not each.accepts(each.default):
+        return f"the default is not {each.wants}"
+    return None
+
+
+def read_manifest(text: bytes, *, source: str) -> Manifest:
+    """Raises InvalidRequest that names the source and the key."""
+    try:
+        found: Mapping[str, Any] = tomllib.loads(text.decode())
+        return Manifest.model_validate(found)
+    except ValidationError as error:
+        raise _refused(error, source) from None
+    except ValueError as error:  # TOML's, and bytes that are not UTF-8
+        raise InvalidRequest(f"{source} is not TOML: {error}") from None
+
+
+def _refused(error: ValidationError, source: str) -> InvalidRequest:
+    first = error.errors()[0]
+    tag = 2 if first["loc"][:1] == ("inputs",) else None  # pydantic adds the input's type
+    key = ".".join(str(part) for i, part in enumerate(first["loc"]) if i != tag)
+    message, fix = re.sub(r"^Value error, ", "", first["msg"]), None
+    if first["type"] == "extra_forbidden":
+        message, fix = "there is no such key", "Remove it, or correct its name."
+    return InvalidRequest(f"{source}: {key}: {message}".replace(": : ", ": "), fix=fix)

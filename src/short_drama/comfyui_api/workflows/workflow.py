@@ -1,0 +1,256 @@
+"""A graph in ComfyUI's API format with its manifest, and the prompts made of it."""
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, Field, create_model
+
+from short_drama.comfyui_api.workflows.graph import Graph, read_graph, remove, set_input
+from short_drama.comfyui_api.workflows.manifest import (
+    BooleanInput,
+    ChoiceInput,
+    ImageInput,
+    IntegerInput,
+    Manifest,
+    NumberInput,
+    SeedInput,
+    TextInput,
+    ValueInput,
+    read_manifest,
+)
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import ImageReference, Lane, Seed, Strict, TaskKind, task_kind
+
+_KIND = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_PREFIX_INPUT = "filename_prefix"
+_MODEL_FILE = re.compile(r".+\.(safetensors|sft|gguf|ckpt|pth?|bin)", re.IGNORECASE)
+_OPENS_FILES = ("Load", "Save")
+"""How the classes begin whose texts are paths, which the server does not confine to its folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Made by `read`, which has checked it. The graph is never changed: prompts are copies."""
+
+    kind: str
+    graph: Mapping[str, Any]
+    manifest: Manifest
+
+    @classmethod
+    def read(cls, kind: str, graph: bytes, manifest: bytes) -> Self:
+        """From the files `{kind}-api.json` and `{kind}.toml`.
+
+        Raises InvalidRequest that names the file, what is wrong and where.
+        """
+        if not _KIND.fullmatch(kind):
+            raise InvalidRequest(
+                f"{kind[:80]!r} cannot name a kind",
+                fix="Name the files in small letters, digits and hyphens.",
+            )
+        workflow = cls(
+            kind,
+            read_graph(graph, source=f"{kind}-api.json"),
+            read_manifest(manifest, source=f"{kind}.toml"),
+        )
+        workflow._check()
+        return workflow
+
+    # --- What it takes ---------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> Mapping[str, ImageInput | ValueInput]:
+        return self.manifest.inputs
+
+    @property
+    def image_fields(self) -> Sequence[str]:
+        return [name for name, each in self.inputs.items() if isinstance(each, ImageInput)]
+
+    @property
+    def required_images(self) -> Sequence[str]:
+        return [
+            name
+            for name, each in self.inputs.items()
+            if isinstance(each, ImageInput) and not each.optional
+        ]
+
+    @property
+    def result(self) -> str:
+        return self.manifest.result
+
+    @property
+    def steps(self) -> Sequence[str]:
+        return self.manifest.steps
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """The model file of each role."""
+        return {role: str(self._value(pair)) for role, pair in self.manifest.models.items()}
+
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """All model files, with a role or without; a workflow that loads the same ones needs no
+        swap."""
+        literals = (value for node in self.graph.values() for value in node["inputs"].values())
+        files = {value for value in literals if isinstance(value, str) and _names_model(value)}
+        return tuple(sorted(files | set(self.models.values())))
+
+    def with_models(self, files: Mapping[str, str]) -> Self:
+        """With other files for some roles; roles that it does not have are left to others."""
+        graph = copy.deepcopy(dict(self.graph))
+        for role, file in files.items():
+            if role in self.manifest.models:
+                set_input(graph, self.manifest.models[role], file)
+        return replace(self, graph=graph)
+
+    def task_kind(self) -> TaskKind:
+        """A catalogue entry, for a workflow that is all there is to its kind."""
+        images = dict.fromkeys(self.required_images, "asset:uploads/local/3f5a....png")
+        texts = {
+            name: "..."
+            for name, each in self.inputs.items()
+            if isinstance(each, TextInput) and each.default is None
+        }
+        return task_kind(self.kind, Lane.GPU, self._request_model(), {**images, **texts})
+
+    def _request_model(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {name: _field(each) for name, each in self.inputs.items()}
+        name = "".join(part.capitalize() for part in self.kind.split("-")) + "Request"
+        return create_model(name, __base__=Strict, __doc__=self.manifest.summary, **fields)
+
+    # --- Prompts ---------------------------------------------------------------------------
+
+    def build(
+        self, values: Mapping[str, object], *, images: Mapping[str, str], prefix: str
+    ) -> Graph:
+        """The graph to submit: a copy in which only what the manifest lists has changed.
+
+        Args:
+            values: inputs that are no images; those absent or None have their default, or what
+                the graph says.
+            images: image inputs, as LoadImage names the file; the optional ones may be absent.
+            prefix: of the result's file name.
+
+        Raises InvalidRequest that names the input.
+        """
+        self._require_known(values, images)
+        graph = copy.deepcopy(dict(self.graph))
+        for name, each in self.inputs.items():
+            if isinstance(each, ImageInput):
+                _place_image(graph, name, each, images.get(name))
+            elif (value := _given(values.get(name), each)) is not None:
+                _require(name, each, value)
+                for pair in each.into:
+                    set_input(graph, pair, value)
+        graph[self.result]["inputs"][_PREFIX_INPUT] = prefix
+        return graph
+
+    def _require_known(self, values: Mapping[str, object], images: Mapping[str, str]) -> None:
+        known = set(self.image_fields)
+        wrong = sorted((set(values) - (set(self.inputs) - known)) | (set(images) - known))
+        if wrong:
+            raise InvalidRequest(f"{self.kind} has no input {wrong[0][:80]!r}", field=wrong[0][:80])
+
+    # --- Checks ----------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        for name, each in self.inputs.items():
+            for pair in each.into:
+                self._check_literal(f"inputs.{name}", pair)
+                self._check_input(f"inputs.{name}", pair, each)
+        for role, pair in self.manifest.models.items():
+            self._check_literal(f"models.{role}", pair)
+            if not isinstance(self._value(pair), str):
+                raise self._wrong(f"models.{role}", f"{pair} is not the name of a file")
+        if self.graph.get(self.result, {}).get("class_type") != "SaveImage":
+            raise self._wrong("result", f"there is no SaveImage node {self.result!r}")
+        for node in self.steps:
+            if node not in self.graph:
+                raise self._wrong("steps", f"there is no node {node!r}")
+
+    def _check_literal(self, key: str, pair: str) -> None:
+        node, _, name = pair.partition(".")
+        if name not in self.graph.get(node, {}).get("inputs", {}):
+            raise self._wrong(key, f"the graph has no {pair}")
+        if isinstance(self._value(pair), list):
+            raise self._wrong(key, f"{pair} is linked to another node")
+        if pair == f"{self.result}.{_PREFIX_INPUT}":
+            raise self._wrong(key, f"{pair} is the service's own")
+
+    def _check_input(self, key: str, pair: str, each: ImageInput | ValueInput) -> None:
+        """What a request gives must not be able to name a file."""
+        value = self._value(pair)
+        loads_image = self._class(pair) == "LoadImage" and pair.endswith(".image")
+        if isinstance(each, ImageInput):
+            if not loads_image:
+                raise self._wrong(key, f"{pair} is not the image of a LoadImage")
+        elif not each.suits(value):
+            raise self._wrong(key, f"{pair} is {value!r} in the graph, which is no {each.type}")
+        elif isinstance(each, TextInput) and (
+            self._class(pair).startswith(_OPENS_FILES) or _names_model(value)
+        ):
+            raise self._wrong(key, f"{pair} names a file, which a request may not")
+
+    def _value(self, pair: str) -> object:
+        node, _, name = pair.partition(".")
+        return self.graph[node]["inputs"][name]
+
+    def _class(self, pair: str) -> str:
+        return str(self.graph[pair.partition(".")[0]]["class_type"])
+
+    def _wrong(self, key: str, what: str) -> InvalidRequest:
+        return InvalidRequest(f"{self.kind}.toml: {key}: {what}")
+
+
+def _place_image(graph: Graph, name: str, each: ImageInput, file: str | None) -> None:
+    if file is not None:
+        for pair in each.into:
+            set_input(graph, pair, file)
+    elif each.optional:
+        for pair in each.into:
+            remove(graph, pair.partition(".")[0])
+    else:
+        raise InvalidRequest(f"{name} is missing", field=name)
+
+
+def _names_model(value: object) -> bool:
+    return isinstance(value, str) and _MODEL_FILE.fullmatch(value) is not None
+
+
+def _given(value: object, each: ValueInput) -> object:
+    return each.default if value is None else value
+
+
+def _require(name: str, each: ValueInput, value: object) -> None:
+    if not each.accepts(value):
+        raise InvalidRequest(f"{name} is not {each.wants}", field=name)
+
+
+def _field(each: ImageInput | ValueInput) -> tuple[Any, Any]:
+    """Type and default of a request's field, as pydantic wants them."""
+    if isinstance(each, ImageInput):
+        return (ImageReference | None, None) if each.optional else (ImageReference, ...)
+    return (_type(each) | None, each.default) if _may_be_left_out(each) else (_type(each), ...)
+
+
+def _may_be_left_out(each: ValueInput) -> bool:
+    return each.default is not None or not isinstance(each, TextInput)
+
+
+def _type(each: ValueInput) -> Any:
+    match each:
+        case TextInput():
+            pattern = r"\S" if each.default is None else None
+            return Annotated[str, Field(max_length=each.max_length, pattern=pattern)]
+        case IntegerInput():
+            return Annotated[int, Field(ge=each.minimum, le=each.maximum)]
+        case NumberInput():
+            return Annotated[float, Field(ge=each.minimum, le=each.maximum)]
+        case ChoiceInput():
+            return Literal[tuple(each.choices)]
+        case BooleanInput():
+            return bool
+        case SeedInput():
+            return Seed

@@ -1,0 +1,108 @@
+"""How prompts ended, from entries as ComfyUI's history has them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from short_drama.comfyui_api.comfyui import result_of
+from short_drama.comfyui_api.endings import Ending, SavedImage, read_ending
+from short_drama.domain.errors import EngineFailed, EngineInterrupted, EngineOutOfMemory
+
+ERROR = {
+    "prompt_id": "p",
+    "node_id": "sampler",
+    "node_type": "KSampler",
+    "exception_message": "cannot do it: /opt/comfyui/secret/path\n",
+    "exception_type": "torch.SomeError",
+    "traceback": ["..."],
+    "timestamp": 1_795_388_345_733,
+}
+
+
+def entry(*messages: tuple[str, dict[str, Any]], status: str = "error") -> dict[str, Any]:
+    started = ["execution_start", {"prompt_id": "p", "timestamp": 1_795_388_345_731}]
+    return {
+        "prompt": [0, "p", {}, {}, ["save"]],
+        "outputs": {},
+        "status": {
+            "status_str": status,
+            "completed": status == "success",
+            "messages": [started, *(list(message) for message in messages)],
+        },
+    }
+
+
+def success(images: list[dict[str, str]]) -> dict[str, Any]:
+    ended = ("execution_success", {"prompt_id": "p", "timestamp": 1_795_388_349_271})
+    return entry(ended, status="success") | {"outputs": {"save": {"images": images}}}
+
+
+def test_a_success_names_its_images_and_its_seconds() -> None:
+    image = {"filename": "result_00001_.png", "subfolder": "short-drama/j", "type": "output"}
+    ending = read_ending(success([image]))
+    assert ending.failure is None
+    assert ending.seconds == 3.54
+    assert ending.images == {"save": (SavedImage("result_00001_.png", "short-drama/j", "output"),)}
+
+
+def test_an_interruption_is_no_failure_of_the_work() -> None:
+    told = {"prompt_id": "p", "node_id": "sampler", "node_type": "KSampler", "executed": []}
+    failure = read_ending(entry(("execution_interrupted", told))).failure
+    assert isinstance(failure, EngineInterrupted)
+    assert "'sampler' (KSampler)" in failure.detail
+
+
+def test_a_failure_names_the_node_and_no_path() -> None:
+    failure = read_ending(entry(("execution_error", ERROR))).failure
+    assert isinstance(failure, EngineFailed)
+    assert failure.detail == "ComfyUI failed with SomeError in node 'sampler' (KSampler)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("torch.OutOfMemoryError", "Allocation on device\nTIPS: ..."),
+        ("torch.cuda.OutOfMemoryError", "CUDA out of memory. Tried to allocate"),
+        ("RuntimeError", "CUDA error: out of memory"),
+        ("RuntimeError", "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_running_out_of_memory_has_many_names(kind: str, message: str) -> None:
+    told = ERROR | {"exception_type": kind, "exception_message": message}
+    assert isinstance(read_ending(entry(("execution_error", told))).failure, EngineOutOfMemory)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["prompt", "outputs", "status", "meta"]), json_values),
+    json_values,
+)
+def test_whatever_the_history_says_is_an_ending(entry: dict[str, Any], messages: object) -> None:
+    status = {"status": {"status_str": "success", "messages": messages}}
+    for read in (read_ending(entry), read_ending(entry | status)):
+        assert isinstance(read, Ending)
+
+
+def test_the_result_is_the_first_image_of_its_node() -> None:
+    first, second = SavedImage("a.png"), SavedImage("b.png")
+    ending = Ending(images={"other": (second,), "save": (first, second)})
+    assert result_of(ending, node="save", otherwise=SavedImage("x")) == first
+
+
+def test_a_cached_run_that_names_nothing_has_the_expected_name() -> None:
+    expected = SavedImage("result_00001_.png", "short-drama/j")
+    assert result_of(Ending(images={}), node="save", otherwise=expected) == expected
+
+
+def test_a_failed_run_has_no_result_even_if_it_has_outputs() -> None:
+    ending = Ending(images={"save": (SavedImage("a.png"),)}, failure=EngineFailed("it failed"))
+    with pytest.raises(EngineFailed, match="it failed"):
+        result_of(ending, node="save", otherwise=SavedImage("x"))
