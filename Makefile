@@ -55,7 +55,7 @@ $(SECONDED): $(SECOND)/package-lock.json
 	@touch $@
 
 mutants: $(INSTALLED) ## Switch off each part of the protocol: a schedule must go wrong
-	$(PYTEST) -v tests/protocol/test_mutants.py
+	$(PYTEST) -v tests/protocol/test_mutants.py tests/protocol/test_model_mutants.py
 
 model: $(INSTALLED) ## Search deep for an order of mishaps that breaks the protocol
 	MODEL_EXAMPLES=4000 $(PYTEST) -o timeout=3600 tests/protocol/test_model.py

@@ -4,6 +4,7 @@ A further backend is one more entry of BACKENDS, and no other change.
 """
 
 import contextlib
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
 from short_drama.ports import AssetStore, TaskQueue, TaskStore
+from tests.protocol.memory import MemoryAssets, MemoryQueue, MemoryStore
 
 MAX_RECEIVES = 3
 
@@ -133,11 +135,37 @@ async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]
         yield Aws(clients, f"t{uuid.uuid4().hex[:12]}-")
 
 
+# --- Memory -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    tick = 0.2
+    prompt = 0.4
+
+    async def queues(self) -> Queues:
+        dead_letters = MemoryQueue(time.time)
+        queue = MemoryQueue(time.time, dead_letters=dead_letters, max_receives=MAX_RECEIVES)
+        return Queues(queue, dead_letters, MemoryQueue(time.time))
+
+    async def store(self) -> TaskStore:
+        return MemoryStore(time.time)
+
+    async def assets(self) -> AssetStore:
+        return MemoryAssets()
+
+
+@contextlib.asynccontextmanager
+async def memory(_: pytest.FixtureRequest, __: Path) -> AsyncIterator[Backend]:
+    yield Memory()
+
+
 # --- Fixtures -----------------------------------------------------------------------------
 
 Open = Callable[[pytest.FixtureRequest, Path], contextlib.AbstractAsyncContextManager[Backend]]
 BACKENDS = [
     pytest.param(embedded, id="embedded"),
+    pytest.param(memory, id="memory"),
     pytest.param(aws, id="aws", marks=pytest.mark.aws),
 ]
 

@@ -116,11 +116,13 @@ class MemoryQueue:
 
 
 class MemoryStore:
-    """Remembers every version of every task, for whoever checks what happened."""
+    """Remembers every version of every task, and when it was written, for whoever checks what
+    happened."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.history: defaultdict[str, list[Task]] = defaultdict(list)
+        self.written_at: dict[tuple[str, int], float] = {}
         self._changed = Signal()
 
     @property
@@ -192,6 +194,7 @@ class MemoryStore:
     def _write(self, task: Task) -> Task:
         stored = replace(task, version=task.version + 1)
         self.history[task.task_id].append(stored)
+        self.written_at[task.task_id, stored.version] = self._clock()
         self._changed.set()
         return stored
 

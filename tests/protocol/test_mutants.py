@@ -3,8 +3,9 @@
 A mutant that every schedule survives would mean that the schedules prove nothing.
 """
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from short_drama.domain.task import Task
 from short_drama.jobs import runner
 from short_drama.orchestrator import dead_letters, sweeper
 from short_drama.sqs_adapter.attempt import Attempt
-from tests.protocol.schedules import SCHEDULES
+from tests.protocol.catalogue import SCHEDULES
+from tests.protocol.processes import Service
 from tests.protocol.virtual_time import run
+from tests.protocol.world import LEASE
 
 Patch = pytest.MonkeyPatch
 
@@ -54,15 +57,20 @@ def no_heartbeat(patch: Patch) -> None:
     """A lease is never renewed."""
 
     async def nothing(_: Attempt) -> None:
-        return
+        await asyncio.sleep(LEASE / 3)  # or it would be due again at once
 
     patch.setattr(Attempt, "_beat", nothing)
 
 
 def no_live_lease_guard(patch: Patch) -> None:
     """A dead letter fails its task even while a worker has it."""
-    patch.setattr(Task, "_require_free", lambda *_: None)
+    patch.setattr(Task, "_require_past", lambda *_: None)
     patch.setattr(dead_letters, "judge", lambda task, _: "leave" if task is None else "fail")
+
+
+def no_margin_before_an_end(patch: Patch) -> None:
+    """A lease that is over by one clock is enough to fail its task."""
+    patch.setattr(domain_task, "END_MARGIN_SECONDS", domain_task.SKEW_SECONDS)
 
 
 def no_revival(patch: Patch) -> None:
@@ -97,25 +105,99 @@ def no_refund(patch: Patch) -> None:
     patch.setattr(Task, "give_back", counted)
 
 
+def no_second_sending(patch: Patch) -> None:
+    """A message that the queue loses is lost for good."""
+    patch.setattr(Task, "_resend_at", lambda *_: float("inf"))
+
+
+def no_memory_of_own_claims(patch: Patch) -> None:
+    """A worker takes its own claim, whose answer was lost, for another's."""
+    claim = Task.claim
+
+    def strange(task: Task, worker: str, *, now: float, lease: float) -> Task:
+        task._require_past(task.free_at, now)
+        return claim(task, worker, now=now, lease=lease)
+
+    patch.setattr(Task, "claim", strange)
+
+
+def no_limit_of_attempts(patch: Patch) -> None:
+    """A task that kills its workers is tried for ever."""
+    claim = Task.claim
+
+    def tireless(task: Task, worker: str, *, now: float, lease: float) -> Task:
+        return claim(replace(task, attempts_left=2), worker, now=now, lease=lease)
+
+    patch.setattr(Task, "claim", tireless)
+
+
+def no_look_at_the_service(patch: Patch) -> None:
+    """Messages are received while nobody could work on them."""
+
+    async def always(_: Service) -> bool:
+        return True
+
+    patch.setattr(Service, "ready", always)
+
+
+def no_stopping_of_jobs(patch: Patch) -> None:
+    """A cancelled task's job runs on."""
+
+    async def nothing(_: Attempt) -> None:
+        return
+
+    patch.setattr(Attempt, "_stop_job", nothing)
+
+
+def no_decision_on_the_newest_version(patch: Patch) -> None:
+    """A sweeper believes its list."""
+    patch.setattr(sweeper, "_take_sending", lambda task, now: task.sending(now=now))
+
+
 @dataclass(frozen=True)
 class Mutant:
     change: Callable[[Patch], None]
     schedule: str
-    violation: str | None
+    violation: str
     """What the schedule then finds, as a regular expression."""
 
 
 MUTANTS = [
-    Mutant(no_fence, "an_adapter_stalls_and_wakes_as_a_zombie", "was overwritten|ended 2 times"),
-    Mutant(no_final_ends, "a_cancel_at_any_moment", None),
+    Mutant(no_fence, "an_adapter_stalls_and_wakes_as_a_zombie", "completed was overwritten"),
+    Mutant(no_final_ends, "a_cancel_at_any_moment", "'status'"),
     Mutant(no_outbox, "an_orchestrator_dies_between_record_and_message", "still pending"),
     Mutant(no_outbox, "the_queue_is_purged", "still pending"),
+    Mutant(no_second_sending, "the_queue_is_purged_in_the_middle", "still pending"),
     Mutant(no_recovery, "an_adapter_is_killed", "still processing"),
-    Mutant(no_heartbeat, "a_job_takes_longer_than_three_visibilities", None),
+    Mutant(no_heartbeat, "a_job_takes_longer_than_three_visibilities", r"\(\d, 1\) == \(1, 1\)"),
+    Mutant(
+        no_margin_before_an_end,
+        "an_undertaker_whose_clock_is_fast_finds_a_last_attempt",
+        "dead_letter",
+    ),
+    Mutant(
+        no_margin_before_an_end,
+        "a_worker_whose_clock_is_fast_finds_a_last_attempt",
+        "attempts_exhausted",
+    ),
+    Mutant(
+        no_margin_before_an_end,
+        "a_worker_whose_clock_is_fast_finds_a_deadline",
+        "deadline_exceeded",
+    ),
     Mutant(no_live_lease_guard, "a_dead_letter_of_a_task_that_is_worked_on", "dead_letter"),
-    Mutant(no_revival, "a_dead_letter_of_a_task_between_two_attempts", None),
+    Mutant(
+        no_revival,
+        "a_dead_letter_of_a_task_between_two_attempts",
+        "FAILED: .* != <TaskStatus.COMPLETED",
+    ),
     Mutant(one_key_for_all_attempts, "two_machines_finish_the_same_task", "under one job's name"),
-    Mutant(no_refund, "a_provider_asks_to_slow_down", None),
+    Mutant(no_refund, "a_provider_asks_to_slow_down", "FAILED: .* != <TaskStatus.COMPLETED"),
+    Mutant(no_memory_of_own_claims, "the_answer_of_a_claim_is_lost", "still processing"),
+    Mutant(no_limit_of_attempts, "a_task_kills_its_worker_every_time", "None is not None"),
+    Mutant(no_look_at_the_service, "a_service_is_down_for_ten_minutes", r"\d <= 2"),
+    Mutant(no_stopping_of_jobs, "a_cancel_stops_the_engine_at_once", "1 == 0"),
+    Mutant(no_decision_on_the_newest_version, "the_list_of_due_tasks_lags", r"\d+ == 5"),
 ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.protocol.schedules import SCHEDULES
+from tests.protocol.catalogue import SCHEDULES
 from tests.protocol.virtual_time import run
 
 

@@ -6,201 +6,42 @@ memory and fail when told to. What happened is checked against `violations`.
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, cast
+from random import Random
+from typing import Any, cast
+from unittest.mock import patch
 
-from short_drama.domain.errors import JobNotFound, Unavailable
-from short_drama.domain.kinds import KINDS, CameraAngleRequest, Lane
-from short_drama.domain.task import Outcome, Task, TaskStatus
+from short_drama.domain.errors import JobCancelled
+from short_drama.domain.kinds import Lane
+from short_drama.domain.task import Task, TaskStatus
 from short_drama.images.sources import ImageSources
-from short_drama.jobs.job_api import job_view
-from short_drama.jobs.results import publish_once
-from short_drama.jobs.runner import Job, JobOrder, JobRunner
+from short_drama.orchestrator.dead_letter_office import DeadLetterOffice
 from short_drama.orchestrator.dead_letters import Line
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.sweeper import Sweeper
 from short_drama.ports import advance
+from short_drama.sqs_adapter import consumer as consumer_module
 from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
-from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient
+from short_drama.sqs_adapter.job_client import JobClient
+from tests.protocol import invariants
 from tests.protocol.memory import MemoryAssets, MemoryQueue, MemoryStore
+from tests.protocol.processes import (
+    KIND,
+    Lifeline,
+    Reached,
+    ReachedService,
+    Service,
+    SignedStore,
+    Trouble,
+)
 from tests.protocol.virtual_time import clock
 
 LEASE, VISIBILITY = 60.0, 300.0
-KIND = KINDS["camera-angle"]
-
-Trouble = Literal["before", "after"] | None
-"""A call fails before it takes effect, or after."""
-
-
-class Lifeline:
-    """A process: while it stalls its calls wait; once it is dead they never return."""
-
-    def __init__(self) -> None:
-        self._awake = asyncio.Event()
-        self._awake.set()
-        self._dead: asyncio.Future[None] | None = None
-
-    def stall(self) -> None:
-        self._awake.clear()
-
-    def wake(self) -> None:
-        self._awake.set()
-
-    def kill(self) -> None:
-        self._dead = asyncio.get_running_loop().create_future()
-
-    def bury(self) -> None:
-        """Let even what a dead process would have tidied up come to its end."""
-        self._awake.set()
-        self._dead = self._dead or asyncio.get_running_loop().create_future()
-        self._dead.cancel()
-
-    async def breathe(self) -> None:
-        await self._awake.wait()
-        if self._dead is not None:
-            await self._dead
-
-
-class Reached:
-    """A port as one process reaches it: each call takes a moment, and may fail either way."""
-
-    def __init__(
-        self, port: object, line: Lifeline, trouble: Callable[[str], Trouble], latency: float
-    ) -> None:
-        self._port, self._line, self._trouble, self._latency = port, line, trouble, latency
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._port, name)
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            await self._line.breathe()
-            await asyncio.sleep(self._latency)
-            trouble = self._trouble(name)
-            if trouble == "before":
-                raise Unavailable(f"{name} was not heard")
-            answer = await method(*args, **kwargs)
-            await self._line.breathe()
-            if trouble == "after":
-                raise Unavailable(f"the answer of {name} was lost")
-            return answer
-
-        return call
-
-
-class PacedWork:
-    """Each run makes bytes of its own; `seconds` says how long a task's run takes."""
-
-    engine = "paced"
-
-    def __init__(self, service: "Service") -> None:
-        self._service = service
-
-    async def prepare(self, job: Job) -> None:
-        pass
-
-    async def make(self, job: Job, _: None) -> bytes:
-        return await self._service.run(job)
-
-    async def publish(self, job: Job, made: bytes) -> Outcome:
-        key = f"images/{job.job_id}.png"
-        await publish_once(self._service.assets, key, made, content_type="image/png", metadata={})
-        return Outcome(result_key=key)
-
-
-class Service:
-    """One machine's API service: the real job runner, which a restart empties."""
-
-    def __init__(
-        self,
-        assets: MemoryAssets,
-        seconds: Callable[[str], float],
-        trouble: Callable[[str], Trouble],
-    ) -> None:
-        self.assets: Any = Reached(assets, Lifeline(), trouble, 0.005)
-        self._seconds, self._shown = seconds, assets
-        self.runs: list[tuple[str, str]] = []
-        """Task and job of every start of the engine."""
-        self.made: dict[str, list[bytes]] = {}
-        self.failures: dict[str, list[Exception]] = {}
-        """What a task's next runs raise."""
-        self.up = True
-        self._runner = self._fresh()
-
-    def _fresh(self) -> JobRunner:
-        return JobRunner("paced", {KIND.name: PacedWork(self)}, parallel=1)
-
-    async def run(self, job: Job) -> bytes:
-        task_id = job.order.key
-        self.runs.append((task_id, job.job_id))
-        made = f"{task_id} run {id(self)}-{len(self.runs)}".encode()
-        await asyncio.sleep(self._seconds(task_id))
-        if self.failures.get(task_id):
-            raise self.failures[task_id].pop(0)
-        self.made.setdefault(job.job_id, []).append(made)
-        return made
-
-    async def restart(self) -> None:
-        await self._runner.__aexit__(None, None, None)
-        self._runner = self._fresh()
-
-    # --- As an adapter's JobClient sees it -------------------------------------------------
-
-    async def ready(self) -> bool:
-        return self.up
-
-    async def submit(self, task: Task) -> AcceptedJob:
-        self._require_up()
-        order = JobOrder(
-            kind=task.kind,
-            request=CameraAngleRequest(image_url="asset:uploads/x.png", zoom=1),
-            key=task.task_id,
-            attempt=task.attempt,
-            created_at=task.created_at,
-        )
-        job = self._runner.accept(order)
-        return AcceptedJob(job.job_id, job.version if job.status == "pending" else None)
-
-    async def look(self, job_id: str, version: int | None) -> Mapping[str, Any]:
-        self._require_up()
-        job = self._find(job_id)
-        if version is not None:
-            await self._runner.wait(job, since=version, timeout=20.0)
-        self._require_up()
-        self._find(job_id)
-        return job_view(job, self._shown)
-
-    async def cancel(self, job_id: str, attempt: int) -> None:
-        with contextlib.suppress(Unavailable, JobNotFound):
-            self._require_up()
-            self._runner.cancel(self._find(job_id), attempt=attempt)
-
-    def _require_up(self) -> None:
-        if not self.up:
-            raise Unavailable("the service is down")
-
-    def _find(self, job_id: str) -> Job:
-        job = self._runner.get(job_id)
-        if job is None:
-            raise JobNotFound(job_id)
-        return job
-
-
-class ReachedService(Reached):
-    """What a JobClient is to the adapter."""
-
-    async def follow(self, job: AcceptedJob) -> AsyncGenerator[Mapping[str, Any], None]:
-        version = job.version
-        while True:
-            view = await self.look(job.job_id, version)
-            yield view
-            if view["status"] in ("completed", "failed", "cancelled"):
-                return
-            version = view["version"]
 
 
 @dataclass
@@ -230,6 +71,18 @@ class TakenIn:
         return reference
 
 
+class Bugs(logging.Handler):
+    """Collects what the real classes only log, because their work goes on all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self.found.append(f"{record.getMessage()}: {error!r}")
+
+
 @dataclass
 class World:
     seconds: Callable[[str], float] = lambda _: 5.0
@@ -247,11 +100,17 @@ class World:
     adapters: list[Adapter] = field(default_factory=list)
     background: set[asyncio.Task[None]] = field(default_factory=set)
     lines: list[Lifeline] = field(default_factory=list)
+    bugs: Bugs = field(default_factory=Bugs)
+    writers: dict[tuple[str, int], str] = field(default_factory=dict)
+    """The adapter that wrote a task's version."""
+    skews: dict[str, float] = field(default_factory=dict)
+    """How fast each adapter's clock is, in seconds."""
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(clock)
         self.letters = MemoryQueue(clock)
         self.queue = MemoryQueue(clock, dead_letters=self.letters)
+        logging.getLogger("short_drama").addHandler(self.bugs)
 
     # --- Processes -------------------------------------------------------------------------
 
@@ -269,6 +128,7 @@ class World:
         self, service: Service, *, deliveries: int = 2, skew: float = 0.0, drain: float = 20.0
     ) -> Adapter:
         line, name = self.line(), f"adapter-{len(self.adapters)}"
+        self.skews[name] = skew
         limits = Limits(
             deliveries=deliveries,
             wait=20.0,
@@ -276,14 +136,17 @@ class World:
             times=LeaseTimes(lease=LEASE, progress=20.0, visibility=self.visibility),
         )
         jobs = ReachedService(service, line, self._service_trouble, self.latency)
-        consumer = Consumer(
-            name,
-            limits,
-            queue=self.reached(self.queue, line, self._queue_trouble),
-            store=self.reached(self.store, line, self._store_trouble),
-            jobs=cast("JobClient", jobs),
-            clock=lambda: clock() + skew,
-        )
+        store = SignedStore(self.store, name, self.writers)
+        chance = Random(len(self.adapters))
+        with patch.object(consumer_module, "Random", lambda: chance):  # each run draws the same
+            consumer = Consumer(
+                name,
+                limits,
+                queue=self.reached(self.queue, line, self._queue_trouble),
+                store=self.reached(store, line, self._store_trouble),
+                jobs=cast("JobClient", jobs),
+                clock=lambda: clock() + skew,
+            )
         adapter = Adapter(name, line, consumer, asyncio.create_task(consumer.run()))
         self.adapters.append(adapter)
         return adapter
@@ -319,9 +182,10 @@ class World:
 
         sources = cast("ImageSources", TakenIn())
         submitter = Submitter(store, {Lane.GPU: queue}, sources, secret=b"s" * 32, clock=now)
-        lanes = {Lane.GPU: Line(queue=queue, dead_letters=letters)}
-        sweeper = Sweeper(store, lanes, clock=now)
-        return Orchestrator(line, submitter, sweeper)
+        gpu = Line(queue=queue, dead_letters=letters)
+        sweeper = Sweeper(store, {Lane.GPU: gpu}, clock=now)
+        office = DeadLetterOffice(store, gpu, clock=now)
+        return Orchestrator(line, submitter, sweeper, office)
 
     def sweep(self, orchestrator: "Orchestrator") -> None:
         """From now on, in the background."""
@@ -340,6 +204,7 @@ class World:
         await asyncio.gather(*everything, return_exceptions=True)
         for service in self.services:
             await service.restart()
+        logging.getLogger("short_drama").removeHandler(self.bugs)
 
     # --- What clients and operators do -----------------------------------------------------
 
@@ -374,14 +239,30 @@ class World:
 
     def violations(self) -> list[str]:
         """Of what has to hold whatever happened."""
-        return [
+        return self.bugs.found + [
             f"{task_id}: {what}"
             for task_id, versions in self.store.history.items()
-            for what in [*_of_history(versions), *self._of_result(versions[-1])]
+            for what in [
+                *(what for pair in pairwise(versions) for what in self._of_change(*pair)),
+                *self._of_result(versions[-1]),
+            ]
         ]
+
+    def _of_change(self, before: Task, after: Task) -> list[str]:
+        found = [what for rule in invariants.OF_CHANGES for what in rule(before, after)]
+        writer = self.writers.get((after.task_id, after.version))
+        if writer is not None and not invariants.may_write(writer, before, after):
+            found.append(f"{writer} wrote without holding attempt {before.attempt}")
+        written_at = self.store.written_at[after.task_id, after.version]
+        skew = self.skews.get((before.lease_owner or "").partition("/")[0], 0.0)
+        if invariants.is_taken_from_good_hands(before, after, written_at + skew):
+            found.append(f"others failed or revived it while attempt {before.attempt} held it")
+        return found
 
     def _of_result(self, task: Task) -> list[str]:
         found = []
+        if task.failure is not None and task.failure.code == JobCancelled.code:
+            found.append("failed for a cancel that nobody asked for")
         if self.runs(task.task_id) > task.attempt:
             found.append(f"{self.runs(task.task_id)} engine runs in {task.attempt} attempts")
         if task.status is TaskStatus.COMPLETED:
@@ -400,29 +281,18 @@ class Orchestrator:
     line: Lifeline
     submitter: Submitter
     sweeper: Sweeper
+    office: DeadLetterOffice
 
     async def submit(self, key: str | None = None, **options: Any) -> Task:
         body = {"image_url": "asset:uploads/local/x.png", "zoom": 1, **options}
         request = KIND.task_request.model_validate(body)
         return await self.submitter.submit(KIND, request, owner="local", key=key)
 
-
-def _of_history(versions: list[Task]) -> list[str]:
-    found = []
-    for before, after in pairwise(versions):
-        redriven = before.failure is not None and before.failure.code == "dead_letter"
-        if before.status.is_terminal and not redriven:
-            found.append(f"{before.status} was overwritten by {after.status}")
-        if not before.attempt <= after.attempt <= before.attempt + 1:
-            found.append(f"attempt {before.attempt} was followed by {after.attempt}")
-        if after.status is TaskStatus.PROCESSING and after.lease_owner is None:
-            found.append("nobody holds a task in progress")
-    ends = Counter(task.status for task in versions if task.status.is_terminal)
-    if sum(ends.values()) > 1 and "dead_letter" not in {
-        task.failure.code for task in versions if task.failure is not None
-    }:
-        found.append(f"ended {sum(ends.values())} times")
-    return found
+    async def redrive(self) -> None:
+        """As the operator's command does."""
+        async with contextlib.aclosing(self.office.redrive(lambda _: True)) as handled:
+            async for _ in handled:
+                pass
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+KIND_NAME = r"[a-z][a-z0-9-]{0,40}"
+"""What every kind's name matches: it is a part of URLs and of keys."""
+
 
 class Lane(StrEnum):
     """A queue and the machines behind it."""
@@ -198,7 +201,7 @@ class TaskKind:
     @property
     def job_path(self) -> str:
         """The API service's address for this kind; the record calls it `job_type`."""
-        return f"/api/v1/{self.name}/jobs"
+        return job_path(self.name)
 
     @property
     def is_face_swap(self) -> bool:
@@ -263,6 +266,10 @@ KINDS: dict[str, TaskKind] = {
         ),
     )
 }
+
+
+def job_path(kind: str) -> str:
+    return f"/api/v1/{kind}/jobs"
 
 
 def add_kind(kind: TaskKind) -> None:

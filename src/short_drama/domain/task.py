@@ -26,7 +26,7 @@ from short_drama.domain.errors import (
     LeaseLost,
     TaskConflict,
 )
-from short_drama.domain.kinds import KINDS, Lane, TaskKind
+from short_drama.domain.kinds import Lane, job_path, lane_of
 
 MAX_ATTEMPTS = 4
 """Attempts that count before a task fails; below every queue's receive limit."""
@@ -34,6 +34,9 @@ MAX_DEAD_LETTERS = 2
 """How often a task with attempts left may come back from the dead-letter queue."""
 SKEW_SECONDS = 1.0
 """How far clocks may differ before workers compete for a task; the fence keeps it harmless."""
+END_MARGIN_SECONDS = 90.0
+"""How far clocks may differ before a task in good hands is failed. A lapsed lease lets others try
+again, which the fence keeps harmless; to end the task, which nothing mends, they wait this long."""
 OUTBOX_SECONDS = 10.0
 """How long a sender has to put the message on the queue before the sweeper does."""
 
@@ -115,16 +118,12 @@ class Task:
     failure: Failure | None = None
 
     @property
-    def task_kind(self) -> TaskKind:
-        return KINDS[self.kind]
-
-    @property
     def lane(self) -> Lane:
-        return self.task_kind.lane
+        return lane_of(self.kind)
 
     @property
     def job_type(self) -> str:
-        return self.task_kind.job_path
+        return job_path(self.kind)
 
     @property
     def due_at(self) -> float | None:
@@ -137,20 +136,37 @@ class Task:
             send_at = max((at for at in times if at is not None), default=None)
         return min((at for at in (send_at, self.deadline) if at is not None), default=None)
 
+    @property
+    def free_at(self) -> float:
+        """When another worker may try; 0 while nobody holds the task."""
+        return self._lapses_at(SKEW_SECONDS)
+
+    @property
+    def surely_free_at(self) -> float:
+        """When its worker must be gone, and others may end it; 0 while nobody holds the task."""
+        return self._lapses_at(END_MARGIN_SECONDS)
+
+    def _lapses_at(self, margin: float) -> float:
+        held = self.status is TaskStatus.PROCESSING
+        return (self.lease_until or 0.0) + margin if held else 0.0
+
     # --- Changes ---------------------------------------------------------------------------
 
     def claim(self, worker: str, *, now: float, lease: float) -> Self:
         """A worker takes the task for `lease` seconds and starts the next attempt.
 
-        Repeated by the holder, whose first answer may have been lost, it is the same attempt.
+        Repeated by the holder, whose first answer may have been lost, it is the same attempt. That
+        there can be no next one ends the task, and is told only when the holder must be gone.
         """
         self._require_open()
         if self.status is TaskStatus.PROCESSING and self.lease_owner == worker:
             return replace(self, lease_until=now + lease, updated_at=now)
-        self._require_free(now)
-        if self.deadline is not None and now >= self.deadline:
+        late = self.deadline is not None and now >= self.deadline
+        spent = self.attempts_left <= 0
+        self._require_past(self.surely_free_at if late or spent else self.free_at, now)
+        if late:
             raise DeadlineExceeded("the deadline passed before the task could start")
-        if self.attempts_left <= 0:
+        if spent:
             raise AttemptsExhausted(f"all {self.attempt} attempts ended without a result")
         return replace(
             self,
@@ -228,9 +244,9 @@ class Task:
         return self._end(TaskStatus.CANCELLED, now=now)
 
     def expire(self, failure: Failure, *, now: float) -> Self:
-        """Fail a task that nobody is working on."""
+        """Fail a task that nobody can be working on, or raise LeaseLost."""
         self._require_open()
-        self._require_free(now)
+        self._require_past(self.surely_free_at, now)
         return self._end(TaskStatus.FAILED, now=now, failure=failure)
 
     def overdue(self, *, now: float) -> Self:
@@ -261,9 +277,9 @@ class Task:
 
     def revive(self, *, now: float) -> Self:
         """Its message was received too often, though nothing is wrong with the task: the message
-        is to be sent anew. Raises LeaseLost while a worker holds the task."""
+        is to be sent anew. Raises LeaseLost while a worker may hold the task."""
         self._require_open()
-        self._require_free(now)
+        self._require_past(self.surely_free_at, now)
         freed = self._freed(now=now, resend_at=now + OUTBOX_SECONDS)
         return replace(freed, dead_letters=self.dead_letters + 1)
 
@@ -316,10 +332,9 @@ class Task:
                 f"the task is already {self.status}", fix="Submit it again with /retry."
             )
 
-    def _require_free(self, now: float) -> None:
-        lease_until = self.lease_until or 0.0
-        if self.status is TaskStatus.PROCESSING and lease_until + SKEW_SECONDS > now:
-            raise LeaseLost(f"attempt {self.attempt} of this task is still running")
+    def _require_past(self, moment: float, now: float) -> None:
+        if now < moment:
+            raise LeaseLost(f"attempt {self.attempt} of this task may still be running")
 
     def _require_fence(self, worker: str, attempt: int) -> None:
         self._require_open()

@@ -20,7 +20,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.message import MalformedMessage, TaskMessage
-from short_drama.domain.task import MAX_DEAD_LETTERS, SKEW_SECONDS, Task, TaskStatus
+from short_drama.domain.task import MAX_DEAD_LETTERS, Task, TaskStatus
 from short_drama.orchestrator import outbox
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.web import metrics
@@ -40,9 +40,8 @@ def judge(task: Task | None, now: float) -> Judgement:
     if task.status.is_terminal:
         own = task.failure is not None and task.failure.code == DeadLetter.code
         return "leave" if own else "forget"
-    held = task.status is TaskStatus.PROCESSING
-    if held and (task.lease_until or 0.0) + SKEW_SECONDS > now:
-        return "leave"  # a worker has it and may yet finish
+    if now < task.surely_free_at:
+        return "leave"  # a worker may have it and may yet finish
     if task.attempts_left > 0 and task.dead_letters < MAX_DEAD_LETTERS:
         return "revive"
     return "fail"

@@ -12,7 +12,7 @@ from typing import Literal
 
 from short_drama.domain.errors import LeaseLost, TaskConflict, TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
-from short_drama.domain.task import SKEW_SECONDS, Task, TaskStatus
+from short_drama.domain.task import Task, TaskStatus
 from short_drama.orchestrator import outbox
 from short_drama.orchestrator.dead_letters import Line, Undertaker
 from short_drama.ports import TaskStore, advance
@@ -33,9 +33,8 @@ def plan(task: Task, now: float) -> Action:
         return "expire"
     if task.status is TaskStatus.PENDING:
         return "send" if task.outbox_due is not None and now >= task.outbox_due else "none"
-    lapsed = task.lease_until is not None and now >= task.lease_until + SKEW_SECONDS
     due = task.outbox_due is None or now >= task.outbox_due
-    return "send" if lapsed and due else "none"
+    return "send" if due and now >= task.free_at else "none"
 
 
 class Sweeper:

@@ -7,13 +7,15 @@ from random import Random
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
+    EngineStarting,
+    EngineUnavailable,
     Failure,
     LeaseLost,
     ShortDramaError,
     TaskConflict,
     Throttled,
 )
-from short_drama.domain.task import SKEW_SECONDS, Outcome, Task
+from short_drama.domain.task import Outcome, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,12 @@ class Abandon:
 Verdict = Done | Retry | GiveUp | Expire | Complete | Abandon
 
 _AFTER_LEASE = 1.0
-"""Seconds after another's lease at which to look whether it has been renewed."""
+"""Seconds after another's lease, or its margin, at which to look whether it has been renewed."""
 _LONGEST_REQUEST = 3600.0
 """The longest pause a refusal may ask for, in seconds."""
+
+
+_UNCOUNTED = frozenset({Throttled.code, EngineUnavailable.code, EngineStarting.code})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +90,8 @@ def refused_claim(refusal: ShortDramaError, task: Task, *, now: float) -> Verdic
         case TaskConflict():
             return Done()
         case LeaseLost():
-            left = (task.lease_until or now) - now
-            return Abandon(max(left, 0.0) + SKEW_SECONDS + _AFTER_LEASE)
+            ahead = [at for at in (task.free_at, task.surely_free_at) if at > now]
+            return Abandon(min(ahead, default=now) - now + _AFTER_LEASE)
         case AttemptsExhausted() | DeadlineExceeded():
             return Expire(Failure.of(refusal))
     raise refusal
@@ -97,14 +102,15 @@ def after_attempt(
 ) -> Verdict:
     """The attempt that `task` records has ended with `result`.
 
-    An attempt counts once a service has `accepted` its job, unless it was asked to slow down: a
-    service that cannot be reached says nothing about the task, one that dies of it may.
+    An attempt counts once a service has `accepted` its job, unless it was asked to slow down or its
+    engine took none of the work: what cannot be reached says nothing about the task, what dies of
+    it may.
     """
     if isinstance(result, Outcome):
         return Complete(result)
     if not result.retryable:
         return GiveUp(result)
-    uncounted = result.code == Throttled.code or not accepted
+    uncounted = result.code in _UNCOUNTED or not accepted
     if task.attempts_left <= 0 and not uncounted:
         return GiveUp(result)
     return Retry(policy.delay(task.attempt, after=result.after, rng=rng), refund=uncounted)

@@ -11,6 +11,8 @@ from typing import TypeVar
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
+    EngineStarting,
+    EngineUnavailable,
     Failure,
     LeaseLost,
     TaskConflict,
@@ -44,6 +46,10 @@ _INSIST_SECONDS = 0.2, 5.0
 """The first and the longest pause before a call that was not answered is repeated."""
 _GIVE_BACK_SECONDS = 5.0
 """For giving a task back while the process stops."""
+
+
+_UNREACHED = frozenset({Unavailable.code, EngineUnavailable.code, EngineStarting.code})
+"""Failures after which the service is asked whether it is ready before it gets more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +115,7 @@ class Handler:
         reached = True
         try:
             result = await attempt.run()
-            reached = not (isinstance(result, Failure) and result.code == Unavailable.code)
+            reached = not (isinstance(result, Failure) and result.code in _UNREACHED)
             accepted = attempt.job_id is not None
             verdict = after_attempt(
                 result, claimed, accepted=accepted, policy=limits.policy, rng=self._rng

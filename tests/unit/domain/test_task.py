@@ -18,6 +18,7 @@ from short_drama.domain.errors import (
     TaskConflict,
 )
 from short_drama.domain.task import (
+    END_MARGIN_SECONDS,
     MAX_ATTEMPTS,
     OUTBOX_SECONDS,
     SKEW_SECONDS,
@@ -30,7 +31,9 @@ from tests.samples import NOW, a_task
 
 LEASE = 60.0
 FREE = LEASE + SKEW_SECONDS
-"""When a lease is over by every clock."""
+"""When a lease is over, so that others may try."""
+ABANDONED = LEASE + END_MARGIN_SECONDS
+"""When it is over by every clock, so that others may end the task."""
 RESEND = 900.0
 """Three times the GPU queue's visibility."""
 FAILURE = Failure.of(EngineFailed("out of memory"))
@@ -91,7 +94,7 @@ def test_a_claim_knows_the_id_its_job_will_have() -> None:
     assert again.api_job_id == job_id_for("t1", 2) != task.api_job_id
 
 
-def test_a_held_task_cannot_be_claimed_before_its_lease_is_over_by_every_clock() -> None:
+def test_a_held_task_cannot_be_claimed_before_its_lease_is_over() -> None:
     with pytest.raises(LeaseLost):
         claimed().claim("bob", now=NOW + FREE - 0.001, lease=LEASE)
     assert claimed().claim("bob", now=NOW + FREE, lease=LEASE).lease_owner == "bob"
@@ -113,6 +116,26 @@ def test_a_claim_is_refused_from_the_deadline_on() -> None:
 def test_a_claim_is_refused_when_no_attempt_is_left() -> None:
     with pytest.raises(AttemptsExhausted, match="4 attempts"):
         a_task(attempt=4, attempts_left=0).claim("alice", now=NOW, lease=LEASE)
+
+
+@pytest.mark.parametrize(
+    ("last", "refusal"),
+    [(claimed(attempts_left=1), AttemptsExhausted), (claimed(deadline=NOW + 5), DeadlineExceeded)],
+)
+def test_that_there_is_no_next_attempt_is_told_when_the_holder_must_be_gone(
+    last: Task, refusal: type[Exception]
+) -> None:
+    for seconds in (0.0, FREE, ABANDONED - 0.001):
+        with pytest.raises(LeaseLost):
+            last.claim("bob", now=NOW + seconds, lease=LEASE)
+    with pytest.raises(refusal):
+        last.claim("bob", now=NOW + ABANDONED, lease=LEASE)
+
+
+def test_nobody_waits_for_a_holder_there_is_none_of() -> None:
+    for task in (a_task(), claimed().give_back("alice", 1, now=NOW), *ENDED.values()):
+        assert task.free_at == task.surely_free_at == 0.0
+    assert (claimed().free_at, claimed().surely_free_at) == (NOW + FREE, NOW + ABANDONED)
 
 
 # --- Refusals every change shares ---------------------------------------------------------
@@ -210,11 +233,12 @@ def test_cancelling_is_final_at_once_even_while_held() -> None:
         assert (cancelled.lease_owner, cancelled.due_at) == (None, None)
 
 
-def test_expiring_leaves_a_task_that_somebody_works_on() -> None:
-    with pytest.raises(LeaseLost):
-        claimed().expire(FAILURE, now=NOW + FREE - 0.001)
-    for task in (a_task(), claimed()):
-        assert task.expire(FAILURE, now=NOW + FREE).failure == FAILURE
+def test_expiring_leaves_a_task_that_somebody_may_work_on() -> None:
+    for seconds in (0.0, FREE, ABANDONED - 0.001):
+        with pytest.raises(LeaseLost):
+            claimed().expire(FAILURE, now=NOW + seconds)
+    assert claimed().expire(FAILURE, now=NOW + ABANDONED).failure == FAILURE
+    assert a_task().expire(FAILURE, now=NOW).failure == FAILURE
 
 
 def test_a_deadline_ends_even_a_held_task() -> None:
@@ -268,19 +292,20 @@ BURIED = Failure.of(DeadLetter("received too often"))
 
 def test_a_revived_task_is_to_be_sent_and_remembers_it() -> None:
     for task in (a_task(), claimed()):
-        alive = task.revive(now=NOW + FREE)
+        alive = task.revive(now=NOW + ABANDONED)
         assert (alive.status, alive.dead_letters) == (TaskStatus.PENDING, 1)
-        assert alive.outbox_due == NOW + FREE + OUTBOX_SECONDS
+        assert alive.outbox_due == NOW + ABANDONED + OUTBOX_SECONDS
         assert alive.attempts_left == task.attempts_left
 
 
-def test_a_task_somebody_works_on_is_not_revived() -> None:
-    with pytest.raises(LeaseLost):
-        claimed().revive(now=NOW + FREE - 0.001)
+def test_a_task_somebody_may_work_on_is_not_revived() -> None:
+    for seconds in (0.0, FREE, ABANDONED - 0.001):
+        with pytest.raises(LeaseLost):
+            claimed().revive(now=NOW + seconds)
 
 
 def test_an_operator_gives_a_dead_letters_task_another_life() -> None:
-    dead = claimed(dead_letters=2, attempts_left=1).expire(BURIED, now=NOW + FREE)
+    dead = claimed(dead_letters=2, attempts_left=1).expire(BURIED, now=NOW + ABANDONED)
     alive = dead.redrive(now=NOW + 999)
     assert (alive.status, alive.failure, alive.ended_at) == (TaskStatus.PENDING, None, None)
     assert (alive.attempts_left, alive.dead_letters) == (MAX_ATTEMPTS, 0)

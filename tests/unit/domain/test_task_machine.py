@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from short_drama.domain.errors import EngineFailed, Failure, ShortDramaError
-from short_drama.domain.task import MAX_ATTEMPTS, SKEW_SECONDS, Outcome, Task, TaskStatus
+from short_drama.domain.task import (
+    END_MARGIN_SECONDS,
+    MAX_ATTEMPTS,
+    SKEW_SECONDS,
+    Outcome,
+    Task,
+    TaskStatus,
+)
 from tests.samples import NOW, a_task
 
 LEASE = 10.0
@@ -69,7 +76,7 @@ class TaskMachine(RuleBasedStateMachine):
             return
         if self.holder == (worker, task.attempt):
             return  # the holder has asked again
-        assert self.is_free(before), "two workers hold the task"
+        assert self.is_free(before, SKEW_SECONDS), "two workers hold the task"
         assert before.deadline is not None
         assert self.now < before.deadline
         assert task.attempt == before.attempt + 1
@@ -77,8 +84,8 @@ class TaskMachine(RuleBasedStateMachine):
         self.believed.insert(0, self.holder)
         self.claims += 1
 
-    def is_free(self, task: Task) -> bool:
-        return task.lease_until is None or task.lease_until + SKEW_SECONDS <= self.now
+    def is_free(self, task: Task, margin: float) -> bool:
+        return task.lease_until is None or task.lease_until + margin <= self.now
 
     def fenced(self, which: int, change: Callable[[Task, str, int], Task]) -> Task | None:
         """A write by whoever believes to hold the task since the claim before the `which`th."""
@@ -147,7 +154,7 @@ class TaskMachine(RuleBasedStateMachine):
                 copy.revive(now=self.now) if revive else copy.expire(FAILURE, now=self.now)
             ),
         ):
-            assert self.is_free(before), "a live worker's task was buried"
+            assert self.is_free(before, END_MARGIN_SECONDS), "a live worker's task was buried"
             self.holder = None
 
     @rule()

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from short_drama.domain.errors import DeadLetter, EngineFailed, Failure
-from short_drama.domain.task import MAX_DEAD_LETTERS, SKEW_SECONDS, Outcome, Task
+from short_drama.domain.task import END_MARGIN_SECONDS, MAX_DEAD_LETTERS, Outcome, Task
 from short_drama.orchestrator.dead_letters import Judgement, judge
 from tests.samples import NOW, a_task
 
 LEASE = 60.0
+ABANDONED = LEASE + END_MARGIN_SECONDS
 
 
 def held(**changes: Any) -> Task:
@@ -25,18 +26,20 @@ def held(**changes: Any) -> Task:
         (held().fail("alice", 1, Failure.of(EngineFailed("x")), now=NOW), 0, "forget"),
         (a_task().cancel(now=NOW), 0, "forget"),
         (a_task().expire(Failure.of(DeadLetter("x")), now=NOW), 0, "leave"),
-        # A worker has it.
-        (held(), LEASE + SKEW_SECONDS - 0.1, "leave"),
+        # A worker has it, or may have.
+        (held(), 0, "leave"),
+        (held(), ABANDONED - 0.1, "leave"),
         (held(attempts_left=1), 0, "leave"),
+        (held(attempts_left=1), ABANDONED - 0.1, "leave"),
         # Nothing is wrong with the task.
         (a_task(), 0, "revive"),
-        (held(), LEASE + SKEW_SECONDS, "revive"),
+        (held(), ABANDONED, "revive"),
         (held().give_back("alice", 1, now=NOW), 0, "revive"),
         (a_task(dead_letters=MAX_DEAD_LETTERS - 1), 0, "revive"),
         # Enough.
         (a_task(dead_letters=MAX_DEAD_LETTERS), 0, "fail"),
         (a_task(attempts_left=0), 0, "fail"),
-        (held(attempts_left=1), LEASE + SKEW_SECONDS, "fail"),
+        (held(attempts_left=1), ABANDONED, "fail"),
     ],
 )
 def test_the_record_judges_the_letter(

@@ -32,10 +32,11 @@ def held(**changes: Any) -> Task:
         (held().give_back("alice", 1, now=NOW), RESEND - 1, "none"),
         (held().give_back("alice", 1, now=NOW), RESEND, "send"),
         (held().orphaned(now=NOW), RESEND, "send"),
-        # Processing: once the lease is over by every clock.
+        # Processing: once the lease is over.
         (held(), LEASE - 0.1, "none"),
         (held(), LEASE + GRACE - 0.1, "none"),
         (held(), LEASE + GRACE, "send"),
+        (held(attempts_left=1), LEASE + GRACE, "send"),  # whoever receives it waits, or ends it
         (held().sending(now=NOW + 400 - OUTBOX_SECONDS), LEASE + GRACE, "none"),
         (held().sending(now=NOW + 400 - OUTBOX_SECONDS), 400, "send"),
         (held().keep("alice", 1, now=NOW + 50, lease=LEASE), LEASE + GRACE, "none"),

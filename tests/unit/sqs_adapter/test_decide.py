@@ -11,6 +11,8 @@ from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
     EngineFailed,
+    EngineStarting,
+    EngineUnavailable,
     Failure,
     LeaseLost,
     ShortDramaError,
@@ -41,6 +43,8 @@ POLICY = RetryPolicy(base=1.0, cap=60.0)
 ENGINE = Failure.of(EngineFailed("broken"))
 FLAKY = Failure(code="engine_failed", message="try again", retryable=True)
 DOWN = Failure.of(Unavailable("down"))
+IDLE = Failure.of(EngineUnavailable("the engine takes no work"))
+BOOT = Failure.of(EngineStarting("the engine is being started"))
 SLOW = Failure.of(Throttled("slow down", after=7.0))
 
 
@@ -73,9 +77,23 @@ def test_why_a_claim_is_refused_decides_what_becomes_of_the_message(
     assert refused_claim(refusal, held(), now=NOW + 20) == verdict
 
 
-def test_a_lease_that_is_over_is_looked_at_soon() -> None:
-    assert refused_claim(LeaseLost("held"), held(), now=NOW + 999) == Abandon(2.0)
-    assert refused_claim(LeaseLost("held"), a_task(), now=NOW) == Abandon(2.0)
+@pytest.mark.parametrize(
+    ("task", "seconds", "delay"),
+    [
+        (held(), 0, 62.0),
+        (held(), 60, 2.0),
+        # The lease is over by our clock, and this is the last attempt: its worker may be well.
+        (held(0), 61, 90.0),
+        (held(0), 149, 2.0),
+        # Somebody was quicker than we.
+        (held(0), 150, 1.0),
+        (a_task(), 0, 1.0),
+    ],
+)
+def test_a_task_that_others_hold_is_looked_at_when_that_may_have_changed(
+    task: Task, seconds: float, delay: float
+) -> None:
+    assert refused_claim(LeaseLost("held"), task, now=NOW + seconds) == Abandon(delay)
 
 
 def test_any_other_refusal_is_not_ours_to_decide() -> None:
@@ -107,7 +125,10 @@ def test_a_retryable_failure_is_retried_while_attempts_are_left() -> None:
     assert decide(FLAKY, held(0)) == GiveUp(FLAKY)
 
 
-@pytest.mark.parametrize(("failure", "accepted"), [(DOWN, False), (SLOW, False), (SLOW, True)])
+@pytest.mark.parametrize(
+    ("failure", "accepted"),
+    [(DOWN, False), (SLOW, False), (SLOW, True), (IDLE, True), (BOOT, True)],
+)
 def test_what_says_nothing_about_the_task_does_not_count(failure: Failure, accepted: bool) -> None:
     verdict = decide(failure, held(0), accepted=accepted)
     assert isinstance(verdict, Retry)
