@@ -14,15 +14,8 @@ from typing import Any, TypeVar
 
 import click
 
+from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.exits import EXIT_INTERRUPTED
-
-# A test holds these to the catalogues they repeat, which take a while to import.
-COMPONENTS = (
-    "orchestrator", "cpu-orchestrator", "comfyui-api", "paid-api", "gpu-adapter", "cpu-adapter",
-)  # fmt: skip
-KINDS = ("camera-angle", "qwen-image-edit", "face-mask", "face-swap", "full-face-swap")
-LANES = ("gpu", "cpu")
-STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -97,7 +90,7 @@ def serve(component: str, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
+@click.argument("kind", metavar="KIND", type=Kind())
 @click.option(
     "--image",
     "images",
@@ -127,7 +120,8 @@ def serve(component: str, **options: Any) -> None:
 def submit(kind: str, **options: Any) -> None:
     """Hand in a task; prints its id.
 
-    KIND is camera-angle, qwen-image-edit, face-mask, face-swap or full-face-swap.
+    KIND is camera-angle, qwen-image-edit, face-mask, face-swap, full-face-swap, or a workflow in
+    SHORT_DRAMA_WORKFLOWS_DIR.
 
     \b
     short-drama submit camera-angle --image still.jpg --set horizontal=-1 --output moved.png
@@ -146,7 +140,7 @@ def tasks() -> None:
 
 @tasks.command()
 @click.option("--status", type=click.Choice(STATUSES))
-@click.option("--kind", type=click.Choice(KINDS))
+@click.option("--kind", type=Kind())
 @click.option("--label", metavar="NAME=VALUE")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @as_json
@@ -300,6 +294,34 @@ def provision() -> None:
     from short_drama.cli import provision as command
 
     command.provision()
+
+
+@cli.group()
+def workflows() -> None:
+    """The ComfyUI workflows behind the GPU kinds."""
+
+
+@workflows.command("ls")
+@as_json
+def list_workflows(as_json: bool) -> None:
+    """Which there are, and the model files they load."""
+    from short_drama.cli import workflows as command
+
+    command.ls(as_json=as_json)
+
+
+@workflows.command()
+@click.option("--comfyui-url", metavar="URL", help="[default: SHORT_DRAMA_COMFYUI_URL]")
+@as_json
+def check(**options: Any) -> None:
+    """Ask a ComfyUI server whether it can run them.
+
+    Names each missing node and model file and what to do about it, and says how ComfyUI is best
+    started on its GPU. Exit 1 if a workflow cannot run.
+    """
+    from short_drama.cli import workflows as command
+
+    command.check(**options)
 
 
 # --- The rest -----------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def submit(
     url: str | None,
     cpu_url: str | None,
 ) -> None:
-    task_kind = KINDS[kind]
+    task_kind = find_kind(kind)
     params = request.read_images(task_kind, images, face) | request.read_fields(task_kind, fields)
     given = request.read_pairs("--label", labels)
     _check(task_kind, url, cpu_url, output)
@@ -47,6 +47,21 @@ def submit(
             click.echo(accepted.task_id)
             if sys.stdout.isatty():
                 click.echo(f"Follow it with: short-drama tasks wait {accepted.task_id}", err=True)
+
+
+def find_kind(name: str) -> TaskKind:
+    """One of the catalogue, or a workflow's. Raises Problem."""
+    if name not in KINDS:
+        from short_drama.wiring.engines import open_workflows  # takes a while
+
+        open_workflows(read_settings())
+    if name not in KINDS:
+        raise Problem(
+            f"there is no kind {name}",
+            fix=f"The kinds are: {', '.join(KINDS)}. Workflows are in SHORT_DRAMA_WORKFLOWS_DIR.",
+            code=EXIT_USAGE,
+        )
+    return KINDS[name]
 
 
 def finish(client: Client, task_id: str, *, output: Path | None, as_json: bool) -> None:

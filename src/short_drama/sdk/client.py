@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.kinds import KIND_NAME, KINDS, Lane, lane_of
 from short_drama.sdk.errors import NoResult, WaitTimeout
 from short_drama.sdk.models import (
     Accepted,
@@ -136,10 +137,11 @@ class AsyncClient:
             idempotency_key: the same key and request make one task, however often submitted.
                 By default each call has a key of its own, so that its own repeats are safe.
 
-        Raises ValueError for a kind there is not.
+        A kind that is not in the catalogue is a workflow of the service's operator, which only the
+        service knows. Raises ValueError for what cannot be a kind's name.
         """
-        if kind not in KINDS:
-            raise ValueError(f"there is no kind {kind!r}; the kinds are: {', '.join(KINDS)}")
+        if not re.fullmatch(KIND_NAME, kind):
+            raise ValueError(f"{kind!r} is no kind; the usual ones are: {', '.join(KINDS)}")
         options = {"labels": labels, "deadline_seconds": deadline_seconds, "consent": consent}
         given = {name: value for name, value in options.items() if value is not None}
         call = self._call(
@@ -149,7 +151,7 @@ class AsyncClient:
             headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
             repeatable=True,
         )
-        return await self._ask(Accepted, call, lane=KINDS[kind].lane)
+        return await self._ask(Accepted, call, lane=lane_of(kind))
 
     # --- Follow ----------------------------------------------------------------------------
 
