@@ -12,7 +12,7 @@ LANES = ("gpu", "cpu")
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 
 
-class Kind(click.ParamType):
+class Kind(click.ParamType[str]):
     """Completes the usual kinds; an operator's workflows are more, so the command judges."""
 
     name = "kind"

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -120,6 +120,22 @@ class ComfyUIWork:
         raise EngineUnavailable("ComfyUI keeps being restarted before it begins the job")
 
     async def publish(self, job: Job, made: Made) -> Outcome:
+        try:
+            finished = await self._finished(job, made)
+        except EngineInterrupted:
+            # Or the next attempt would find this one's prompt, and take its result for good.
+            with suppress(Unavailable):
+                await self._engine.comfyui.forget(made.prompt_id)
+            raise
+        key = f"images/comfyui-results/{job.order.kind}/{job.job_id}.png"
+        facts = {"kind": job.order.kind, "engine": ENGINE}
+        await publish_once(self._assets, key, finished, content_type=PNG, metadata=facts)
+        return Outcome(
+            result_key=key, engine_seconds=made.seconds, details=self._details(job, made.prompt_id)
+        )
+
+    async def _finished(self, job: Job, made: Made) -> bytes:
+        """The file to publish."""
         data = await self._view(made.image)
         label = Label.of_job(
             SourceType.COMPOSITE_WITH_TRAINED,
@@ -131,12 +147,7 @@ class ComfyUIWork:
         if finished is None:
             raise await self._remedies.black()
         self._remedies.fine()
-        key = f"images/comfyui-results/{job.order.kind}/{job.job_id}.png"
-        facts = {"kind": job.order.kind, "engine": ENGINE}
-        await publish_once(self._assets, key, finished, content_type=PNG, metadata=facts)
-        return Outcome(
-            result_key=key, engine_seconds=made.seconds, details=self._details(job, made.prompt_id)
-        )
+        return finished
 
     # --- Before the engine -----------------------------------------------------------------
 

@@ -56,7 +56,7 @@ class Run:
     on_change: Callable[["Run"], None]
     started: bool = False
     heard: bool = False
-    """Whether the socket has told anything of it."""
+    """Whether the socket has told anything of it, or need not have."""
     node: str | None = None
     fraction: float | None = None
     """Of the steps of `node`."""
@@ -154,7 +154,7 @@ class Engine:
             EngineUnavailable: it did not begin, and the server does not answer or move.
             EngineNotReady, EngineFailed: the server refused it.
         """
-        run = self._runs[prompt_id] = Run(prompt_id, on_change)
+        run = self._runs[prompt_id] = Run(prompt_id, on_change, heard=graph is None)
         if len(self._runs) == 1:
             self._sign()  # idling is not being stuck
         try:

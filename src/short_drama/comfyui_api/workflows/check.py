@@ -5,11 +5,13 @@ Inputs of a class are told as [type, options]; choices as [[...], options] by ol
 """
 
 import difflib
-import itertools
+import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+from short_drama.comfyui_api.workflows.manifest import IntegerInput, NumberInput
 from short_drama.comfyui_api.workflows.workflow import Workflow
 
 _GIB = 2**30
@@ -26,7 +28,10 @@ FOLDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
+    """`message` names the node already."""
+
     kind: str
+    node: str
     message: str
     fix: str
 
@@ -37,49 +42,74 @@ _CHANGED = "ComfyUI has changed the node: export the workflow again, or use anot
 
 
 def faults(workflow: Workflow, object_info: Mapping[str, Any]) -> list[Fault]:
-    """Everything for which the server would refuse or fail the workflow, as far as can be told."""
+    """Everything for which the server would refuse or fail the workflow, as far as can be told.
+
+    Args:
+        object_info: as GET /object_info answers: node class -> {"input", "output", ...}.
+    """
     return list(_Checker(workflow, object_info).faults())
 
 
 class _Checker:
     def __init__(self, workflow: Workflow, object_info: Mapping[str, Any]) -> None:
         self._workflow, self._object_info = workflow, object_info
+        self._graph = _prompt(workflow, workflow.image_fields)
         self._roles = {pair: role for role, pair in workflow.manifest.models.items()}
         self._images = {
             pair for name in workflow.image_fields for pair in workflow.inputs[name].into
         }
+        self._bounds = {
+            pair: (each.minimum, each.maximum)
+            for each in workflow.inputs.values()
+            if isinstance(each, IntegerInput | NumberInput)
+            for pair in each.into
+        }
 
     def faults(self) -> Iterator[Fault]:
-        for identity, node in self._workflow.graph.items():
+        least = _prompt(self._workflow, self._workflow.required_images)
+        for identity, node in self._graph.items():
             info = self._object_info.get(node["class_type"])
-            found = self._of_node(identity, node, info) if info else _missing_class(identity, node)
+            if not info:
+                found = _missing_class(identity, node)
+            else:
+                given = least.get(identity, node)["inputs"]
+                found = chain(self._of_node(identity, node, info), _lacking(identity, given, info))
             for message, fix in found:
-                yield Fault(self._workflow.kind, message, fix)
+                yield Fault(self._workflow.kind, identity, message, fix)
 
     def _of_node(self, identity: str, node: Mapping[str, Any], info: Mapping[str, Any]) -> Found:
         known = _inputs(info)
         for name, value in node["inputs"].items():
             pair = f"{identity}.{name}"
-            if name not in known:
-                yield f"the server's node has no input {pair}", _CHANGED
-            elif pair not in self._images:
+            if name in known and pair not in self._images:
                 yield from self._of_input(pair, value, known[name])
-        for name in _required(info):
-            if name not in node["inputs"]:
-                yield f"{identity} ({node['class_type']}) lacks its input {name}", _CHANGED
+            elif _declared(name) not in known:
+                yield f"the server's node has no input {pair}", _CHANGED
 
     def _of_input(self, pair: str, value: object, spec: Sequence[Any]) -> Found:
         if isinstance(value, list):
             yield from self._of_link(pair, value, spec)
         elif (choices := _choices(spec)) is not None:
             if value not in choices:
-                yield _not_a_choice(pair, value, choices, self._roles.get(pair))
+                yield _not_a_choice(pair, value, choices, self._where(pair, spec))
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield from _out_of_range(pair, value, _options(spec))
+            for bound in self._bounds.get(pair, (value,)):
+                yield from _out_of_range(pair, bound, _options(spec))
+
+    def _where(self, pair: str, spec: Sequence[Any]) -> str | None:
+        """What an operator does about a file that is not there; None if it is no file."""
+        role, name = self._roles.get(pair), pair.partition(".")[2]
+        if _options(spec).get("image_upload"):
+            return "Put the file into ComfyUI's input folder."
+        if role is None and name not in FOLDERS:
+            return None
+        folder = f"models/{FOLDERS[name]}" if name in FOLDERS else "models folder"
+        other = f", or name another: SHORT_DRAMA_COMFYUI_MODELS={role}=FILE" if role else ""
+        return f"Put the file into ComfyUI's {folder}{other}."
 
     def _of_link(self, pair: str, link: Sequence[Any], spec: Sequence[Any]) -> Found:
         source, slot = link
-        info = self._object_info.get(self._workflow.graph[source]["class_type"])
+        info = self._object_info.get(self._graph[source]["class_type"])
         if info is None:
             return  # said already
         outputs = info.get("output") or []
@@ -97,18 +127,26 @@ def _missing_class(identity: str, node: Mapping[str, Any]) -> Found:
     )
 
 
+def _lacking(identity: str, given: Mapping[str, Any], info: Mapping[str, Any]) -> Found:
+    """Required inputs that the prompt with the fewest images does not have."""
+    declared = {_declared(name) for name in given} | set(given)
+    for name in _required(info):
+        if name not in declared:
+            yield (
+                f"{identity}.{name}, which the server requires, is not given in every prompt",
+                "Give it in the graph; what it is linked to may not be an optional image.",
+            )
+
+
 def _not_a_choice(
-    pair: str, value: object, choices: Sequence[object], role: str | None
+    pair: str, value: object, choices: Sequence[object], where: str | None
 ) -> tuple[str, str]:
     listed = ", ".join(str(choice) for choice in choices[:5]) or "none"
+    more = f" and {len(choices) - 5} more" if len(choices) > 5 else ""
     near = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
-    message = f"the server has no {value!s} for {pair}; it has: {listed}"
     guess = f" Did you mean {near[0]}?" if near else ""
-    folder = FOLDERS.get(pair.rpartition(".")[2])
-    if folder is None:
-        return message, f"Change the value in the graph.{guess}"
-    name = f", or name another: SHORT_DRAMA_COMFYUI_MODELS={role}=FILE" if role else ""
-    return message, f"Put the file into ComfyUI's models/{folder}{name}.{guess}"
+    message = f"the server has no {value!s} for {pair}; it has: {listed}{more}"
+    return message, f"{where or 'Change the value in the graph.'}{guess}"
 
 
 def _out_of_range(pair: str, value: float, options: Mapping[str, Any]) -> Found:
@@ -121,6 +159,15 @@ def _out_of_range(pair: str, value: float, options: Mapping[str, Any]) -> Found:
 
 def _fits(given: object, wanted: str) -> bool:
     return given == wanted or "*" in (given, wanted) or str(given) in wanted.split(",")
+
+
+def _prompt(workflow: Workflow, images: Sequence[str]) -> Mapping[str, Any]:
+    return workflow.build({}, images=dict.fromkeys(images, "image.png"), prefix="check")
+
+
+def _declared(name: str) -> str:
+    """Inputs that grow in number are declared as `images` and given as `images.image0`."""
+    return name.partition(".")[0]
 
 
 def _inputs(info: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
@@ -163,22 +210,41 @@ def advice(vram_bytes: int, argv: Sequence[str]) -> list[str]:
         vram_bytes: of the GPU, as /system_stats says in devices[].vram_total.
         argv: the server's, as /system_stats says.
     """
-    said = [f"Add {flag}: {why}." for flag, why in ALWAYS.items() if flag not in argv]
-    if vram_bytes >= BOTH_FIT_BYTES and CACHE not in argv:
+    flags = _flags(argv)
+    said = [f"Add {flag}: {why}." for flag, why in ALWAYS.items() if flag not in flags]
+    if vram_bytes >= BOTH_FIT_BYTES and CACHE not in flags:
         said.append(
             f"Add {CACHE} 64: both workflows fit into this GPU's memory, and no job waits for "
             "models to be loaded again (2.7 s a job instead of 10.2 s when they alternate)."
         )
-    if vram_bytes < BOTH_FIT_BYTES and CACHE in argv:
+    if vram_bytes < BOTH_FIT_BYTES and CACHE in flags:
         said.append(
             f"Remove {CACHE}: the workflows' models do not fit into this GPU's memory together; "
             "the service keeps jobs of the same workflow together instead."
         )
-    if _value_after(argv, "--preview-method") not in (None, "none"):
+    if flags.get("--preview-method", "none") != "none":
         said.append("Remove --preview-method: previews have been seen to crash the whole server.")
+    if not all(map(_is_loopback, flags.get("--listen", "127.0.0.1").split(","))):
+        said.append(
+            "Listen on 127.0.0.1 only: whoever reaches ComfyUI can read files of its machine."
+        )
     return said
 
 
-def _value_after(argv: Sequence[str], flag: str) -> str | None:
-    after = [value for name, value in itertools.pairwise(argv) if name == flag]
-    return after[0] if after else None
+def _flags(argv: Sequence[str]) -> dict[str, str]:
+    """The value of each flag, given as --flag value or --flag=value; "" where there is none."""
+    flags, name = {}, ""
+    for word in argv:
+        if word.startswith("--"):
+            name, _, value = word.partition("=")
+            flags[name] = value
+        elif name and not flags[name]:
+            flags[name] = word
+    return flags
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -50,13 +50,11 @@ class TextInput(_Input):
     default: str | None = None
 
     def accepts(self, value: object) -> bool:
-        fits = isinstance(value, str) and len(value) <= self.max_length
-        return fits and (self.default is not None or bool(str(value).strip()))
+        return isinstance(value, str) and len(value) <= self.max_length
 
     @property
     def wants(self) -> str:
-        some = "" if self.default is not None else "some "
-        return f"{some}text of at most {self.max_length} characters"
+        return f"text of at most {self.max_length} characters"
 
 
 class IntegerInput(_Input):
