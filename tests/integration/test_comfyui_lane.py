@@ -1,20 +1,26 @@
 """The GPU kinds on a simulated ComfyUI: from submit to published picture."""
 
 import asyncio
-import copy
 import io
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from short_drama.images.codec import decode
 from short_drama.images.labels import SourceType
+from short_drama.sdk.models import TaskView
 from tests.integration.comfyui_stage import ANGLE, EDIT, comfyui_stage, simulated, until
 from tests.samples import png
 from tests.simulators.comfyui import MODELS, ComfyUISimulator
+
+
+def facts(task: TaskView) -> dict[str, Any]:
+    assert task.provenance is not None
+    return task.provenance
 
 
 async def test_both_kinds_end_in_a_labelled_picture(tmp_path: Path) -> None:
@@ -37,8 +43,8 @@ async def test_both_kinds_end_in_a_labelled_picture(tmp_path: Path) -> None:
 async def test_a_seed_is_drawn_recorded_and_repeatable(tmp_path: Path) -> None:
     async with ComfyUISimulator() as comfyui, simulated(tmp_path, comfyui) as stage:
         drawn, other = await stage.done(EDIT), await stage.done(EDIT)
-        seed = drawn.provenance["seed"]
-        assert seed != other.provenance["seed"]
+        seed = facts(drawn)["seed"]
+        assert seed != facts(other)["seed"]
         again = await stage.done(EDIT, seed=seed)
         pictures = [
             np.asarray(Image.open(io.BytesIO(await stage.result(task))))
@@ -57,7 +63,7 @@ async def test_the_pads_words_and_the_artists_reach_the_model(tmp_path: Path) ->
             "将镜头向左旋转45度 Rotate the camera 45 degrees to the left. in the rain"
         )
         assert graph["sampler"]["inputs"]["steps"] == 3
-        assert task.provenance["camera_prompt"] == graph["positive"]["inputs"]["prompt"]
+        assert facts(task)["camera_prompt"] == graph["positive"]["inputs"]["prompt"]
 
 
 async def test_images_that_are_not_given_are_not_in_the_graph(tmp_path: Path) -> None:
@@ -193,10 +199,10 @@ async def test_workflows_are_warm_before_the_service_is_ready(tmp_path: Path) ->
 
 
 async def test_a_missing_model_is_said_by_name(tmp_path: Path) -> None:
-    models = {"comfyui_models": {"vae": "other_vae.safetensors"}}
+    models, role = dict(MODELS), {"vae": "other_vae.safetensors"}
     async with (
-        ComfyUISimulator(models=copy.deepcopy(MODELS)) as comfyui,
-        comfyui_stage(tmp_path, comfyui.url, **models) as stage,
+        ComfyUISimulator(models=models) as comfyui,
+        comfyui_stage(tmp_path, comfyui.url, comfyui_models=role) as stage,
     ):
         health = await stage.until("unhealthy")
         assert "other_vae.safetensors" in health["reason"]
@@ -204,7 +210,7 @@ async def test_a_missing_model_is_said_by_name(tmp_path: Path) -> None:
         task = await stage.submit()
         await asyncio.sleep(0.5)
         assert (await stage.client.get(task.task_id)).status == "pending"
-        comfyui.models["vae"].append("other_vae.safetensors")
+        models["vae"] = ["other_vae.safetensors"]
         await stage.until("ready")
         ended = await stage.ended(task)
         assert (ended.status, ended.attempts) == ("completed", 1)

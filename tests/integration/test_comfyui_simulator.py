@@ -438,7 +438,7 @@ async def test_a_file_that_is_no_image_fails_in_its_node(caller: Caller) -> None
 async def test_the_queue_runs_by_number_and_tells_it_as_recorded(
     caller: Caller, comfyui: ComfyUISimulator
 ) -> None:
-    await caller.submit(camera_angle(steps=40), "run")
+    await caller.submit(camera_angle(steps=100), "run")
     more: dict[str, Json] = {
         "a": {}, "b": {"front": True}, "c": {"number": -1000}, "d": {"number": 1.5},
     }  # fmt: skip
@@ -457,7 +457,7 @@ async def test_the_queue_runs_by_number_and_tells_it_as_recorded(
 async def test_a_second_prompt_of_one_number_and_id_is_queued_in_spite_of_its_error(
     caller: Caller, comfyui: ComfyUISimulator
 ) -> None:
-    await caller.submit(camera_angle(steps=20), "run")
+    await caller.submit(camera_angle(steps=60), "run")
     body = {"prompt": empty(), "prompt_id": "twin", "number": 500}
     statuses = [(await caller.ask("POST", "/prompt", json=body))[0] for _ in range(2)]
     await caller.run(empty(1), "after", number=501)
@@ -469,7 +469,7 @@ async def test_a_waiting_prompt_is_deleted_without_a_word(
     caller: Caller, comfyui: ComfyUISimulator
 ) -> None:
     listener = await caller.listen()
-    await caller.submit(camera_angle(steps=20), "run")
+    await caller.submit(camera_angle(steps=60), "run")
     await caller.submit(empty(), "wait")
     body = {"delete": ["wait", "run", "unknown"]}
     assert await caller.ask("POST", "/queue", json=body) == (200, b"")
@@ -1024,7 +1024,7 @@ async def test_a_zombie_keeps_the_prompt_that_ran(
     caller: Caller, comfyui: ComfyUISimulator
 ) -> None:
     listener = await caller.listen()
-    await caller.submit(camera_angle(steps=4))
+    await caller.submit(camera_angle(steps=400))
     await listener.until("progress")
     comfyui.failures.zombie = True
     await asyncio.sleep(10 * STEP)
@@ -1034,7 +1034,7 @@ async def test_a_zombie_keeps_the_prompt_that_ran(
 
 async def test_a_stuck_run(caller: Caller, comfyui: ComfyUISimulator) -> None:
     listener = await caller.listen()
-    await caller.submit(camera_angle(steps=8))
+    await caller.submit(camera_angle(steps=400))
     await listener.until("progress", value=2)
     comfyui.failures.stuck = True
     await caller.ask("POST", "/interrupt", json={"prompt_id": PROMPT_ID})
@@ -1049,13 +1049,13 @@ async def test_a_run_that_was_stuck_takes_as_much_longer(
     caller: Caller, comfyui: ComfyUISimulator
 ) -> None:
     listener = await caller.listen()
-    await caller.submit(camera_angle(steps=20))
+    await caller.submit(camera_angle(steps=60))
     await listener.until("progress", value=1)
     comfyui.failures.stuck = True
     await asyncio.sleep(20 * STEP)
     comfyui.failures.stuck = False
     await caller.ended()
-    assert comfyui.busy_seconds >= 35 * STEP
+    assert comfyui.busy_seconds >= 75 * STEP
 
 
 async def test_a_run_that_is_stuck_for_good(caller: Caller, comfyui: ComfyUISimulator) -> None:

@@ -1,0 +1,37 @@
+"""Start a simulator, print its URL and serve until killed."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from tests.simulators.comfyui import ComfyUISimulator
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulators.comfyui")
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    parser.add_argument("--step-seconds", type=float, default=0.01)
+    parser.add_argument("--swap-seconds", type=float, default=0.0)
+    parser.add_argument("--cache-lru", action="store_true", help="keep all models loaded")
+    parser.add_argument("--previews", action="store_true")
+    parser.add_argument("--folder", type=Path, help="holds input/ and output/, over restarts")
+    parser.add_argument("--run-log", type=Path, help="gets a line of JSON per start and end")
+    return parser.parse_args()
+
+
+async def serve(chosen: argparse.Namespace) -> None:
+    async with ComfyUISimulator(
+        step_seconds=chosen.step_seconds,
+        swap_seconds=chosen.swap_seconds,
+        cache_lru=chosen.cache_lru,
+        previews=chosen.previews,
+        port=chosen.port,
+        folder=chosen.folder,
+        run_log=chosen.run_log,
+    ) as comfyui:
+        print(comfyui.url, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(arguments()))

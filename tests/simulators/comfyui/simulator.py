@@ -1,0 +1,156 @@
+"""The whole server: started, stopped and restarted on one port."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+
+from tests.simulators.comfyui.engine import Engine
+from tests.simulators.comfyui.execution import Machine, Pace
+from tests.simulators.comfyui.failures import Failures
+from tests.simulators.comfyui.folders import Folders, Upload
+from tests.simulators.comfyui.node_classes import Names
+from tests.simulators.comfyui.prompts import Prompts
+from tests.simulators.comfyui.runs import Run, RunLog
+from tests.simulators.comfyui.server import Server
+from tests.simulators.comfyui.sockets import Sockets
+
+MODELS: Names = {
+    "checkpoints": ["Qwen-Rapid-AIO-NSFW-v11.safetensors"],
+    "diffusion_models": ["Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors"],
+    "loras": ["Qwen-Image-Lightning-8steps-V1.1.safetensors", "镜头转换.safetensors"],
+    "text_encoders": ["qwen_2.5_vl_7b.safetensors"],
+    "vae": ["qwen_image_vae.safetensors"],
+}
+"""The files that the two workflows name, by folder."""
+
+
+class ComfyUISimulator:
+    """Use with `async with`. It runs in the loop of its caller.
+
+    Args:
+        step_seconds: of each sampling step; nothing else of a run takes time.
+        swap_seconds: more, when a prompt's models are not the loaded ones.
+        cache_lru: keep the models and nodes of all prompts, not only of the last.
+        previews: send a picture after each step.
+        port: 0 for any that is free, which it keeps over restarts.
+        folder: holds input/ and output/; None for one that is removed at the end.
+        models: the model files there are, by folder.
+        run_log: gets a line of JSON for each start and each end of a run.
+    """
+
+    def __init__(
+        self,
+        *,
+        step_seconds: float = 0.01,
+        swap_seconds: float = 0.0,
+        cache_lru: bool = False,
+        previews: bool = False,
+        port: int = 0,
+        folder: Path | None = None,
+        models: Names = MODELS,
+        run_log: Path | None = None,
+    ) -> None:
+        self.port, self.models = port, models
+        self.failures = Failures()
+        self.uploads: list[Upload] = []
+        self._pace = Pace(step_seconds, swap_seconds, cache_lru, previews)
+        self._folder, self._log = folder, RunLog(run_log)
+        self._closing = contextlib.ExitStack()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """All that were started, over restarts."""
+        return self._log.runs
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long runs took that have ended."""
+        return sum(run.ended - run.started for run in self.runs if run.ended is not None)
+
+    def idle_gaps(self) -> list[float]:
+        """Seconds from the end of each run to the start of the next."""
+        return [
+            later.started - earlier.ended
+            for earlier, later in pairwise(self.runs)
+            if earlier.ended is not None
+        ]
+
+    @property
+    def sockets(self) -> int:
+        """How many are open."""
+        return len(self._sockets)
+
+    def drop_sockets(self) -> None:
+        """Cut them all now, without a close frame."""
+        self._sockets.drop()
+
+    async def __aenter__(self) -> Self:
+        if self._folder is None:
+            temporary = tempfile.TemporaryDirectory(prefix="comfyui-", ignore_cleanup_errors=True)
+            self._folder = Path(self._closing.enter_context(temporary))
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with self._closing:
+            await self.stop()
+
+    async def restart(self) -> None:
+        """As after a kill: queue, history, caches and temporary files are gone."""
+        await self.stop()
+        await self.start()
+
+    async def start(self) -> None:
+        assert self._folder is not None, "use with `async with`"
+        prompts, folders = Prompts(), Folders(self._folder)
+        folders.open()
+        self._sockets = Sockets(prompts, self.failures)
+        prompts.on_change = self._sockets.send_status
+        machine = Machine(self._pace, folders, self.failures, self._sockets)
+        engine = Engine(machine, prompts, self._log)
+        self._renderer = ThreadPoolExecutor(1, thread_name_prefix="comfyui-render")
+        server = Server(
+            prompts, engine, self._sockets, folders, self.failures, self.models, self._log,
+            self._renderer, self.uploads,
+        )  # fmt: skip
+        await self._listen(server.application())
+        self._tasks = [
+            asyncio.create_task(self._sockets.publish()),
+            asyncio.create_task(engine.work()),
+        ]
+
+    async def _listen(self, application: web.Application) -> None:
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Cut all connections and forget the queue. Safe to repeat.
+
+        Raises what broke the worker, if something did.
+        """
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        self._log.kill()
+        for connection in self._runner.server.connections if self._runner.server else ():
+            if connection.transport is not None:
+                connection.transport.abort()
+        await self._runner.cleanup()
+        await asyncio.to_thread(self._renderer.shutdown, cancel_futures=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
