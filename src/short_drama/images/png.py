@@ -1,4 +1,7 @@
-"""Give a PNG another label without touching its pixels: no decoding, no encoding, no loss."""
+"""Work on a PNG without decoding it: give it another label, or see that it is black.
+
+Decoding a megapixel takes 14 to 26 ms, all of it while somebody waits for the picture.
+"""
 
 import struct
 import zlib
@@ -11,6 +14,9 @@ from short_drama.images.labels import Label
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PICTURE: Final = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 """The chunks that pixels are made of; all others are metadata (PNG, third edition, section 11)."""
+_HEADER_BYTES: Final = 25
+_SAMPLES: Final = {0: 1, 2: 3}
+"""Samples of a pixel, by colour type: grey and RGB."""
 _XMP_KEYWORD: Final = b"XML:com.adobe.xmp"
 
 
@@ -18,13 +24,50 @@ def relabelled(data: bytes, label: Label) -> bytes:
     """The same picture, with `label` as its only metadata: ComfyUI, for one, writes its whole
     workflow and prompt into every file.
 
-    Raises ImageRejected when the bytes are not a complete PNG.
+    Raises ImageRejected when the bytes are not a complete and undamaged PNG.
     """
     kept = [(name, chunk) for name, chunk in _chunks(data) if name in _PICTURE]
     if not kept or kept[0][0] != b"IHDR" or kept[-1][0] != b"IEND":
         raise ImageRejected("the PNG is incomplete")
-    head, *rest = (chunk for _, chunk in kept)
+    head, *rest = (_undamaged(chunk) for _, chunk in kept)
     return b"".join((_SIGNATURE, head, _xmp_chunk(label), *rest))
+
+
+def is_black(data: bytes) -> bool:
+    """Whether every sample of an 8-bit grey or RGB picture is 0; False for all other PNGs.
+
+    Every filter makes zeros of zeros, and of nothing else in a row after rows of zeros (PNG, third
+    edition, section 9): the rows need not be unfiltered, and the first that is not black ends the
+    search. Raises ImageRejected when the bytes are damaged.
+    """
+    chunks = _chunks(data)
+    _, head = next(chunks, (b"", memoryview(b"")))
+    if len(head) != _HEADER_BYTES:
+        raise ImageRejected("the PNG is incomplete")
+    width, _, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", head, 8)
+    if depth != 8 or colour not in _SAMPLES or interlace:
+        return False
+    stride = 1 + width * _SAMPLES[colour]  # each row begins with the number of its filter
+    try:
+        return not any(any(row[1:]) for row in _rows(chunks, stride))
+    except zlib.error as error:
+        raise ImageRejected("the PNG is damaged") from error
+
+
+def _rows(chunks: Iterator[tuple[bytes, memoryview]], stride: int) -> Iterator[bytes]:
+    inflate, left = zlib.decompressobj(), b""
+    for name, chunk in chunks:
+        if name == b"IDAT":
+            left += inflate.decompress(chunk[8:-4])
+            whole = len(left) - len(left) % stride
+            yield from (left[at : at + stride] for at in range(0, whole, stride))
+            left = left[whole:]
+
+
+def _undamaged(chunk: memoryview) -> memoryview:
+    if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
+        raise ImageRejected("the PNG is damaged")
+    return chunk
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from short_drama.domain.errors import ImageRejected
 from short_drama.images.codec import decode
 from short_drama.images.labels import Label, SourceType
-from short_drama.images.png import relabelled
+from short_drama.images.png import is_black, relabelled
 
 LABEL = Label.of_job(
     SourceType.COMPOSITE_WITH_TRAINED, engine="comfyui", kind="camera-angle", job_id="j-1"
@@ -69,3 +70,47 @@ def test_what_is_cut_off_is_not_published(length: int) -> None:
 def test_other_bytes_are_refused() -> None:
     with pytest.raises(ImageRejected, match="not a PNG"):
         relabelled(b"\xff\xd8\xff", LABEL)
+
+
+# --- Black --------------------------------------------------------------------------------
+
+
+def encoded(pixels: np.ndarray, mode: str = "RGB", **options: int) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(out, "PNG", **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("compress_level", [0, 1, 4, 9])
+@pytest.mark.parametrize("at", [None, (0, 0), (299, 401), (150, 0)])
+def test_one_lit_sample_anywhere_is_not_black(
+    mode: str, compress_level: int, at: tuple[int, int] | None
+) -> None:
+    pixels = np.zeros((300, 402, 3), np.uint8)
+    if at is not None:
+        pixels[at] = (0, 8, 0)
+    black = is_black(encoded(pixels, mode, compress_level=compress_level))
+    assert black == (at is None)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_black_is_what_a_decoder_finds_black(width: int, height: int, data: st.DataObject) -> None:
+    pixels = np.zeros((height, width, 3), np.uint8)
+    for _ in range(data.draw(st.integers(0, 2))):
+        row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+        pixels[row, column] = data.draw(st.tuples(*[st.integers(0, 255)] * 3))
+    assert is_black(encoded(pixels)) == (not pixels.any())
+
+
+def test_pictures_with_transparency_are_not_judged() -> None:
+    assert not is_black(encoded(np.zeros((8, 8, 4), np.uint8), "RGBA"))
+
+
+@pytest.mark.parametrize("judge", [is_black, lambda data: relabelled(data, LABEL)])
+def test_damaged_pixels_are_noticed(judge: Callable[[bytes], object]) -> None:
+    data = bytearray(comfyui_png())
+    at = data.index(b"IDAT") + 6
+    data[at : at + 40] = bytes(255 - byte for byte in data[at : at + 40])
+    with pytest.raises(ImageRejected, match="damaged"):
+        judge(bytes(data))
