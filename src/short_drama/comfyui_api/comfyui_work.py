@@ -19,7 +19,6 @@ from short_drama.comfyui_api.refusals import PromptLost
 from short_drama.comfyui_api.remedies import Remedies
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import (
-    EngineFailed,
     EngineInterrupted,
     EngineOutOfMemory,
     EngineUnavailable,
@@ -30,9 +29,9 @@ from short_drama.domain.kinds import CameraAngleRequest
 from short_drama.domain.task import Outcome, job_id_for
 from short_drama.images.codec import EXTENSIONS
 from short_drama.images.labels import Label, SourceType
-from short_drama.images.png import relabelled
+from short_drama.images.png import is_black, relabelled
 from short_drama.images.sources import ImageSources
-from short_drama.images.structure import PNG, blaming_the_bytes, open_image
+from short_drama.images.structure import PNG
 from short_drama.jobs.job import Job
 from short_drama.jobs.results import publish_once
 from short_drama.jobs.threads import to_the_end
@@ -170,7 +169,8 @@ class ComfyUIWork:
             )
 
     def _inputs(self, job: Job) -> dict[str, object]:
-        return {**self._values(job.order.request), "seed": _seed(job)}
+        values = dict(self._values(job.order.request))
+        return values | {"seed": _seed(job)} if "seed" in self._workflow.inputs else values
 
     # --- The engine ------------------------------------------------------------------------
 
@@ -218,7 +218,9 @@ class ComfyUIWork:
     def _details(self, job: Job, prompt_id: str) -> dict[str, object]:
         """What an artist needs to make the same picture again."""
         inputs = self._inputs(job)
-        details: dict[str, object] = {"seed": inputs["seed"], "prompt_id": prompt_id}
+        details: dict[str, object] = {"prompt_id": prompt_id}
+        if "seed" in inputs:
+            details["seed"] = inputs["seed"]
         if job.order.kind == "camera-angle":
             details["camera_prompt"] = inputs["prompt"]
         return details
@@ -258,14 +260,10 @@ def _prefix(job_id: str) -> str:
 def _finished(data: bytes, label: Label) -> bytes | None:
     """The published file; None for a picture that is black from edge to edge.
 
-    Raises EngineFailed when ComfyUI's file cannot be used.
+    Raises EngineInterrupted when the file is cut off or damaged.
     """
     try:
-        image, content_type = open_image(data)
-        if content_type != PNG:
-            raise EngineFailed(f"ComfyUI's result is {content_type}, not a PNG")
-        extrema = blaming_the_bytes(lambda: image.convert("RGB").getextrema())
-        return None if set(extrema) == {(0, 0)} else relabelled(data, label)
+        return None if is_black(data) else relabelled(data, label)
     except ImageRejected as error:
         raise EngineInterrupted(f"ComfyUI's result cannot be used: {error.detail}") from error
 

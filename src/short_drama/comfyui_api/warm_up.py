@@ -12,6 +12,7 @@ from short_drama.comfyui_api.comfyui import result_of
 from short_drama.comfyui_api.endings import SavedImage
 from short_drama.comfyui_api.engine import Engine
 from short_drama.comfyui_api.refusals import PromptLost
+from short_drama.comfyui_api.workflows.manifest import IntegerInput
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import EngineNotReady, EngineUnavailable, RetryableError
 from short_drama.images.codec import encode
@@ -21,6 +22,11 @@ log = logging.getLogger(__name__)
 
 FOLDER = "short-drama/warm-up"
 _SIDE = 512
+
+
+def _fewest_steps(workflow: Workflow) -> dict[str, object]:
+    steps = workflow.inputs.get("steps")
+    return {"steps": steps.minimum} if isinstance(steps, IntegerInput) else {}
 
 
 class WarmUp:
@@ -50,7 +56,7 @@ class WarmUp:
         comfyui, prompt_id = self._engine.comfyui, str(uuid.uuid4())
         name = await comfyui.upload(data, folder=FOLDER, name="grey.png", content_type=PNG)
         graph = workflow.build(
-            {field: 1 for field in ("steps",) if field in workflow.inputs},
+            _fewest_steps(workflow),
             images=dict.fromkeys(workflow.required_images, name),
             prefix=f"{FOLDER}/{prompt_id}",
         )

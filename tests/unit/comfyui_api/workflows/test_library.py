@@ -1,0 +1,147 @@
+"""Where workflows come from: ours, the operator's folder, other models by role."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from short_drama.comfyui_api.workflows.library import BUILT_IN, library
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import Lane, kinds_of
+from tests.unit.comfyui_api.workflows.samples import GRAPH, MANIFEST
+
+ROLES = ["camera_lora", "diffusion_model", "edit_checkpoint", "lightning_lora", "text_encoder"]
+
+
+def put(folder: Path, kind: str, graph: object = GRAPH, manifest: str = MANIFEST) -> None:
+    (folder / f"{kind}-api.json").write_text(json.dumps(graph))
+    (folder / f"{kind}.toml").write_text(manifest)
+
+
+def copy_of(kind: str, folder: Path) -> tuple[Path, Path]:
+    """Our own files, for an operator to tune."""
+    ours = library(None, {})[kind]
+    (folder / f"{kind}-api.json").write_text(json.dumps(dict(ours.graph)))
+    source = Path(str(library.__code__.co_filename)).parent / f"{kind}.toml"
+    (folder / f"{kind}.toml").write_bytes(source.read_bytes())
+    return folder / f"{kind}-api.json", folder / f"{kind}.toml"
+
+
+def refused(folder: Path | None, models: dict[str, str] | None = None) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        library(folder, models or {})
+    return caught.value
+
+
+def test_ours_do_the_gpu_kinds() -> None:
+    assert set(BUILT_IN) <= {kind.name for kind in kinds_of(Lane.GPU)}
+    assert list(library(None, {})) == list(BUILT_IN)
+
+
+def test_our_nodes_have_titles_for_people_and_names_for_operators() -> None:
+    for workflow in library(None, {}).values():
+        for identity, node in workflow.graph.items():
+            assert not identity.isdigit()
+            assert node["_meta"]["title"]
+
+
+def test_the_two_share_no_model() -> None:
+    """Which is why the order of jobs matters."""
+    camera, edit = library(None, {}).values()
+    assert len(camera.loads) == 5
+    assert edit.loads == ("Qwen-Rapid-AIO-NSFW-v11.safetensors",)
+
+
+def test_a_folder_brings_more(tmp_path: Path) -> None:
+    put(tmp_path, "relight")
+    (tmp_path / "README.md").write_text("ours")
+    (tmp_path / "relight.json").write_text("the editor's own format")
+    found = library(tmp_path, {})
+    assert set(found) == {*BUILT_IN, "relight"}
+    assert found["relight"].kind == "relight"
+
+
+def test_a_graph_of_ours_may_be_tuned(tmp_path: Path) -> None:
+    graph, _ = copy_of("camera-angle", tmp_path)
+    graph.write_text(graph.read_text().replace('"simple"', '"beta"'))
+    tuned = library(tmp_path, {})["camera-angle"].graph["sampler"]["inputs"]
+    assert tuned["scheduler"] == "beta"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[inputs.steps]", "[inputs.rounds]", "steps (integer)"),
+        ('type = "integer"\nminimum', 'type = "number"\nminimum', "steps (integer)"),
+        ("optional = true\n", "", "image2_url (optional image)"),
+    ],
+)
+def test_requests_for_ours_keep_their_meaning(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    _, manifest = copy_of("qwen-image-edit", tmp_path)
+    text = manifest.read_text()
+    assert old in text
+    manifest.write_text(text.replace(old, new, 1))
+    error = refused(tmp_path)
+    assert "qwen-image-edit.toml" in error.detail
+    assert said in str(error.fix)
+
+
+@pytest.mark.parametrize("kind", ["face-mask", "face-swap", "full-face-swap"])
+def test_a_kind_of_the_other_lane_is_not_taken_over(tmp_path: Path, kind: str) -> None:
+    put(tmp_path, kind)
+    assert kind in refused(tmp_path).detail
+
+
+@pytest.mark.parametrize("missing", ["relight.toml", "relight-api.json"])
+def test_a_workflow_is_two_files(tmp_path: Path, missing: str) -> None:
+    put(tmp_path, "relight")
+    (tmp_path / missing).unlink()
+    error = refused(tmp_path)
+    assert f"{missing} is missing" in error.detail
+    assert error.fix
+
+
+UNREADABLE: dict[str, Callable[[Path], Path]] = {
+    "no folder": lambda folder: folder / "none",
+    "a file": lambda folder: folder / "relight.toml",
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_a_folder_that_is_none(tmp_path: Path, case: str) -> None:
+    put(tmp_path, "relight")
+    error = refused(UNREADABLE[case](tmp_path))
+    assert error.field == "SHORT_DRAMA_WORKFLOWS_DIR"
+    assert str(tmp_path) in error.detail
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    put(tmp_path, "relight")
+    (tmp_path / "relight.toml").unlink()
+    (tmp_path / "relight.toml").mkdir()
+    assert "relight.toml cannot be read" in refused(tmp_path).detail
+
+
+def test_a_faulty_file_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "relight", manifest=MANIFEST.replace("[models]", "[model]"))
+    assert refused(tmp_path).detail.startswith("relight.toml: model: there is no such key")
+
+
+def test_models_go_to_the_workflows_that_have_the_role(tmp_path: Path) -> None:
+    put(tmp_path, "relight", manifest=MANIFEST.replace("checkpoint =", "edit_checkpoint ="))
+    found = library(tmp_path, {"edit_checkpoint": "v12.safetensors", "vae": "other.safetensors"})
+    assert found["relight"].loads == found["qwen-image-edit"].loads == ("v12.safetensors",)
+    assert found["camera-angle"].models["vae"] == "other.safetensors"
+    assert "edit_checkpoint" not in found["camera-angle"].models
+
+
+def test_a_role_that_no_workflow_has(tmp_path: Path) -> None:
+    error = refused(None, {"vea": "x.safetensors"})
+    assert "'vea'" in error.detail
+    assert error.field == "SHORT_DRAMA_COMFYUI_MODELS"
+    assert all(role in str(error.fix) for role in [*ROLES, "vae"])
+    put(tmp_path, "relight")
+    assert "checkpoint" in str(refused(tmp_path, {"vea": "x"}).fix)
