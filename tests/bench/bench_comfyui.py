@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from short_drama.images.codec import Pixels
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
 from tests.bench.bench_stack import served
@@ -58,7 +59,12 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def bench(
-    *, step: float, swap: float = 0.0, latency: float = 0.0, swap_wait: float = 120.0
+    *,
+    step: float,
+    image: bytes,
+    swap: float = 0.0,
+    latency: float = 0.0,
+    swap_wait: float = 120.0,
 ) -> AsyncIterator[Bench]:
     with tempfile.TemporaryDirectory() as name:
         folder, log = Path(name), Path(name) / "runs"
@@ -72,21 +78,32 @@ async def bench(
                 async with AsyncClient(
                     gpu_url=urls["orchestrator"], cpu_url=urls["cpu-orchestrator"]
                 ) as client:
-                    image = (await client.upload(two_megabytes())).image_url
+                    uploaded = (await client.upload(image)).image_url
                     await asyncio.sleep(1.0)  # the service finds ComfyUI meanwhile
-                    yield Bench(client, image, log)
+                    yield Bench(client, uploaded, log)
+
+
+def photograph() -> bytes:
+    """A megapixel of soft shapes with grain: 0.3 MB as JPEG, and 1.7 MB as ComfyUI's PNG."""
+    chance = np.random.default_rng(1)
+    shapes = Image.fromarray(chance.integers(0, 256, (64, 64, 3), np.uint8))
+    soft = np.asarray(shapes.resize((1024, 1024), Image.Resampling.BICUBIC), np.int16)
+    return jpeg(np.clip(soft + chance.normal(0, 2, soft.shape), 0, 255).astype(np.uint8))
 
 
 def two_megabytes() -> bytes:
-    noise = np.random.default_rng(1).integers(0, 256, (1024, 1024, 3), np.uint8)
+    return jpeg(np.random.default_rng(1).integers(0, 256, (1536, 1536, 3), np.uint8) // 4 * 3)
+
+
+def jpeg(pixels: Pixels) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(noise // 4 * 3).save(buffer, "JPEG", quality=95, subsampling=0)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
 
 
 async def utilisation(seconds: float, tasks: int) -> dict[str, object]:
     """A queue of jobs of `seconds` each: how long the engine idles in between."""
-    async with bench(step=seconds / _STEPS, latency=0.05) as running:
+    async with bench(step=seconds / _STEPS, latency=0.05, image=two_megabytes()) as running:
         submitted = [await running.submit() for _ in range(tasks)]
         for task_id in submitted:
             await running.ended(task_id)
@@ -105,7 +122,7 @@ async def utilisation(seconds: float, tasks: int) -> dict[str, object]:
 async def overhead(seconds: float, tasks: int) -> dict[str, object]:
     """One task at a time: submit to visible completion, minus the engine's run."""
     spent = []
-    async with bench(step=seconds / _STEPS) as running:
+    async with bench(step=seconds / _STEPS, image=photograph()) as running:
         for _ in range(tasks):
             started = time.perf_counter()
             await running.ended(await running.submit())
@@ -126,7 +143,7 @@ async def mixed(tasks: int, *, swap_wait: float) -> tuple[float, float, int]:
     """Seconds for a queue of both kinds in turn, the longest wait of a task that was held, in
     seconds, and the swaps."""
     step, swap = 2.73 * _SCALE / _STEPS, _SWAP * _SCALE
-    async with bench(step=step, swap=swap, swap_wait=swap_wait) as running:
+    async with bench(step=step, swap=swap, swap_wait=swap_wait, image=photograph()) as running:
         kinds = [(ANGLE, EDIT)[number % 2] for number in range(tasks)]
         submitted = [await running.submit(kind) for kind in kinds]
         views = [await running.ended(task_id) for task_id in submitted]
