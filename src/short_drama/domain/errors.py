@@ -167,6 +167,14 @@ class RequestUnsupported(UserError):
     code, title = "request_unsupported", "The engine in use cannot do this"
 
 
+class ContentRefused(UserError):
+    code, title = "content_refused", "The provider refuses this content"
+
+
+class BudgetExceeded(UserError):
+    code, title = "budget_exceeded", "The budget does not allow this"
+
+
 class DeadlineExceeded(UserError):
     code, title = "deadline_exceeded", "The task did not finish before its deadline"
 
@@ -202,6 +210,24 @@ class EngineInterrupted(RetryableError):
 
 class EngineOutOfMemory(RetryableError):
     code, title = "engine_out_of_memory", "The engine ran out of memory"
+
+
+class ProviderPaused(RetryableError):
+    """An operator has to act (a key, an overdue bill); the attempt is not counted."""
+
+    code, title = "provider_paused", "Work with this provider is paused"
+
+
+class ProviderFailed(RetryableError):
+    """The provider answered that it failed; it charges nothing for that."""
+
+    code, title = "provider_failed", "The provider failed"
+
+
+class ChargeUnknown(RetryableError):
+    """No answer came: the call may have been carried out and charged."""
+
+    code, title = "charge_unknown", "The provider may have charged for a call without an answer"
 
 
 class LeaseLost(RetryableError):

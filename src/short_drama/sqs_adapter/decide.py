@@ -11,6 +11,7 @@ from short_drama.domain.errors import (
     EngineUnavailable,
     Failure,
     LeaseLost,
+    ProviderPaused,
     ShortDramaError,
     TaskConflict,
     Throttled,
@@ -68,7 +69,9 @@ _LONGEST_REQUEST = 3600.0
 """The longest pause a refusal may ask for, in seconds."""
 
 
-_UNCOUNTED = frozenset({Throttled.code, EngineUnavailable.code, EngineStarting.code})
+_UNCOUNTED = frozenset(
+    {Throttled.code, EngineUnavailable.code, EngineStarting.code, ProviderPaused.code}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from short_drama.domain.errors import (
     EngineUnavailable,
     Failure,
     LeaseLost,
+    ProviderPaused,
     TaskConflict,
     TaskNotFound,
     Unavailable,
@@ -48,7 +49,9 @@ _GIVE_BACK_SECONDS = 5.0
 """For giving a task back while the process stops."""
 
 
-_UNREACHED = frozenset({Unavailable.code, EngineUnavailable.code, EngineStarting.code})
+_UNREACHED = frozenset(
+    {Unavailable.code, EngineUnavailable.code, EngineStarting.code, ProviderPaused.code}
+)
 """Failures after which the service is asked whether it is ready before it gets more."""
 
 
