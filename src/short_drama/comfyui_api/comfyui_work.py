@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -15,6 +14,7 @@ from short_drama.comfyui_api.camera_prompt import CameraMove, prompt_for
 from short_drama.comfyui_api.comfyui import result_of
 from short_drama.comfyui_api.endings import Ending, SavedImage
 from short_drama.comfyui_api.engine import Engine, Run
+from short_drama.comfyui_api.previews import PreviewReporter
 from short_drama.comfyui_api.refusals import PromptLost
 from short_drama.comfyui_api.remedies import Remedies
 from short_drama.comfyui_api.workflows.workflow import Workflow
@@ -136,13 +136,7 @@ class ComfyUIWork:
     async def _finished(self, job: Job, made: Made) -> bytes:
         """The file to publish."""
         data = await self._view(made.image)
-        label = Label.of_job(
-            SourceType.COMPOSITE_WITH_TRAINED,
-            engine=ENGINE,
-            kind=job.order.kind,
-            job_id=job.job_id,
-        )
-        finished = await asyncio.to_thread(_finished, data, label)
+        finished = await asyncio.to_thread(_finished, data, _label(job))
         if finished is None:
             raise await self._remedies.black()
         self._remedies.fine()
@@ -176,14 +170,20 @@ class ComfyUIWork:
 
     async def _run(self, job: Job, prepared: Prepared) -> Made:
         prompt_id = prepared.prompt_id
+        previews = PreviewReporter(job, _label(job))
+
+        def report(run: Run) -> None:
+            self._report(job, run)
+            previews.take(run.preview)
+
         try:
-            ending = await self._engine.carry_out(
-                prompt_id, prepared.graph, on_change=partial(self._report, job)
-            )
+            ending = await self._engine.carry_out(prompt_id, prepared.graph, on_change=report)
         except asyncio.CancelledError:
             if job.ended:  # else the service stops, and the next one takes the prompt on
                 await to_the_end(asyncio.create_task(self._engine.stop(prompt_id)))
             raise
+        finally:
+            await previews.end()
         return await self._made(job, prompt_id, ending)
 
     async def _made(self, job: Job, prompt_id: str, ending: Ending) -> Made:
@@ -241,6 +241,11 @@ def plain_values(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, objec
         return {name: getattr(request, name) for name in names}
 
     return values
+
+
+def _label(job: Job) -> Label:
+    source = SourceType.COMPOSITE_WITH_TRAINED
+    return Label.of_job(source, engine=ENGINE, kind=job.order.kind, job_id=job.job_id)
 
 
 def _seed(job: Job) -> int:

@@ -163,7 +163,6 @@ class Engine:
             return await self._until_ended(run)
         finally:
             del self._runs[prompt_id]
-            self._count_running()
 
     async def stop(self, prompt_id: str) -> None:
         """Cancel a prompt, and return when nothing of it computes any more."""
@@ -227,7 +226,6 @@ class Engine:
             run.absent = 0
             if run.prompt_id in queue.running:
                 run.begin()
-                self._count_running()
             return None
         ending = await self.comfyui.history(run.prompt_id)
         if ending is not None and not run.heard:
@@ -259,7 +257,6 @@ class Engine:
         run = self._runs.get(event.prompt_id)
         if run is not None:
             run.take(event)
-            self._count_running()
 
     def _connected(self, connected: bool) -> None:
         if connected:
@@ -270,6 +267,3 @@ class Engine:
 
     def _sign(self) -> None:
         self._last_sign = self._clock()
-
-    def _count_running(self) -> None:
-        self.health.running = sum(run.started for run in self._runs.values())

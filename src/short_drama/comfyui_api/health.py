@@ -11,7 +11,6 @@ class State(StrEnum):
     STARTING = "starting"
     """Not reached yet, being checked, or warming up."""
     READY = "ready"
-    BUSY = "busy"
     UNHEALTHY = "unhealthy"
     """It answers and is not to be trusted; an operator, or the restart command, has to help."""
 
@@ -20,26 +19,19 @@ class Health:
     def __init__(self) -> None:
         self._usable = asyncio.Event()
         self._trouble = asyncio.Event()
-        self._state = State.STARTING
+        self.state = State.STARTING
         self._reason: ShortDramaError = EngineStarting("ComfyUI has not been reached yet")
         self.needs_restart = False
         """Whether only another process can be trusted again; else signs of life are enough."""
-        self.running = 0
-        """Prompts of ours that have begun and not ended."""
-
-    @property
-    def state(self) -> State:
-        busy = self._state is State.READY and self.running > 0
-        return State.BUSY if busy else self._state
 
     def ready(self) -> None:
-        self._state, self.needs_restart = State.READY, False
+        self.state, self.needs_restart = State.READY, False
         self._trouble.clear()
         self._usable.set()
 
     def starting(self, reason: ShortDramaError) -> None:
         """Not usable for now, by itself soon again; an unhealthy engine stays unhealthy."""
-        if self._state is not State.UNHEALTHY:
+        if self.state is not State.UNHEALTHY:
             self._lose(State.STARTING, reason)
 
     def unhealthy(self, reason: ShortDramaError, *, needs_restart: bool = False) -> None:
@@ -68,6 +60,6 @@ class Health:
         raise EngineUnavailable(self._reason.detail, fix=self._reason.fix)
 
     def _lose(self, state: State, reason: ShortDramaError) -> None:
-        self._state, self._reason = state, reason
+        self.state, self._reason = state, reason
         self._usable.clear()
         self._trouble.set()

@@ -110,6 +110,8 @@ class Task:
     stage: str | None = None
     progress: float | None = None
     """0 to 1 within the current attempt."""
+    preview: str | None = None
+    """The unfinished picture as a data URL, while a worker holds the task."""
 
     started_at: float | None = None
     """When the current or last attempt was claimed."""
@@ -179,6 +181,7 @@ class Task:
             api_job_id=job_id_for(self.task_id, self.attempt + 1),
             stage=None,
             progress=None,
+            preview=None,
             started_at=now,
             updated_at=now,
         )
@@ -193,6 +196,7 @@ class Task:
         api_job_id: str | None = None,
         stage: str | None = None,
         progress: float | None = None,
+        preview: str | None = None,
     ) -> Self:
         """The heartbeat: extend the lease, and tell how far the work is."""
         self._require_fence(worker, attempt)
@@ -202,6 +206,7 @@ class Task:
             api_job_id=api_job_id or self.api_job_id,
             stage=stage or self.stage,
             progress=self.progress if progress is None else progress,
+            preview=preview or self.preview,
             updated_at=now,
         )
 
@@ -307,6 +312,7 @@ class Task:
             outbox_due=resend_at,
             stage=None,
             progress=None,
+            preview=None,
             updated_at=now,
         )
 
@@ -323,6 +329,7 @@ class Task:
             lease_until=None,
             outbox_due=None,
             stage=None,
+            preview=None,
             **changes,
         )
 

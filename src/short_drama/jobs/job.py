@@ -38,6 +38,8 @@ class Job:
     status: str = "pending"
     stage: str = "queued"
     progress: float = 0.0
+    preview: str | None = None
+    """The unfinished picture as a data URL."""
     version: int = 1
     outcome: Outcome | None = None
     failure: Failure | None = None
@@ -47,10 +49,17 @@ class Job:
     def ended(self) -> bool:
         return self.status in ("completed", "failed", "cancelled")
 
-    def report(self, *, stage: str | None = None, progress: float | None = None) -> None:
+    def report(
+        self,
+        *,
+        stage: str | None = None,
+        progress: float | None = None,
+        preview: str | None = None,
+    ) -> None:
         """Tell whoever follows the job; for engines as well."""
         self.stage = stage or self.stage
         self.progress = self.progress if progress is None else progress
+        self.preview = preview or self.preview
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()

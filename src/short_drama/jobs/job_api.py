@@ -147,6 +147,7 @@ def job_view(job: Job, assets: AssetStore) -> dict[str, Any]:
         "stage": job.stage,
         "progress": round(job.progress, 4),
         "version": job.version,
+        "preview": None if job.ended else job.preview,
         "result_url": None,
         "error": job.failure.to_json() if job.failure else None,
     }

@@ -46,6 +46,7 @@ def task_view(
         "labels": dict(task.labels),
         "stage": task.stage,
         "progress": task.progress,
+        "preview": task.preview,
         "attempts": task.attempt,
         "api_job_id": task.api_job_id,
         "queue_position": None,

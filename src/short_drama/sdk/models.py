@@ -68,6 +68,8 @@ class TaskView(Shape):
     labels: dict[str, str] = {}
     stage: str | None = None
     progress: float | None = None
+    preview: str | None = None
+    """The unfinished picture as a data URL, where previews are switched on."""
     attempts: int = 0
     api_job_id: str | None = None
     queue_position: int | None = None
@@ -129,6 +131,7 @@ class JobView(Shape):
     status: Status
     stage: str
     progress: float
+    preview: str | None = None
     version: int
     result_url: str | None = None
     result_key: str | None = None

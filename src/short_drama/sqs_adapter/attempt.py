@@ -21,6 +21,9 @@ from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.decide import read_failure, read_outcome
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
 
+MAX_PREVIEW = 64 * 1024
+"""Characters; a record has room for 400 KB in DynamoDB, and each of its writes is paid by size."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseTimes:
@@ -169,10 +172,14 @@ def _news(view: Mapping[str, Any]) -> dict[str, Any]:
     """What a running job's view tells of it, as far as it makes sense."""
     stage, progress = view.get("stage"), view.get("progress")
     told = isinstance(progress, int | float) and 0 <= progress <= 1
-    return {
+    news = {
         "stage": stage if isinstance(stage, str) else None,
         "progress": progress if told else None,
     }
+    preview = view.get("preview")
+    if isinstance(preview, str) and preview.startswith("data:image/"):
+        return news if len(preview) > MAX_PREVIEW else {**news, "preview": preview}
+    return news
 
 
 def _ended(view: Mapping[str, Any]) -> Outcome | Failure | None:
