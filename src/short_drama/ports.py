@@ -220,3 +220,23 @@ class DirectUploads(Protocol):
         """A form that stores one object under `key`, of exactly this content type and of 1 to
         `max_bytes` bytes, within `expires_in` seconds."""
         ...
+
+
+# --- Money --------------------------------------------------------------------------------
+
+
+class SpendLedger(Protocol):
+    """What providers were paid, in millionths of a US dollar, by account: a name such as
+    `day/2026-11-23` or `label/show=Nightfall`. May raise Unavailable; an amount may then have been
+    added nevertheless, which errs on the side of spending less."""
+
+    async def reserve(self, account: str, micros: int, *, limit: int | None) -> bool:
+        """Add an amount, unless more than `limit` would have been spent then: False, and nothing
+        is added. Of several at once no more succeed than the limit allows."""
+        ...
+
+    async def correct(self, account: str, micros: int) -> None:
+        """Add what a call cost beyond its reservation, or, negative, give back what it did not."""
+        ...
+
+    async def spent(self, account: str) -> int: ...

@@ -17,17 +17,19 @@ from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.bucket import create_bucket
 from short_drama.backends.aws.clients import Clients, open_clients
 from short_drama.backends.aws.queue_resources import create_queues
+from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.table import create_table
 from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
-from short_drama.ports import AssetStore, TaskQueue, TaskStore
-from tests.protocol.memory import MemoryAssets, MemoryQueue, MemoryStore
+from short_drama.ports import AssetStore, SpendLedger, TaskQueue, TaskStore
+from tests.protocol.memory import MemoryAssets, MemoryLedger, MemoryQueue, MemoryStore
 
 MAX_RECEIVES = 3
 
@@ -60,6 +62,8 @@ class Backend(Protocol):
 
     async def assets(self) -> AssetStore: ...
 
+    async def ledger(self) -> SpendLedger: ...
+
 
 # --- Embedded -----------------------------------------------------------------------------
 
@@ -91,6 +95,9 @@ class Embedded:
 
     async def assets(self) -> AssetStore:
         return EmbeddedAssetStore(self.root / "assets", public_url="http://localhost/assets/")
+
+    async def ledger(self) -> SpendLedger:
+        return EmbeddedSpendLedger(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -127,6 +134,10 @@ class Aws:
         await create_bucket(self.clients.s3, bucket)
         return S3AssetStore(self.clients.s3, bucket=bucket, public_url="http://localhost/")
 
+    async def ledger(self) -> SpendLedger:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoSpendLedger(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -153,6 +164,9 @@ class Memory:
 
     async def assets(self) -> AssetStore:
         return MemoryAssets()
+
+    async def ledger(self) -> SpendLedger:
+        return MemoryLedger()
 
 
 @contextlib.asynccontextmanager
@@ -200,6 +214,11 @@ async def store(backend: Backend) -> TaskStore:
 @pytest.fixture
 async def assets(backend: Backend) -> AssetStore:
     return await backend.assets()
+
+
+@pytest.fixture
+async def ledger(backend: Backend) -> SpendLedger:
+    return await backend.ledger()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The three ports in memory, on any clock: the ground on which the protocol is tried.
+"""The ports in memory, on any clock: the ground on which the protocol is tried.
 
 They keep the same promises as every backend; `tests/contract` holds them to that.
 """
@@ -6,7 +6,7 @@ They keep the same promises as every backend; `tests/contract` holds them to tha
 import asyncio
 import itertools
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -240,3 +240,22 @@ def _matches(task: Task, where: TaskFilter) -> bool:
         getattr(where, name) in (None, getattr(task, name))
         for name in ("owner", "lane", "status", "kind")
     )
+
+
+class MemoryLedger:
+    """Implements `ports.SpendLedger`."""
+
+    def __init__(self) -> None:
+        self._micros: Counter[str] = Counter()
+
+    async def reserve(self, account: str, micros: int, *, limit: int | None) -> bool:
+        if limit is not None and self._micros[account] + micros > limit:
+            return False
+        self._micros[account] += micros
+        return True
+
+    async def correct(self, account: str, micros: int) -> None:
+        self._micros[account] += micros
+
+    async def spent(self, account: str) -> int:
+        return self._micros[account]

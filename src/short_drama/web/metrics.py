@@ -39,6 +39,10 @@ CALL_SECONDS = Histogram(
     "outside_call_seconds", "Seconds of one call to somebody else", ("target", "outcome"),
     buckets=_CALLS, registry=REGISTRY,
 )  # fmt: skip
+PROVIDER_PAUSED = Gauge(
+    "provider_paused", "1 while an operator has to act before it is asked again", ("provider",),
+    registry=REGISTRY,
+)  # fmt: skip
 
 
 def render() -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.dead_letters import Line
-from short_drama.ports import AssetStore, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, SpendLedger, TaskQueue, TaskStore
 from short_drama.settings import Settings
 
 
@@ -21,6 +21,7 @@ class Backend:
     queues: Mapping[Lane, TaskQueue]
     dead_letters: Mapping[Lane, TaskQueue]
     assets: AssetStore
+    ledger: SpendLedger
     secret: bytes | None
     """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
     take_over: Callable[[], Awaitable[int]]
@@ -51,6 +52,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
     from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.database import Database
     from short_drama.backends.embedded.recovery import take_over
+    from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
     from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
     from short_drama.backends.embedded.wakeups import Wakeups
@@ -71,6 +73,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
                 lane: EmbeddedTaskQueue(database, wakeups, lane.dead_letter_queue) for lane in Lane
             },
             assets=EmbeddedAssetStore(root / "assets", public_url=assets_url),
+            ledger=EmbeddedSpendLedger(database),
             secret=_secret(root / "secret"),
             take_over=lambda: take_over(database, store),
         )
@@ -80,6 +83,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
 async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.aws.asset_store import S3AssetStore
     from short_drama.backends.aws.clients import open_clients
+    from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
     from short_drama.backends.aws.task_queue import SqsTaskQueue
     from short_drama.backends.aws.task_store import DynamoTaskStore
 
@@ -95,6 +99,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
                 lane: SqsTaskQueue(clients.sqs, prefix + lane.dead_letter_queue) for lane in Lane
             },
             assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
+            ledger=DynamoSpendLedger(clients.dynamodb, table=prefix + settings.table),
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,
         )

@@ -55,6 +55,15 @@ CREATE INDEX messages_visible ON messages (queue, visible_at);
 CREATE INDEX messages_receipt ON messages (receipt) WHERE receipt IS NOT NULL;
 PRAGMA user_version = 1;
 """
+_SPENDING = """
+CREATE TABLE spending (
+    account TEXT PRIMARY KEY,
+    micros  INTEGER NOT NULL
+) WITHOUT ROWID;
+PRAGMA user_version = 2;
+"""
+_VERSIONS = (_SCHEMA, _SPENDING)
+"""Each makes of a file of the version before one of its own."""
 _LARGEST_COMMIT = 256
 _BUSY_SECONDS = 10
 
@@ -169,8 +178,9 @@ class Database:
             connection = self._connect(busy_seconds=_BUSY_SECONDS)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _SCHEMA.split(";\n"):
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            for schema in _VERSIONS[version:]:
+                for statement in schema.split(";\n"):
                     connection.execute(statement)
             connection.execute("COMMIT")
             connection.execute("PRAGMA busy_timeout = 0")
