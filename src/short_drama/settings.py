@@ -27,12 +27,19 @@ PREFIX = "SHORT_DRAMA_"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+ServiceUrl = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
 def _folder(variable: str, fallback: str) -> Path:
     """A folder of the user's, where the XDG base directory specification puts it."""
     return Path(os.environ.get(variable) or Path.home() / fallback) / "short-drama"
+
+
+def _key(variable: str) -> SecretStr | None:
+    """A provider's key under the name that its own tools read."""
+    value = os.environ.get(variable)
+    return SecretStr(value) if value else None
 
 
 class Settings(BaseSettings):
@@ -86,6 +93,41 @@ class Settings(BaseSettings):
     workflows_dir: Path | None = None
     """More workflows: each NAME-api.json with its NAME.toml becomes a kind of task."""
 
+    dashscope_api_key: SecretStr | None = Field(
+        default_factory=lambda: _key("DASHSCOPE_API_KEY"), min_length=1
+    )
+    """For Qwen3-VL, which finds faces; without it the local engine does. DASHSCOPE_API_KEY is read
+    as well."""
+    dashscope_base_url: ServiceUrl = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
+    """Keys belong to a region, and each region has its own."""
+    qwen_model: str = "qwen3-vl-plus"
+    qwen_in_flight: PositiveInt = 8
+    qwen_per_minute: PositiveInt = 600
+    """Calls, over all of this process's."""
+    ark_api_key: SecretStr | None = Field(default_factory=lambda: _key("ARK_API_KEY"), min_length=1)
+    """For SeeDream, which makes faces; without it the local engine does. ARK_API_KEY is read as
+    well."""
+    ark_base_url: ServiceUrl = "https://ark.ap-southeast.bytepluses.com/api/v3"
+    seedream_model: str = "seedream-4-0-250828"
+    seedream_watermark: bool = False
+    seedream_in_flight: PositiveInt = 8
+    seedream_per_minute: PositiveInt = 300
+    face_detector: Literal["auto", "local", "qwen"] = "auto"
+    """Who finds faces; auto: Qwen3-VL with a key, else the local engine."""
+    face_generator: Literal["auto", "local", "seedream"] = "auto"
+    """Who makes faces; auto: SeeDream with a key, else the local engine."""
+    mask_expand: Annotated[float, Field(ge=1.0, le=2.0)] = 1.0
+    """How much larger a mask is than the smallest ellipse around Qwen3-VL's box of a face."""
+    mask_feather: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
+    """Width of a mask's soft rim, as a share of its shorter half axis; 0 is a hard edge."""
+    prices: Path | None = None
+    """A table of prices that replaces ours, in the same form."""
+    budget_per_day_usd: PositiveFloat | None = None
+    """What providers may be paid in a day, in UTC; more is refused."""
+    budget_per_label_usd: Annotated[dict[str, PositiveFloat], NoDecode] = {}
+    """What tasks with a label may cost in all, as name=value=usd, comma separated; a value of *
+    gives each value of that label as much."""
+
     bucket: str = "short-drama-assets"
     """The one bucket that s3:// references may name; on AWS, where assets are kept."""
     table: str = "task_store"
@@ -120,7 +162,8 @@ class Settings(BaseSettings):
     gpu_lookahead: PositiveInt | None = None
     """Messages the GPU adapter holds at a time, among which the service chooses the order; default:
     8 with ComfyUI, else one more than gpu_parallel. Less where many machines share a queue."""
-    cpu_parallel: PositiveInt = 2
+    cpu_parallel: PositiveInt | None = None
+    """Default: 2, and 16 with providers, which have limits of their own."""
 
     @field_validator("host")
     @classmethod
@@ -156,6 +199,16 @@ class Settings(BaseSettings):
             raise ValueError("give a command")
         return command
 
+    @field_validator("budget_per_label_usd", mode="before")
+    @classmethod
+    def _budgets(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.rpartition("=") for part in value.split(",") if part.strip()]
+        if not all("=" in label.strip("=") for label, _, _ in parts):
+            raise ValueError("give name=value=usd, comma separated")
+        return {label.strip(): float(usd) for label, _, usd in parts}
+
     @field_validator("comfyui_models", mode="before")
     @classmethod
     def _roles(cls, value: object) -> object:
@@ -174,8 +227,30 @@ class Settings(BaseSettings):
     def samples_dir(self) -> Path:
         return self.cache_dir / "samples"
 
+    @property
+    def detector(self) -> Literal["local", "qwen"]:
+        if self.face_detector != "auto":
+            return self.face_detector
+        return "local" if self.dashscope_api_key is None else "qwen"
+
+    @property
+    def generator(self) -> Literal["local", "seedream"]:
+        if self.face_generator != "auto":
+            return self.face_generator
+        return "local" if self.ark_api_key is None else "seedream"
+
+    @property
+    def pays(self) -> bool:
+        """Whether any step of the face kinds is a provider's."""
+        return self.detector == "qwen" or self.generator == "seedream"
+
     def parallel(self, lane: Lane) -> int:
-        return self.gpu_parallel if lane is Lane.GPU else self.cpu_parallel
+        """Jobs in the lane's engine at a time. Providers do many, as many as are let in."""
+        if lane is Lane.GPU:
+            return self.gpu_parallel
+        if self.cpu_parallel is not None:
+            return self.cpu_parallel
+        return 16 if self.pays else 2
 
     def deliveries(self, lane: Lane) -> int:
         """Messages that the lane's adapter holds at a time."""

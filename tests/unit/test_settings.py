@@ -49,6 +49,24 @@ READ: dict[str, tuple[str, Any]] = {
     "comfyui_previews": ("true", True),
     "comfyui_folder": ("/opt/comfyui", Path("/opt/comfyui")),
     "workflows_dir": ("/etc/workflows", Path("/etc/workflows")),
+    "dashscope_api_key": ("sk-a", SecretStr("sk-a")),
+    "dashscope_base_url": ("https://a.example/v1", "https://a.example/v1"),
+    "qwen_model": ("qwen3-vl-flash", "qwen3-vl-flash"),
+    "qwen_in_flight": ("4", 4),
+    "qwen_per_minute": ("60", 60),
+    "ark_api_key": ("ark-a", SecretStr("ark-a")),
+    "ark_base_url": ("https://b.example/api/v3", "https://b.example/api/v3"),
+    "seedream_model": ("seedream-4-5-251128", "seedream-4-5-251128"),
+    "seedream_watermark": ("true", True),
+    "seedream_in_flight": ("4", 4),
+    "seedream_per_minute": ("60", 60),
+    "face_detector": ("qwen", "qwen"),
+    "face_generator": ("local", "local"),
+    "mask_expand": ("1.2", 1.2),
+    "mask_feather": ("0.1", 0.1),
+    "prices": ("/etc/prices.toml", Path("/etc/prices.toml")),
+    "budget_per_day_usd": ("20", 20.0),
+    "budget_per_label_usd": ("show=A=50, episode=*=5.5,", {"show=A": 50.0, "episode=*": 5.5}),
     "bucket": ("ours", "ours"),
     "table": ("tasks", "tasks"),
     "name_prefix": ("staging-", "staging-"),
@@ -237,3 +255,39 @@ def test_a_setting_of_comfyui_is_checked(
     with pytest.raises(InvalidRequest) as refused:
         load()
     assert refused.value.field == PREFIX + name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FACE_DETECTOR", "seedream"),
+        ("ARK_API_KEY", ""),
+        ("DASHSCOPE_BASE_URL", "dashscope"),
+        ("MASK_EXPAND", "0.9"),
+        ("BUDGET_PER_LABEL_USD", "show=50"),
+        ("BUDGET_PER_LABEL_USD", "show=A=much"),
+        ("BUDGET_PER_DAY_USD", "0"),
+    ],
+)
+def test_a_setting_of_providers_is_checked(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(PREFIX + name, value)
+    with pytest.raises(InvalidRequest) as refused:
+        load()
+    assert refused.value.field == PREFIX + name
+
+
+def test_keys_are_found_as_the_providers_tools_find_them(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    for name in ("DASHSCOPE_API_KEY", "ARK_API_KEY"):
+        environment.delenv(name, raising=False)
+    assert (load().detector, load().generator, load().parallel(Lane.CPU)) == ("local", "local", 2)
+    environment.setenv("DASHSCOPE_API_KEY", "sk-a")
+    assert (load().detector, load().generator) == ("qwen", "local")
+    environment.setenv("ARK_API_KEY", "ark-a")
+    assert (load().detector, load().generator) == ("qwen", "seedream")
+    assert load().parallel(Lane.CPU) == 16
+    assert load({"face_detector": "local"}).detector == "local"
+    assert "sk-a" not in repr(load())

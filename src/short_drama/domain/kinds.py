@@ -72,6 +72,11 @@ Steps = Annotated[int, Field(ge=1, le=50)]
 FaceIndex = Annotated[int, Field(ge=0, le=99)]
 Size = Annotated[str, AfterValidator(_size)]
 
+Reuse = Annotated[
+    bool,
+    Field(description="Allow the result of an identical earlier request: the same picture, free."),
+]
+
 Sampler = Literal[
     "sa_solver", "euler", "euler_ancestral", "heun", "dpm_2", "dpm_2_ancestral", "lms",
     "dpmpp_2s_ancestral", "dpmpp_sde", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "ddim",
@@ -144,6 +149,7 @@ class FaceSwapRequest(Strict):
     ellipse: MaskEllipse | None = None
     prompt: Prompt | None = None
     size: Size = "auto"
+    reuse: Reuse = False
 
 
 class FullFaceSwapRequest(Strict):
@@ -154,6 +160,7 @@ class FullFaceSwapRequest(Strict):
     face_index: FaceIndex = 0
     prompt: Prompt | None = None
     size: Size = "auto"
+    reuse: Reuse = False
 
 
 LabelKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s:=]+$")]

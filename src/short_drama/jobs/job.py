@@ -1,6 +1,7 @@
 """A job, and how one kind of job is done."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -22,6 +23,8 @@ class JobOrder:
     key: str
     attempt: int = 1
     created_at: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The task's, for budgets."""
 
     def asks_the_same(self, other: "JobOrder") -> bool:
         return (self.kind, self.request) == (other.kind, other.request)

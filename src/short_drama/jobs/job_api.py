@@ -1,5 +1,7 @@
 """The job runner over HTTP: the same routes for both API services."""
 
+import base64
+import json
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -99,6 +101,7 @@ def _install_jobs(
 _SUBMIT_HEADERS = {
     "Idempotency-Key": "Joins the job that runs, or succeeded, under this key; the task's id.",
     "Task-Attempt": "The number of the task's attempt.",
+    "Task-Labels": "The task's labels, for budgets: a JSON object in URL-safe base64.",
     "Task-Created-At": "The task's creation, in Unix seconds; dates the result's key.",
 }
 
@@ -120,6 +123,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
             key=idempotency_key(request) or str(uuid.uuid4()),
             attempt=int(_number(request, "Task-Attempt", default=1)),
             created_at=_number(request, "Task-Created-At", default=time.time()),
+            labels=_labels(request),
         )
         job = runner.accept(order)
         return JSONResponse(
@@ -127,6 +131,16 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
             202,
             {"Location": f"/api/v1/jobs/{job.job_id}"},
         )
+
+
+def _labels(request: Request) -> dict[str, str]:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(request.headers.get("Task-Labels", "e30=")))
+        if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
+            return found
+    except ValueError:
+        pass
+    raise InvalidRequest("Task-Labels is not a JSON object of texts", field="Task-Labels")
 
 
 def _number(request: Request, header: str, *, default: float) -> float:

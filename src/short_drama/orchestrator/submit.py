@@ -9,7 +9,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,6 +29,9 @@ from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
 from short_drama.web import metrics
 
+Affordable = Callable[[str, Mapping[str, str]], Awaitable[None]]
+"""Judges a kind's name and a task's labels."""
+
 
 class Submitter:
     """Accepts tasks for every lane whose queue it is given.
@@ -36,6 +39,7 @@ class Submitter:
     Args:
         secret: makes task ids of idempotency keys unguessable; the same in every orchestrator.
         consent_required: refuse face swaps that come without a consent record.
+        affordable: raises BudgetExceeded for a task that would cost too much.
     """
 
     def __init__(
@@ -46,15 +50,18 @@ class Submitter:
         *,
         secret: bytes,
         consent_required: bool = False,
+        affordable: Affordable | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._queues, self._sources = store, queues, sources
         self._secret, self._consent_required, self._clock = secret, consent_required, clock
+        self._affordable = affordable
 
     async def submit(self, kind: TaskKind, body: BaseModel, *, owner: str, key: str | None) -> Task:
         """The new task, or the one an earlier submit with the same key made.
 
-        Raises IdempotencyKeyReused, InvalidRequest, and what taking an image in raises.
+        Raises IdempotencyKeyReused, InvalidRequest, BudgetExceeded, and what taking an image in
+        raises.
         """
         given = body.model_dump(mode="json", exclude_none=True)
         fingerprint = _fingerprint(kind, given)
@@ -62,6 +69,8 @@ class Submitter:
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
             return _replayed(earlier, fingerprint)
         self._check_consent(kind, given)
+        if self._affordable is not None:
+            await self._affordable(kind.name, given.get("labels", {}))
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
         return await self._store_and_send(task)
 
@@ -73,6 +82,8 @@ class Submitter:
             raise TaskConflict(
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
             )
+        if self._affordable is not None:
+            await self._affordable(task.kind, task.labels)
         now = self._clock()
         span = None if task.deadline is None else task.deadline - task.created_at
         return await self._store_and_send(

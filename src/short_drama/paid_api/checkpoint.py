@@ -15,6 +15,7 @@ call.
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -90,9 +91,14 @@ class Checkpoint:
         step: str,
         call: Callable[[], Awaitable[Answer]],
         codec: Codec[Answer],
+        *,
+        within: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
         **facts: object,
     ) -> Paid[Answer]:
         """The answer of a step: the recorded one, or that of `call`, which is one paid call.
+
+        `within` is entered for a call, and before it counts as asked: whatever has to be waited
+        for, or may forbid it.
 
         `call` raises ChargeUnknown when it was sent and not answered; every other error of ours
         means that nothing was charged. A crash or a cancel in it counts as not answered.
@@ -104,17 +110,18 @@ class Checkpoint:
         if past.answer is not None:
             return Paid(codec.read(past.answer), resumed=True, maybe_charged=past.cut_off > 0)
         await self._require_unspent(step, past)
-        number = past.calls + 1
-        await self._ask(step, number, {**facts, "repeats_a_lost_call": past.cut_off > 0})
-        try:
-            answer = await call()
-        except ChargeUnknown:
-            raise
-        except ShortDramaError as error:
-            await self._put(step, number, "failed", {"code": error.code})
-            raise
+        number, again = past.calls + 1, past.cut_off > 0
+        async with within():
+            await self._ask(step, number, {**facts, "repeats_a_lost_call": again})
+            try:
+                answer = await call()
+            except ChargeUnknown:
+                raise
+            except ShortDramaError as error:
+                await self._put(step, number, "failed", {"code": error.code})
+                raise
         await self._put(step, number, "answered", {"answer": codec.write(answer)})
-        return Paid(answer, resumed=False, maybe_charged=past.cut_off > 0)
+        return Paid(answer, resumed=False, maybe_charged=again)
 
     # --- What is known ---------------------------------------------------------------------
 

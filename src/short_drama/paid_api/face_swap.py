@@ -3,6 +3,7 @@
 Boxes and ellipses are in pixels of the upright image. Faces are numbered from the left, from 0.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -51,6 +52,14 @@ class Ellipse:
         return {name: round(value, 2) for name, value in asdict(self).items()}
 
 
+def around(box: FaceBox, *, expand: float = 1.0) -> Ellipse:
+    """The smallest upright ellipse of the box's proportions that covers it, `expand` times as
+    large: half axes of the square root of 1/2 times the box's sides."""
+    x, y = box.centre
+    reach = math.sqrt(0.5) * expand
+    return Ellipse(x, y, box.width * reach, box.height * reach)
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
     box: FaceBox
@@ -69,7 +78,7 @@ def choose_face(faces: Sequence[Face], index: int, *, picture: str = "image_url"
 
     Raises NoFaceFound, FaceIndexOutOfRange.
     """
-    _require_faces(faces, picture)
+    require_faces(faces, picture)
     if not 0 <= index < len(faces):
         raise FaceIndexOutOfRange(
             f"face_index is {index}, but {_number(faces)} found",
@@ -129,7 +138,7 @@ def choose_face_by_words(faces: Sequence[Face], words: str, *, picture: str = "i
     Raises NoFaceFound, FaceIndexOutOfRange, and RequestUnsupported for a wording that is not
     understood in full: guessing would mask the wrong person.
     """
-    _require_faces(faces, picture)
+    require_faces(faces, picture)
     said = [(m.lastgroup or "", m.group()) for m in _WORDS.finditer(words.lower())]
     if unknown := [word for meaning, word in said if meaning == "unknown"]:
         named = ", ".join(map(repr, unknown[:5]))
@@ -189,7 +198,7 @@ def _number(faces: Sequence[Face]) -> str:
     return "1 face was" if len(faces) == 1 else f"{len(faces)} faces were"
 
 
-def _require_faces(faces: Sequence[Face], picture: str) -> None:
+def require_faces(faces: Sequence[Face], picture: str) -> None:
     if not faces:
         raise NoFaceFound(
             "no face was found in the image",

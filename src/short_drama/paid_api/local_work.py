@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from short_drama.domain.errors import RequestUnsupported
 from short_drama.domain.kinds import FaceMaskRequest, FaceSwapRequest, FullFaceSwapRequest
 from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels
@@ -16,6 +15,7 @@ from short_drama.jobs.job import Job, Work
 from short_drama.jobs.results import dated_name, publish_picture
 from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.face_swap import Ellipse, Face, choose_face, choose_face_by_words
+from short_drama.paid_api.generators import refuse_what_needs_a_provider
 from short_drama.paid_api.local_faces import LocalFaces, Swapped
 from short_drama.ports import AssetStore
 
@@ -119,7 +119,7 @@ class FaceSwapWork(_FaceWork):
 
     async def prepare(self, job: Job) -> tuple[Pixels, Pixels, Ellipse | None]:
         request = cast("FaceSwapRequest", job.order.request)
-        _refuse_what_needs_a_provider(request)
+        refuse_what_needs_a_provider(request.prompt, request.size)
         masked, actor = await self._two_pictures(job, "masked_image_url")
         given = request.ellipse
         return masked, actor, Ellipse(**given.model_dump()) if given else None
@@ -143,7 +143,8 @@ class FullFaceSwapWork(_FaceWork):
     """Swaps from the unmasked still, whose landmarks keep the pose; the mask is a by-product."""
 
     async def prepare(self, job: Job) -> tuple[Pixels, Pixels]:
-        _refuse_what_needs_a_provider(cast("FullFaceSwapRequest", job.order.request))
+        request = cast("FullFaceSwapRequest", job.order.request)
+        refuse_what_needs_a_provider(request.prompt, request.size)
         return await self._two_pictures(job, "source_image_url")
 
     async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> FullySwapped:
@@ -165,17 +166,3 @@ class FullFaceSwapWork(_FaceWork):
         details = made.masked.found.to_json()
         details |= {"mask_key": mask_key, "warnings": list(made.swapped.warnings)}
         return Outcome(result_key=key, details=details)
-
-
-def _refuse_what_needs_a_provider(request: FaceSwapRequest | FullFaceSwapRequest) -> None:
-    """A prompt or size that is taken and ignored would be a lie."""
-    if request.prompt is not None:
-        raise RequestUnsupported(
-            "the local face engine takes no prompt", field="prompt", fix="Leave it out."
-        )
-    if request.size != "auto":
-        raise RequestUnsupported(
-            "the local face engine keeps the size of the still",
-            field="size",
-            fix='Leave it out, or send "auto".',
-        )

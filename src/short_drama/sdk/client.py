@@ -20,8 +20,9 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
+from short_drama.domain.errors import RouteNotFound
 from short_drama.domain.kinds import KIND_NAME, KINDS, Lane, lane_of
-from short_drama.sdk.errors import NoResult, WaitTimeout
+from short_drama.sdk.errors import ApiError, NoResult, WaitTimeout
 from short_drama.sdk.models import (
     Accepted,
     AssetView,
@@ -137,11 +138,12 @@ class AsyncClient:
             idempotency_key: the same key and request make one task, however often submitted.
                 By default each call has a key of its own, so that its own repeats are safe.
 
-        A kind that is not in the catalogue is a workflow of the service's operator, which only the
-        service knows. Raises ValueError for what cannot be a kind's name.
+        A kind that is not in the catalogue may be a workflow of the service's operator, which only
+        the service knows. Raises ValueError for a kind there is not.
         """
+        unknown = ValueError(f"there is no kind {kind!r}; the usual ones are: {', '.join(KINDS)}")
         if not re.fullmatch(KIND_NAME, kind):
-            raise ValueError(f"{kind!r} is no kind; the usual ones are: {', '.join(KINDS)}")
+            raise unknown
         options = {"labels": labels, "deadline_seconds": deadline_seconds, "consent": consent}
         given = {name: value for name, value in options.items() if value is not None}
         call = self._call(
@@ -151,7 +153,12 @@ class AsyncClient:
             headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
             repeatable=True,
         )
-        return await self._ask(Accepted, call, lane=lane_of(kind))
+        try:
+            return await self._ask(Accepted, call, lane=lane_of(kind))
+        except ApiError as error:
+            if error.code == RouteNotFound.code and kind not in KINDS:
+                raise unknown from None
+            raise
 
     # --- Follow ----------------------------------------------------------------------------
 

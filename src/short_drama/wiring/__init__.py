@@ -27,7 +27,7 @@ from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
 from short_drama.wiring.backend import Backend, open_backend, provision
-from short_drama.wiring.engines import Engines, open_runner, open_workflows
+from short_drama.wiring.engines import Engines, affordable, open_runner, open_workflows
 
 __all__ = [
     "Backend",
@@ -96,7 +96,7 @@ async def open_stack(
         for lane, parts in _LANES.items():
             if parts.service in components:
                 runner = await opened.enter_async_context(
-                    open_runner(lane, settings, sources, backend.assets, engines)
+                    open_runner(lane, settings, sources, backend, engines)
                 )
                 stack.apps[parts.service] = parts.create_service(
                     runner, backend.assets, hosts=settings.public_hosts
@@ -174,6 +174,7 @@ def _add_orchestrators(
         sources,
         secret=backend.secret,
         consent_required=settings.consent_required,
+        affordable=affordable(settings, backend),
     )
     desk = Desk(
         submitter=submitter,

@@ -6,16 +6,25 @@ import shlex
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+from pydantic import SecretStr
+
+from short_drama.budgets import Budgets
 from short_drama.comfyui_api.engine import EngineTimes
 from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfyui
 from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import library
 from short_drama.comfyui_api.workflows.workflow import Workflow
+from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Lane, add_kind
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import JobRunner, Work
+from short_drama.orchestrator.submit import Affordable
+from short_drama.paid_api.estimates import estimated_micros
+from short_drama.paid_api.lane import ProviderAccount, ProviderOptions, open_providers
+from short_drama.paid_api.prices import Prices
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
+from short_drama.wiring.backend import Backend
 
 Engines = Callable[[Settings, ImageSources, AssetStore], Mapping[str, Work[Any, Any]]]
 """How the kinds of one lane are done by engines that need no opening."""
@@ -46,13 +55,13 @@ async def open_runner(
     lane: Lane,
     settings: Settings,
     sources: ImageSources,
-    assets: AssetStore,
+    backend: Backend,
     engines: Mapping[Lane, Engines] | None,
 ) -> AsyncIterator[JobRunner]:
     """The runner of a lane's service. `engines`: if not as the settings say."""
     if lane is Lane.GPU and engines is None and settings.comfyui_url is not None:
         async with (
-            _open_comfyui(settings, sources, assets) as comfyui,
+            _open_comfyui(settings, sources, backend.assets) as comfyui,
             JobRunner(
                 _SERVICES[lane],
                 comfyui.works,
@@ -62,8 +71,14 @@ async def open_runner(
             ) as runner,
         ):
             yield runner
+    elif lane is Lane.CPU and engines is None and settings.pays:
+        async with (
+            _open_providers(settings, sources, backend) as works,
+            JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner,
+        ):
+            yield runner
     else:
-        works = (engines or _LOCAL)[lane](settings, sources, assets)
+        works = (engines or _LOCAL)[lane](settings, sources, backend.assets)
         async with JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner:
             yield runner
 
@@ -82,6 +97,80 @@ def _open_comfyui(
         times=EngineTimes(stuck=settings.comfyui_stuck_seconds),
     )
     return open_comfyui(options, open_workflows(settings), sources, assets)
+
+
+def _open_providers(
+    settings: Settings, sources: ImageSources, backend: Backend
+) -> contextlib.AbstractAsyncContextManager[Mapping[str, Work[Any, Any]]]:
+    options = ProviderOptions(
+        models=settings.models_dir,
+        qwen=_qwen(settings),
+        seedream=_seedream(settings),
+        prices=settings.prices,
+        watermark=settings.seedream_watermark,
+        expand=settings.mask_expand,
+        feather=settings.mask_feather,
+    )
+    return open_providers(options, sources, backend.assets, budgets(settings, backend))
+
+
+def _qwen(settings: Settings) -> ProviderAccount | None:
+    if settings.detector == "local":
+        return None
+    return ProviderAccount(
+        base_url=settings.dashscope_base_url,
+        key=_required(settings.dashscope_api_key, "SHORT_DRAMA_DASHSCOPE_API_KEY"),
+        model=settings.qwen_model,
+        in_flight=settings.qwen_in_flight,
+        per_minute=settings.qwen_per_minute,
+    )
+
+
+def _seedream(settings: Settings) -> ProviderAccount | None:
+    if settings.generator == "local":
+        return None
+    return ProviderAccount(
+        base_url=settings.ark_base_url,
+        key=_required(settings.ark_api_key, "SHORT_DRAMA_ARK_API_KEY"),
+        model=settings.seedream_model,
+        in_flight=settings.seedream_in_flight,
+        per_minute=settings.seedream_per_minute,
+    )
+
+
+def _required(key: SecretStr | None, name: str) -> str:
+    if key is None:
+        raise InvalidRequest(
+            "a provider was chosen without a key for it", field=name, fix=f"Set {name}."
+        )
+    return key.get_secret_value()
+
+
+def budgets(settings: Settings, backend: Backend) -> Budgets:
+    per_day = settings.budget_per_day_usd
+    return Budgets(
+        backend.ledger,
+        per_day=None if per_day is None else round(per_day * 1e6),
+        per_label={label: round(usd * 1e6) for label, usd in settings.budget_per_label_usd.items()},
+    )
+
+
+def affordable(settings: Settings, backend: Backend) -> Affordable | None:
+    """Judges a task before it is accepted; None where nothing is paid for."""
+    if not settings.pays:
+        return None
+    estimates = estimated_micros(
+        Prices.load(settings.prices),
+        qwen=None if settings.detector == "local" else settings.qwen_model,
+        seedream=None if settings.generator == "local" else settings.seedream_model,
+    )
+    found = budgets(settings, backend)
+
+    async def check(kind: str, labels: Mapping[str, str]) -> None:
+        if estimates.get(kind):
+            await found.check(labels, estimates[kind])
+
+    return check
 
 
 def open_workflows(settings: Settings) -> Mapping[str, Workflow]:

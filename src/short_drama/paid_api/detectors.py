@@ -1,0 +1,148 @@
+"""Who finds the faces in a picture: the local engine, or Qwen3-VL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from short_drama.domain.errors import EngineFailed, FaceIndexOutOfRange
+from short_drama.images.colour import Pixels
+from short_drama.jobs.threads import in_thread
+from short_drama.paid_api.checkpoint import Codec
+from short_drama.paid_api.estimates import ANSWER_TOKENS, PROMPT_TOKENS
+from short_drama.paid_api.face_swap import (
+    Face,
+    around,
+    choose_face,
+    choose_face_by_words,
+    require_faces,
+)
+from short_drama.paid_api.limits import ProviderLimits
+from short_drama.paid_api.local_faces import LocalFaces
+from short_drama.paid_api.prices import Cost, Prices
+from short_drama.paid_api.provider import CallNotSent, CallRefused, CallUnanswered
+from short_drama.paid_api.qwen_vl import (
+    Detection,
+    QwenAnswer,
+    QwenVL,
+    UnreadableAnswer,
+    classify,
+    read,
+)
+from short_drama.paid_api.steps import Call, Steps
+
+DETECT, DETECT_AGAIN = "detect", "detect-again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which face is meant; `picture` is the field to blame when there is none."""
+
+    index: int = 0
+    words: str | None = None
+    picture: str = "image_url"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All faces, from the left, and the one that is meant."""
+
+    faces: Sequence[Face]
+    chosen: int
+
+    @property
+    def face(self) -> Face:
+        return self.faces[self.chosen]
+
+
+class Detector(Protocol):
+    name: str
+
+    def check(self) -> None:
+        """Raises EngineNotReady or ProviderPaused."""
+        ...
+
+    async def find(self, picture: Pixels, wanted: Wanted, steps: Steps) -> Found:
+        """Raises NoFaceFound, FaceIndexOutOfRange, and what the engine raises."""
+        ...
+
+
+class LocalDetector:
+    name = "local-faces"
+
+    def __init__(self, faces: LocalFaces) -> None:
+        self._faces = faces
+
+    def check(self) -> None:
+        self._faces.check()
+
+    async def find(self, picture: Pixels, wanted: Wanted, _: Steps) -> Found:
+        faces = await in_thread(self._faces.find, picture)
+        if wanted.words is None:
+            return Found(faces, choose_face(faces, wanted.index, picture=wanted.picture))
+        return Found(faces, choose_face_by_words(faces, wanted.words, picture=wanted.picture))
+
+
+_CODEC = Codec(QwenAnswer.to_json, QwenAnswer.from_json)
+
+
+class QwenDetector:
+    """Args:
+    expand: of masks, see `face_swap.around`.
+    """
+
+    name = "qwen3-vl"
+
+    def __init__(
+        self, qwen: QwenVL, limits: ProviderLimits, prices: Prices, *, expand: float = 1.0
+    ) -> None:
+        self._qwen, self._prices, self._expand = qwen, prices, expand
+        estimate = prices.of_tokens(qwen.model, inputs=PROMPT_TOKENS, outputs=ANSWER_TOKENS)
+        self._call = Call(provider=self.name, model=qwen.model, limits=limits, estimate=estimate)
+
+    def check(self) -> None:
+        self._call.limits.check()
+
+    async def find(self, picture: Pixels, wanted: Wanted, steps: Steps) -> Found:
+        detection = await self._detect(picture, wanted.words, steps)
+        faces = [Face(box, around(box, expand=self._expand)) for box in detection.boxes]
+        require_faces(faces, wanted.picture)
+        if wanted.words is None:
+            return Found(faces, choose_face(faces, wanted.index, picture=wanted.picture))
+        if detection.chosen is None:
+            raise FaceIndexOutOfRange(
+                f"of the {len(faces)} faces found none is the one described, or several are",
+                field="face_position_prompt",
+                fix="Describe one face, or give face_index.",
+            )
+        return Found(faces, detection.chosen)
+
+    async def _detect(self, picture: Pixels, words: str | None, steps: Steps) -> Detection:
+        height, width = picture.shape[:2]
+        for step in (DETECT, DETECT_AGAIN):
+            answer = await self._ask(step, picture, words, steps)
+            try:
+                return read(answer, width, height)
+            except UnreadableAnswer as error:
+                fault = error
+        raise EngineFailed(f"Qwen3-VL's answer cannot be read, twice: {fault}")
+
+    async def _ask(self, step: str, picture: Pixels, words: str | None, steps: Steps) -> QwenAnswer:
+        async def ask() -> QwenAnswer:
+            try:
+                return await self._qwen.ask(picture, words)
+            except (CallRefused, CallNotSent, CallUnanswered) as error:
+                raise classify(error) from error
+
+        return await steps.run(
+            step,
+            self._call,
+            ask,
+            _CODEC,
+            cost_of=self._cost_of,
+            request_id_of=lambda answer: answer.request_id,
+        )
+
+    def _cost_of(self, answer: QwenAnswer) -> Cost:
+        return self._prices.of_tokens(
+            answer.model, inputs=answer.input_tokens, outputs=answer.output_tokens
+        )

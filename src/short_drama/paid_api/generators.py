@@ -1,0 +1,197 @@
+"""Who makes the face under a mask: the local engine, or SeeDream."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from short_drama.domain.errors import EngineFailed, RequestUnsupported
+from short_drama.images.codec import Pixels, decode, encode
+from short_drama.images.structure import JPEG
+from short_drama.jobs.threads import in_thread
+from short_drama.paid_api import reuse
+from short_drama.paid_api.checkpoint import Codec
+from short_drama.paid_api.estimates import PICTURES_IN
+from short_drama.paid_api.face_swap import Ellipse
+from short_drama.paid_api.limits import ProviderLimits
+from short_drama.paid_api.local_faces import LocalFaces
+from short_drama.paid_api.prices import Cost, Prices
+from short_drama.paid_api.seedream import Generated, ResultExpired, SeeDream
+from short_drama.paid_api.seedream_models import size_for
+from short_drama.paid_api.steps import Call, Steps
+from short_drama.ports import AssetStore
+
+GENERATE = "generate"
+DEFAULT_PROMPT = (
+    "Image 1 is a film still in which one face is covered by a black ellipse. Image 2 shows a "
+    "person. Rebuild only the black region of image 1, with the face and identity of the person "
+    "in image 2. Keep the pose of the head, the direction of the eyes, the expression, the hair, "
+    "the light, the colours and the grain of image 1, and change nothing outside the black region."
+)
+_QUALITY = 95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to make. `masked` is the still with the ellipse painted over; `fields` are the
+    request's that the two pictures are from."""
+
+    masked: Pixels
+    actor: Pixels
+    ellipse: Ellipse | None
+    prompt: str | None
+    size: str
+    fields: tuple[str, str]
+    reuse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What was made. `request` identifies what was asked for, where it may be used again."""
+
+    image: Pixels
+    warnings: Sequence[str] = ()
+    request: str | None = None
+    reused: bool = False
+
+
+class Generator(Protocol):
+    name: str
+    folder: str
+    """Of results' keys."""
+
+    def check(self) -> None:
+        """Raises EngineNotReady or ProviderPaused."""
+        ...
+
+    async def make(self, order: Order, steps: Steps) -> Picture: ...
+
+
+class LocalGenerator:
+    name = "local-faces"
+    folder = "images/face_swap/"
+
+    def __init__(self, faces: LocalFaces) -> None:
+        self._faces = faces
+
+    def check(self) -> None:
+        self._faces.check()
+
+    async def make(self, order: Order, _: Steps) -> Picture:
+        refuse_what_needs_a_provider(order.prompt, order.size)
+        made = await in_thread(self._faces.fill, order.masked, order.actor, order.ellipse)
+        return Picture(image=made.image, warnings=made.warnings)
+
+
+def refuse_what_needs_a_provider(prompt: str | None, size: str) -> None:
+    """A prompt or size that is taken and ignored would be a lie."""
+    if prompt is not None:
+        raise RequestUnsupported(
+            "the local face engine takes no prompt", field="prompt", fix="Leave it out."
+        )
+    if size != "auto":
+        raise RequestUnsupported(
+            "the local face engine keeps the size of the still",
+            field="size",
+            fix='Leave it out, or send "auto".',
+        )
+
+
+_CODEC = Codec(Generated.to_json, Generated.from_json)
+
+
+class SeeDreamGenerator:
+    name = "seedream"
+    folder = "seedream/"
+
+    def __init__(
+        self, seedream: SeeDream, limits: ProviderLimits, prices: Prices, assets: AssetStore
+    ) -> None:
+        self._seedream, self._prices, self._assets = seedream, prices, assets
+        estimate = prices.of_images(seedream.model, generated=1, inputs=PICTURES_IN)
+        self._call = Call(
+            provider=self.name, model=seedream.model, limits=limits, estimate=estimate
+        )
+
+    def check(self) -> None:
+        self._call.limits.check()
+
+    async def make(self, order: Order, steps: Steps) -> Picture:
+        height, width = order.masked.shape[:2]
+        size = size_for(self._seedream.model, order.size, width, height)
+        wanted = (width, height) if order.size == "auto" else _sides(order.size)
+        prompt = order.prompt or DEFAULT_PROMPT
+        images = [await in_thread(_file, picture) for picture in (order.masked, order.actor)]
+        request = reuse.fingerprint(
+            model=self._seedream.model, prompt=prompt, size=f"{size}>{wanted}", images=images
+        )
+        earlier = await reuse.find(self._assets, request) if order.reuse else None
+        if earlier is not None:
+            pixels = (await in_thread(decode, earlier)).pixels
+            return Picture(image=pixels, request=request, reused=True)
+        made = await self._generate(prompt, images, size, order.fields, steps)
+        data = await self._fetch(made)
+        pixels = await in_thread(_fitted, data, wanted)
+        return Picture(image=pixels, request=request)
+
+    async def _generate(
+        self,
+        prompt: str,
+        images: Sequence[bytes],
+        size: str,
+        fields: tuple[str, str],
+        steps: Steps,
+    ) -> Generated:
+        async def ask() -> Generated:
+            return await self._seedream.generate(
+                prompt=prompt, images=images, size=size, fields=fields
+            )
+
+        return await steps.run(
+            GENERATE,
+            self._call,
+            ask,
+            _CODEC,
+            cost_of=self._cost_of,
+            request_id_of=lambda made: made.request_id,
+        )
+
+    async def _fetch(self, made: Generated) -> bytes:
+        try:
+            return await self._seedream.download(made.url or "")
+        except ResultExpired as error:
+            raise EngineFailed(
+                f"SeeDream's picture was paid for and is gone: {error}",
+                fix="Submit the task again; a picture is kept for a day.",
+            ) from error
+
+    def _cost_of(self, made: Generated) -> Cost:
+        inputs = PICTURES_IN if made.pictures_in is None else made.pictures_in
+        return self._prices.of_images(made.model, generated=made.pictures, inputs=inputs)
+
+
+def _sides(size: str) -> tuple[int, int]:
+    width, _, height = size.partition("x")
+    return int(width), int(height)
+
+
+def _file(picture: Pixels) -> bytes:
+    return encode(picture, JPEG, label=None, jpeg_quality=_QUALITY)
+
+
+def _fitted(data: bytes, size: tuple[int, int]) -> Pixels:
+    """The provider's picture in the size that was wanted: it only comes close to what it is asked
+    for. What is too much in one direction is cut off, for stretching would change a face."""
+    picture = decode(data).pixels
+    width, height = size
+    scale = max(width / picture.shape[1], height / picture.shape[0])
+    scaled = (
+        max(width, round(picture.shape[1] * scale)),
+        max(height, round(picture.shape[0] * scale)),
+    )
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    resized = cv2.resize(picture, scaled, interpolation=way)
+    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+    return np.ascontiguousarray(resized[top : top + height, left : left + width], np.uint8)
