@@ -28,7 +28,7 @@ from short_drama.paid_api.qwen_vl import (
     classify,
     read,
 )
-from short_drama.paid_api.steps import Call, Steps
+from short_drama.paid_api.steps import Step, Steps
 
 DETECT, DETECT_AGAIN = "detect", "detect-again"
 
@@ -96,11 +96,11 @@ class QwenDetector:
         self, qwen: QwenVL, limits: ProviderLimits, prices: Prices, *, expand: float = 1.0
     ) -> None:
         self._qwen, self._prices, self._expand = qwen, prices, expand
-        estimate = prices.of_tokens(qwen.model, inputs=PROMPT_TOKENS, outputs=ANSWER_TOKENS)
-        self._call = Call(provider=self.name, model=qwen.model, limits=limits, estimate=estimate)
+        self._limits = limits
+        self._estimate = prices.of_tokens(qwen.model, inputs=PROMPT_TOKENS, outputs=ANSWER_TOKENS)
 
     def check(self) -> None:
-        self._call.limits.check()
+        self._limits.check()
 
     async def find(self, picture: Pixels, wanted: Wanted, steps: Steps) -> Found:
         detection = await self._detect(picture, wanted.words, steps)
@@ -134,12 +134,17 @@ class QwenDetector:
                 raise classify(error) from error
 
         return await steps.run(
-            step,
-            self._call,
-            ask,
-            _CODEC,
-            cost_of=self._cost_of,
-            request_id_of=lambda answer: answer.request_id,
+            Step(
+                name=step,
+                provider=self.name,
+                model=self._qwen.model,
+                limits=self._limits,
+                estimate=self._estimate,
+                ask=ask,
+                codec=_CODEC,
+                cost_of=self._cost_of,
+                request_id_of=lambda answer: answer.request_id,
+            )
         )
 
     def _cost_of(self, answer: QwenAnswer) -> Cost:

@@ -1,6 +1,6 @@
 """Who makes the face under a mask: the local engine, or SeeDream."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from short_drama.paid_api.local_faces import LocalFaces
 from short_drama.paid_api.prices import Cost, Prices
 from short_drama.paid_api.seedream import Generated, ResultExpired, SeeDream
 from short_drama.paid_api.seedream_models import size_for
-from short_drama.paid_api.steps import Call, Steps
+from short_drama.paid_api.steps import Step, Steps
 from short_drama.ports import AssetStore
 
 GENERATE = "generate"
@@ -110,13 +110,11 @@ class SeeDreamGenerator:
         self, seedream: SeeDream, limits: ProviderLimits, prices: Prices, assets: AssetStore
     ) -> None:
         self._seedream, self._prices, self._assets = seedream, prices, assets
-        estimate = prices.of_images(seedream.model, generated=1, inputs=PICTURES_IN)
-        self._call = Call(
-            provider=self.name, model=seedream.model, limits=limits, estimate=estimate
-        )
+        self._limits = limits
+        self._estimate = prices.of_images(seedream.model, generated=1, inputs=PICTURES_IN)
 
     def check(self) -> None:
-        self._call.limits.check()
+        self._limits.check()
 
     async def make(self, order: Order, steps: Steps) -> Picture:
         height, width = order.masked.shape[:2]
@@ -131,29 +129,26 @@ class SeeDreamGenerator:
         if earlier is not None:
             pixels = (await in_thread(decode, earlier)).pixels
             return Picture(image=pixels, request=request, reused=True)
-        made = await self._generate(prompt, images, size, order.fields, steps)
+        made = await steps.run(
+            self._step(
+                lambda: self._seedream.generate(
+                    prompt=prompt, images=images, size=size, fields=order.fields
+                )
+            )
+        )
         data = await self._fetch(made)
         pixels = await in_thread(_fitted, data, wanted)
         return Picture(image=pixels, request=request)
 
-    async def _generate(
-        self,
-        prompt: str,
-        images: Sequence[bytes],
-        size: str,
-        fields: tuple[str, str],
-        steps: Steps,
-    ) -> Generated:
-        async def ask() -> Generated:
-            return await self._seedream.generate(
-                prompt=prompt, images=images, size=size, fields=fields
-            )
-
-        return await steps.run(
-            GENERATE,
-            self._call,
-            ask,
-            _CODEC,
+    def _step(self, ask: Callable[[], Awaitable[Generated]]) -> Step[Generated]:
+        return Step(
+            name=GENERATE,
+            provider=self.name,
+            model=self._seedream.model,
+            limits=self._limits,
+            estimate=self._estimate,
+            ask=ask,
+            codec=_CODEC,
             cost_of=self._cost_of,
             request_id_of=lambda made: made.request_id,
         )

@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from short_drama.paid_api.face_swap import FaceBox
 from short_drama.paid_api.qwen_json import UnreadableAnswer, values
@@ -112,7 +112,7 @@ def _read(text: str, *, broken_off: bool) -> _Said:
         try:
             said.add(_first_readable(value.readings))
         except UnreadableAnswer:
-            if value.closed or not said.faces:
+            if value.closed:
                 raise
     if not said.faces and not (said.nothing and said.complete):
         raise UnreadableAnswer("the answer names no face and does not say that there is none")
@@ -134,13 +134,9 @@ def _first_readable(readings: Sequence[str]) -> _Said:
 
 def _parse(value: str) -> Any:
     try:
-        return json.loads(value, object_pairs_hook=_Object, parse_constant=_refuse)
+        return json.loads(value, object_pairs_hook=_Object)
     except ValueError as error:
         raise UnreadableAnswer(f"the answer is not JSON: {error}") from error
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise UnreadableAnswer(f"the answer has {constant} for a coordinate")
 
 
 def _collect_list(value: Any, said: _Said) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-MAX_TEXT: Final = 64 * 1024
+MAX_TEXT: Final = 32 * 1024
 """Characters; a thousand tokens are 8 thousand at most."""
 MAX_DEPTH: Final = 12
 CUTS: Final = 4

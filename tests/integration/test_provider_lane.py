@@ -1,0 +1,313 @@
+"""The face kinds on simulated providers: what comes out, what it costs, and what goes wrong."""
+
+import asyncio
+import io
+import json
+import math
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from short_drama.images.codec import decode
+from short_drama.images.labels import SourceType
+from short_drama.paid_api import lane
+from short_drama.sdk.errors import ApiError
+from tests.integration.provider_stage import (
+    FULL,
+    HEIGHT,
+    MASK,
+    SWAP,
+    WIDTH,
+    provider_stage,
+    simulated,
+)
+from tests.simulators.qwen_vl import QwenVLSimulator
+from tests.simulators.seedream import SeeDreamSimulator
+
+QWEN_USD, SEEDREAM_USD = 0.001, 0.03
+"""A detection costs less than this, a picture exactly that."""
+
+
+def black(data: bytes) -> NDArray[np.bool_]:
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    return np.asarray((pixels == 0).all(axis=-1))
+
+
+# --- What comes out -----------------------------------------------------------------------
+
+
+async def test_a_mask_covers_the_face_that_is_meant(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.qwen.faces = [(600, 200, 700, 400), (100, 300, 250, 600)]
+        task = await stage.done(MASK, face_index=1)
+        assert task.engine == "qwen3-vl"
+        assert task.provenance is not None
+        assert task.provenance["faces_found"] == 2
+        data = await stage.bytes_of(task.result_url)
+        assert Image.open(io.BytesIO(data)).format == "PNG"
+        mask = black(data)
+        left, right = round(0.6 * WIDTH), round(0.7 * WIDTH)
+        top, bottom = round(0.2 * HEIGHT), round(0.4 * HEIGHT)
+        assert mask[top:bottom, left:right].all()  # all of the box
+        wanted = math.pi / 2 * (right - left) * (bottom - top)  # of the ellipse around it
+        assert mask.sum() == pytest.approx(wanted, rel=0.05)
+
+
+async def test_words_choose_a_face(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.qwen.faces = [(600, 200, 700, 400), (100, 300, 250, 600)]
+        stage.qwen.chosen = 0
+        task = await stage.done(MASK, face_position_prompt="the woman by the window")
+        assert task.provenance is not None
+        assert task.provenance["face_index"] == 1  # from the left
+        stage.qwen.chosen = None
+        failed = await stage.task(MASK, face_position_prompt="the third man")
+        assert failed.error is not None
+        assert (failed.error.code, failed.error.field) == (
+            "face_index_out_of_range",
+            "face_position_prompt",
+        )
+
+
+async def test_a_full_swap_keeps_its_mask_and_the_stills_size(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        task = await stage.done(FULL)
+        assert task.engine == "qwen3-vl+seedream"
+        assert task.provenance is not None
+        assert "/seedream/" in str(task.result_url)
+        data = await stage.bytes_of(task.result_url)
+        picture = Image.open(io.BytesIO(data))
+        assert (picture.format, picture.size) == ("JPEG", (WIDTH, HEIGHT))
+        label = decode(data).label
+        assert label is not None
+        assert label.source == SourceType.COMPOSITE_WITH_TRAINED
+        mask_url = str(task.result_url).partition("/assets/")[0] + "/assets/"
+        assert black(await stage.bytes_of(mask_url + task.provenance["mask_key"])).any()
+        sent = stage.seedream.bodies[-1]
+        assert len(sent["image"]) == 2
+        assert sent["watermark"] is False
+        assert "black" in sent["prompt"]
+
+
+async def test_a_size_and_a_prompt_are_the_artists(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        task = await stage.done(SWAP, size="1280x960", prompt="Put her face there, smiling.")
+        picture = Image.open(io.BytesIO(await stage.bytes_of(task.result_url)))
+        assert picture.size == (1280, 960)
+        assert stage.seedream.bodies[-1]["prompt"] == "Put her face there, smiling."
+
+
+@pytest.mark.parametrize("failure", ["wrong-size", "wrong-aspect"])
+async def test_a_picture_of_another_size_is_fitted(tmp_path: Path, failure: str) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.seedream.failures.turn_on(failure)
+        task = await stage.done(SWAP)
+        picture = Image.open(io.BytesIO(await stage.bytes_of(task.result_url)))
+        assert picture.size == (WIDTH, HEIGHT)
+
+
+async def test_no_face_is_said(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.qwen.faces = []
+        task = await stage.task(FULL)
+        assert task.error is not None
+        assert (task.error.code, task.error.field) == ("no_face_found", "source_image_url")
+        assert len(stage.seedream.calls) == 0
+
+
+# --- What it costs ------------------------------------------------------------------------
+
+
+async def test_every_call_is_in_the_bill(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        task = await stage.done(FULL)
+        assert task.cost is not None
+        qwen, seedream = task.cost["calls"]
+        assert (qwen["provider"], seedream["provider"]) == ("qwen3-vl", "seedream")
+        assert 0 < qwen["usd"] < QWEN_USD
+        assert seedream["usd"] == SEEDREAM_USD
+        assert task.cost["usd"] == pytest.approx(qwen["usd"] + SEEDREAM_USD)
+        assert seedream["request_id"]
+        assert not seedream["maybe_charged_twice"]
+
+
+async def test_the_same_request_may_be_answered_from_the_earlier_result(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        first = await stage.done(SWAP)
+        again = await stage.done(SWAP, reuse=True)
+        assert (len(stage.seedream.calls), again.cost) == (1, {"usd": 0.0, "calls": []})
+        assert first.result_url != again.result_url
+        await stage.done(SWAP)  # nobody allowed it
+        await stage.done(SWAP, reuse=True, prompt="something else")
+        assert len(stage.seedream.calls) == 3
+
+
+async def test_a_budget_refuses_before_anything_is_spent(tmp_path: Path) -> None:
+    async with simulated(tmp_path, budget_per_day_usd=0.07) as stage:
+        await stage.done(SWAP)
+        await stage.done(SWAP)
+        with pytest.raises(ApiError) as refused:
+            await stage.submit(SWAP)
+        assert refused.value.problem.status == 402
+        assert refused.value.code == "budget_exceeded"
+        assert "0.07 USD" in refused.value.problem.detail
+        await stage.done(MASK)  # costs a tenth of a cent
+        assert len(stage.seedream.calls) == 2
+
+
+async def test_a_label_has_a_budget_of_its_own(tmp_path: Path) -> None:
+    limits = {"show=Nightfall": 0.04, "episode=*": 0.04}
+    async with simulated(tmp_path, budget_per_label_usd=limits) as stage:
+        await stage.done(SWAP, labels={"show": "Nightfall"})
+        with pytest.raises(ApiError, match="show=Nightfall"):
+            await stage.submit(SWAP, labels={"show": "Nightfall"})
+        await stage.done(SWAP, labels={"show": "Daybreak"})
+        await stage.done(SWAP, labels={"episode": "1"})
+        await stage.done(SWAP, labels={"episode": "2"})
+        with pytest.raises(ApiError, match="episode=2"):
+            await stage.submit(SWAP, labels={"episode": "2"})
+
+
+async def test_tasks_that_were_let_in_together_pass_no_budget(tmp_path: Path) -> None:
+    async with simulated(tmp_path, latency=0.1, budget_per_day_usd=0.1) as stage:
+        tasks = [await stage.submit(SWAP) for _ in range(6)]
+        ended = await asyncio.gather(*(stage.ended(task) for task in tasks))
+        codes = [task.error.code if task.error else task.status for task in ended]
+        assert sorted(codes) == ["budget_exceeded"] * 3 + ["completed"] * 3
+        assert stage.seedream.charged == 3
+
+
+# --- Calls that fail ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["hang", "reset", "truncated"])
+async def test_a_call_without_an_answer_is_repeated_once(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "SEEDREAM_READ_SECONDS", -8.0)  # 2 s, with those for connecting
+    async with simulated(tmp_path) as stage:
+        stage.seedream.failures.turn_on(ending)
+        task = await stage.done(FULL)
+        assert stage.seedream.charged == 2
+        assert task.cost is not None
+        assert task.cost["calls"][-1]["maybe_charged_twice"]
+        assert len(stage.qwen.calls) == 1  # what was paid for is not paid for again
+
+
+async def test_after_two_calls_without_an_answer_no_more_is_spent(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.seedream.failures.turn_on("reset", True)
+        task = await stage.task(FULL)
+        assert task.error is not None
+        assert (task.status, task.error.code) == ("failed", "engine_failed")
+        assert "cut off twice" in task.error.message
+        assert stage.seedream.charged == 2
+
+
+async def test_a_retry_pays_only_for_what_is_missing(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.seedream.failures.turn_on("InternalServiceError", 2)
+        task = await stage.done(FULL)
+        assert (len(stage.qwen.calls), stage.seedream.charged) == (1, 1)
+        assert task.attempts == 3
+
+
+async def test_an_answer_that_cannot_be_read_is_asked_for_again(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.qwen.script.append("I am sorry, I see no JSON.")
+        task = await stage.done(MASK)
+        assert task.cost is not None
+        assert (len(stage.qwen.calls), len(task.cost["calls"])) == (2, 2)
+        stage.qwen.script.extend(["no", "no"])
+        failed = await stage.task(MASK)
+        assert failed.error is not None
+        assert (failed.status, failed.error.code) == ("failed", "engine_failed")
+
+
+async def test_content_that_is_refused_is_the_artists_matter(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.seedream.failures.turn_on("InputImageSensitiveContentDetected")
+        task = await stage.task(SWAP)
+        assert task.error is not None
+        assert (task.error.code, task.attempts) == ("content_refused", 1)
+        assert "InputImageSensitiveContentDetected" in task.error.message
+
+
+async def test_throttling_costs_no_attempt(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.seedream.failures.retry_after = 0.5
+        stage.seedream.failures.turn_on("ModelAccountIpmRateLimitExceeded", 6)
+        started = time.monotonic()
+        await stage.done(SWAP)  # more often than there are attempts
+        assert time.monotonic() - started > 2.5
+        times = [call.started for call in stage.seedream.calls]
+        assert min(later - earlier for earlier, later in pairwise(times)) >= 0.45
+
+
+async def test_an_overdue_bill_pauses_the_lane(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.seedream.failures.turn_on("AccountOverdueError", True)
+        tasks = [await stage.submit(SWAP) for _ in range(3)]
+        await asyncio.sleep(2)
+        health = await stage.health()
+        assert health["status"] == "unhealthy"
+        assert "AccountOverdueError" in health["reason"]
+        assert len(stage.seedream.calls) <= 3
+        assert {(await stage.client.get(task.task_id)).status for task in tasks} <= {
+            "pending", "processing",
+        }  # fmt: skip
+        assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
+# --- Many at once -------------------------------------------------------------------------
+
+
+async def test_as_many_are_in_flight_as_the_provider_allows(tmp_path: Path) -> None:
+    async with (
+        QwenVLSimulator() as qwen,
+        SeeDreamSimulator(latency=1.0, in_flight=8) as seedream,
+        provider_stage(tmp_path, qwen, seedream, seedream_in_flight=8) as stage,
+    ):
+        started = time.monotonic()
+        tasks = [await stage.submit(SWAP) for _ in range(20)]
+        await stage.all_done(tasks)
+        assert seedream.most_in_flight == 8
+        assert len(seedream.calls) == 20  # none was refused
+        assert time.monotonic() - started < 10  # one by one, 20
+
+
+# --- Steps that are mixed -----------------------------------------------------------------
+
+
+async def test_the_provider_finds_and_the_local_engine_fills(tmp_path: Path) -> None:
+    async with simulated(tmp_path, face_generator="local") as stage:
+        task = await stage.done(MASK)
+        assert task.engine == "qwen3-vl"
+        refused = await stage.task(FULL, prompt="smiling")
+        assert refused.error is not None
+        assert (refused.error.code, refused.error.field) == ("request_unsupported", "prompt")
+        assert len(stage.seedream.calls) == 0
+
+
+async def test_no_key_no_picture_and_no_prompt_is_left_behind(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        await stage.done(FULL, prompt="a secret wish")
+        files = list((tmp_path / "assets" / "files" / "jobs").rglob("*.json"))
+        texts = [path.read_text() for path in files]
+        assert texts
+        for text in texts:
+            assert stage.qwen.key not in text
+            assert stage.seedream.key not in text
+            assert "a secret wish" not in text
+            json.loads(text)
+        async with stage.stack.http.get(
+            f"{stage.stack.gpu}/assets/jobs/x/detect.1.asked.json"
+        ) as a:
+            assert a.status == 404
