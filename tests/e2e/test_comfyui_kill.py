@@ -5,13 +5,11 @@ import asyncio
 import contextlib
 import json
 import random
-import re
 import signal
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +17,11 @@ import pytest
 
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
+from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
 from tests.emulators.server import free_ports
 from tests.samples import png
 
-COMMAND = str(Path(sys.executable).with_name("short-drama"))
 TASKS = 6
-
-
-@dataclass
-class Process:
-    """One that may be killed and started again."""
-
-    command: list[str]
-    ready: str
-    """What its first line of interest matches."""
-    environment: dict[str, str] = field(default_factory=dict)
-    found: str = ""
-    process: subprocess.Popen[str] = field(init=False)
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, text=True, env=self.environment
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if match := re.search(self.ready, line):
-                self.found = match[1]
-                return
-        raise AssertionError(f"{self.command[:3]} did not start")
-
-    def end(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-        self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
 
 @dataclass
@@ -95,8 +64,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         f"SHORT_DRAMA_{name}_PORT": str(port) for name, port in zip(names, ports[1:], strict=True)
     }
     settings |= {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(Path.home()),
+        **ENVIRONMENT,
         "SHORT_DRAMA_COMFYUI_URL": f"http://127.0.0.1:{ports[0]}",
         "SHORT_DRAMA_COMFYUI_WARM_UP": "false",
         "SHORT_DRAMA_LEASE_SECONDS": "6",

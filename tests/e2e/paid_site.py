@@ -1,0 +1,147 @@
+"""The product with simulated providers, each in a process of its own; charges are counted by what
+the providers wrote down.
+
+`python -m tests.e2e.paid_site --tasks 40 --kills 20` kills the product at random and counts.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from short_drama.sdk.client import AsyncClient
+from short_drama.sdk.models import TaskView
+from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
+from tests.emulators.server import free_ports
+from tests.samples import png
+from tests.simulators import qwen_vl, seedream
+
+FULL = "full-face-swap"
+
+
+@dataclass
+class PaidSite:
+    folder: Path
+    product: Process
+    client: AsyncClient
+    image: str = ""
+
+    async def submit(self) -> str:
+        body = {"source_image_url": self.image, "target_face_url": self.image}
+        return (await self.client.submit(FULL, body)).task_id
+
+    async def ended(self, task_id: str) -> TaskView:
+        return await self.client.wait(task_id, timeout=150)
+
+    async def kill_and_start(self) -> None:
+        self.product.end(signal.SIGKILL)
+        await asyncio.to_thread(self.product.start)
+
+    def files(self, task_id: str) -> set[str]:
+        """What the task's checkpoint holds by now, as `step.number.what`."""
+        folder = self.folder / "data" / "assets" / "files" / "jobs" / task_id
+        return {path.name.removesuffix(".json") for path in folder.glob("*.json")}
+
+    async def until(self, task_id: str, file: str) -> None:
+        for _ in range(20_000):
+            if file in self.files(task_id):
+                return
+            await asyncio.sleep(0.001)
+        raise AssertionError(f"{file} does not come about: {self.files(task_id)}")
+
+    def calls(self, provider: str) -> Sequence[dict[str, Any]]:
+        """Those that ended, and those that the kill cut off from their caller."""
+        log = self.folder / provider
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def paid_calls(self) -> int:
+        """Calls that the providers charge for."""
+        detections = [call for call in self.calls("qwen") if call["input_tokens"]]
+        pictures = [call for call in self.calls("seedream") if call["charged"]]
+        return len(detections) + len(pictures)
+
+
+@contextlib.asynccontextmanager
+async def paid_site(folder: Path, *, latency: float) -> AsyncIterator[PaidSite]:
+    ports = free_ports(6)
+    simulators = []
+    for name, port in (("qwen_vl", ports[0]), ("seedream", ports[1])):
+        command = [sys.executable, "-m", f"tests.simulators.{name}", "--port", str(port)]
+        log = folder / name.removesuffix("_vl")
+        command += ["--latency", str(latency), "--log", str(log)]
+        simulators.append(Process(command, r"(http\S+)", {**ENVIRONMENT, "PYTHONPATH": "."}))
+    names = ("ORCHESTRATOR", "CPU_ORCHESTRATOR", "COMFYUI_API", "PAID_API")
+    settings = {
+        f"SHORT_DRAMA_{name}_PORT": str(port) for name, port in zip(names, ports[2:], strict=True)
+    }
+    settings |= {
+        **ENVIRONMENT,
+        "DASHSCOPE_API_KEY": qwen_vl.KEY,
+        "ARK_API_KEY": seedream.KEY,
+        "SHORT_DRAMA_DASHSCOPE_BASE_URL": f"http://127.0.0.1:{ports[0]}/compatible-mode/v1",
+        "SHORT_DRAMA_ARK_BASE_URL": f"http://127.0.0.1:{ports[1]}/api/v3",
+        "SHORT_DRAMA_LEASE_SECONDS": "6",
+        "SHORT_DRAMA_SWEEP_SECONDS": "0.5",
+    }
+    product = Process([COMMAND, "up", "--data-dir", str(folder / "data")], r"^(Ready)", settings)
+    for process in (*simulators, product):
+        process.start()
+    gpu, cpu = (f"http://127.0.0.1:{port}" for port in ports[2:4])
+    async with AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8) as client:
+        site = PaidSite(folder, product, client)
+        site.image = (await client.upload(png(320, 240))).image_url
+        yield site
+    for process in (product, *simulators):
+        with contextlib.suppress(ProcessLookupError):
+            process.end(signal.SIGKILL)
+
+
+async def rampage(tasks: int, kills: int, seed: int) -> dict[str, int]:
+    """What was charged for so many tasks while the product was killed so often."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        async with paid_site(Path(name), latency=1.0) as site:
+            submitted = [await site.submit() for _ in range(tasks)]
+            for _ in range(kills):
+                await asyncio.sleep(chance.uniform(0.2, 2.5))
+                await site.kill_and_start()
+            ended = [await site.ended(task) for task in submitted]
+            return {
+                "tasks": tasks,
+                "kills": kills,
+                "completed": sum(task.status == "completed" for task in ended),
+                "given_up": sum(task.status == "failed" for task in ended),
+                "detections_charged": sum(
+                    bool(call["input_tokens"]) for call in site.calls("qwen")
+                ),
+                "pictures_charged": sum(call["charged"] for call in site.calls("seedream")),
+                "most_for_one_task": max(_calls_of(site, task) for task in submitted),
+            }
+
+
+def _calls_of(site: PaidSite, task_id: str) -> int:
+    """Paid calls that were begun for a task and not refused."""
+    files = site.files(task_id)
+    asked = {file.removesuffix(".asked") for file in files if file.endswith(".asked")}
+    return len(asked - {file.removesuffix(".failed") for file in files})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=40)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    print(asyncio.run(rampage(chosen.tasks, chosen.kills, chosen.seed)))
+
+
+if __name__ == "__main__":
+    main()
