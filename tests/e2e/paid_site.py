@@ -12,7 +12,7 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,10 @@ class PaidSite:
     client: AsyncClient
     image: str = ""
 
-    async def submit(self) -> str:
-        body = {"source_image_url": self.image, "target_face_url": self.image}
-        return (await self.client.submit(FULL, body)).task_id
+    async def submit(self, kind: str = FULL) -> str:
+        still = "source_image_url" if kind == FULL else "masked_image_url"
+        body = {still: self.image, "target_face_url": self.image}
+        return (await self.client.submit(kind, body)).task_id
 
     async def ended(self, task_id: str) -> TaskView:
         return await self.client.wait(task_id, timeout=150)
@@ -70,13 +71,20 @@ class PaidSite:
 
 
 @contextlib.asynccontextmanager
-async def paid_site(folder: Path, *, latency: float) -> AsyncIterator[PaidSite]:
+async def paid_site(
+    folder: Path,
+    *,
+    latency: float,
+    limits: Sequence[str] = (),
+    changes: Mapping[str, str] | None = None,
+) -> AsyncIterator[PaidSite]:
+    """`limits`: options of both simulators; `changes`: settings of the product."""
     ports = free_ports(6)
     simulators = []
     for name, port in (("qwen_vl", ports[0]), ("seedream", ports[1])):
         command = [sys.executable, "-m", f"tests.simulators.{name}", "--port", str(port)]
         log = folder / name.removesuffix("_vl")
-        command += ["--latency", str(latency), "--log", str(log)]
+        command += ["--latency", str(latency), "--log", str(log), *limits]
         simulators.append(Process(command, r"(http\S+)", {**ENVIRONMENT, "PYTHONPATH": "."}))
     names = ("ORCHESTRATOR", "CPU_ORCHESTRATOR", "COMFYUI_API", "PAID_API")
     settings = {
@@ -90,6 +98,7 @@ async def paid_site(folder: Path, *, latency: float) -> AsyncIterator[PaidSite]:
         "SHORT_DRAMA_ARK_BASE_URL": f"http://127.0.0.1:{ports[1]}/api/v3",
         "SHORT_DRAMA_LEASE_SECONDS": "6",
         "SHORT_DRAMA_SWEEP_SECONDS": "0.5",
+        **(changes or {}),
     }
     product = Process([COMMAND, "up", "--data-dir", str(folder / "data")], r"^(Ready)", settings)
     for process in (*simulators, product):
@@ -104,14 +113,15 @@ async def paid_site(folder: Path, *, latency: float) -> AsyncIterator[PaidSite]:
             process.end(signal.SIGKILL)
 
 
-async def rampage(tasks: int, kills: int, seed: int) -> dict[str, int]:
+async def rampage(tasks: int, kills: int, in_flight: int, seed: int) -> dict[str, int]:
     """What was charged for so many tasks while the product was killed so often."""
     chance = random.Random(seed)
+    changes = {f"SHORT_DRAMA_{name}_IN_FLIGHT": str(in_flight) for name in ("QWEN", "SEEDREAM")}
     with tempfile.TemporaryDirectory() as name:
-        async with paid_site(Path(name), latency=1.0) as site:
+        async with paid_site(Path(name), latency=1.0, changes=changes) as site:
             submitted = [await site.submit() for _ in range(tasks)]
             for _ in range(kills):
-                await asyncio.sleep(chance.uniform(0.2, 2.5))
+                await asyncio.sleep(chance.uniform(1.0, 4.0))
                 await site.kill_and_start()
             ended = [await site.ended(task) for task in submitted]
             return {
@@ -138,9 +148,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument(
+        "--in-flight", type=int, default=1, help="of each provider: what a kill cuts off"
+    )
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    print(asyncio.run(rampage(chosen.tasks, chosen.kills, chosen.seed)))
+    print(asyncio.run(rampage(chosen.tasks, chosen.kills, chosen.in_flight, chosen.seed)))
 
 
 if __name__ == "__main__":

@@ -229,6 +229,28 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again(tmp_path: Path) 
         assert (failed.status, failed.error.code) == ("failed", "engine_failed")
 
 
+async def test_an_answer_that_breaks_off_overlooks_nobody(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.qwen.faces = [(100, 100, 200, 300), (400, 100, 500, 300), (700, 100, 800, 300)]
+        stage.qwen.failures.turn_on("length")
+        task = await stage.done(MASK, face_index=2)
+        assert task.provenance is not None
+        assert task.provenance["faces_found"] == 3
+        stage.qwen.failures.turn_on("length", 2)
+        failed = await stage.task(MASK)
+        assert failed.error is not None
+        assert "breaks off" in failed.error.message
+
+
+async def test_an_answer_without_usage_is_charged_at_its_most(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.qwen.failures.turn_on("no-usage")
+        task = await stage.done(MASK)
+        assert task.cost is not None
+        assert task.cost["calls"][0]["estimated"]
+        assert task.cost["usd"] > 0.001
+
+
 async def test_content_that_is_refused_is_the_artists_matter(tmp_path: Path) -> None:
     async with simulated(tmp_path) as stage:
         stage.seedream.failures.turn_on("InputImageSensitiveContentDetected")

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,6 @@ from short_drama.paid_api.qwen_vl import (
 from tests.simulators.qwen_vl import ENDINGS, FAULTS, KEY, REFUSALS, SHAPES, QwenVLSimulator
 
 WIDTH, HEIGHT = 1280, 720
-LARGE_BODY = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-"""aiohttp warns of a body over 1 MiB: it is written in one go."""
 
 
 @pytest.fixture
@@ -92,6 +90,7 @@ async def test_an_answer_and_what_it_costs(qwen: QwenVL, simulator: QwenVLSimula
     found = read(answer, WIDTH, HEIGHT)
     assert found.boxes == [FaceBox(128, 144, 256, 288), FaceBox(640, 144, 768, 288)]
     assert (found.chosen, found.complete) == (None, True)
+    assert not read(replace(answer, finish_reason="length"), WIDTH, HEIGHT).complete
 
 
 async def test_the_request_is_the_documented_one(qwen: QwenVL, simulator: QwenVLSimulator) -> None:
@@ -181,7 +180,6 @@ async def test_left_stays_left(qwen: QwenVL, simulator: QwenVLSimulator) -> None
     assert blue < 50
 
 
-@LARGE_BODY
 async def test_what_compresses_badly_is_sent_at_a_lower_quality(
     provider: Provider, simulator: QwenVLSimulator
 ) -> None:
@@ -326,6 +324,11 @@ def test_an_unknown_code_is_judged_by_its_status(
     assert f"({code or f'status {status}'})" in error.detail
 
 
+@pytest.mark.parametrize("code", ["NOT AUTHORIZED", "not_authorized", "Access_Denied.Brand.New"])
+def test_a_code_may_be_spelled_and_continued_differently(code: str) -> None:
+    assert type(classify(CallRefused(400, code=code, message=""))) is errors.ProviderPaused
+
+
 def test_a_refusal_gives_no_secret_away() -> None:
     message = f"key {KEY}, url=https://bucket/a.jpg?Signature=abc, data:image/jpeg;base64,/9j/4AAQ"
     error = classify(CallRefused(400, code=f"odd {KEY}", message=message, request_id="r-1"))
@@ -458,7 +461,6 @@ async def test_the_simulator_refuses_what_the_provider_does(
     ],
     ids=["url", "no picture", "gif", "too large"],
 )
-@LARGE_BODY
 async def test_the_simulator_refuses_pictures(
     qwen: QwenVL, provider: Provider, simulator: QwenVLSimulator, url: str, words: str
 ) -> None:

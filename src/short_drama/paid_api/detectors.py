@@ -117,14 +117,24 @@ class QwenDetector:
         return Found(faces, detection.chosen)
 
     async def _detect(self, picture: Pixels, words: str | None, steps: Steps) -> Detection:
+        """Asked again once where the answer is no good: to overlook a face is to count the others
+        wrong, and to mask somebody else's."""
         height, width = picture.shape[:2]
+        fault = ""
         for step in (DETECT, DETECT_AGAIN):
             answer = await self._ask(step, picture, words, steps)
             try:
-                return read(answer, width, height)
+                detection = read(answer, width, height)
             except UnreadableAnswer as error:
-                fault = error
-        raise EngineFailed(f"Qwen3-VL's answer cannot be read, twice: {fault}")
+                fault = f"cannot be read ({error})"
+                continue
+            if detection.complete:
+                return detection
+            fault = f"breaks off after {len(detection.boxes)} faces"
+        raise EngineFailed(
+            f"Qwen3-VL's answer {fault}, also when asked again",
+            fix="Use a picture with fewer faces, or cut out the one you mean.",
+        )
 
     async def _ask(self, step: str, picture: Pixels, words: str | None, steps: Steps) -> QwenAnswer:
         async def ask() -> QwenAnswer:
@@ -148,6 +158,9 @@ class QwenDetector:
         )
 
     def _cost_of(self, answer: QwenAnswer) -> Cost:
+        """What an answer without usage cost nobody says: as much as it may have."""
+        if answer.input_tokens == 0:
+            return Cost(self._estimate.micros, estimated=True)
         return self._prices.of_tokens(
             answer.model, inputs=answer.input_tokens, outputs=answer.output_tokens
         )

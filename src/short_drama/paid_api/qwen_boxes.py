@@ -46,7 +46,7 @@ class Detection:
 
     Args:
         chosen: an index into `boxes`; None where it was not asked, or no one face fits.
-        complete: False where the answer breaks off: there may be more faces.
+        complete: False where the answer breaks off or is damaged: there may be more faces.
     """
 
     boxes: Sequence[FaceBox]
@@ -108,11 +108,11 @@ class _Object(list[tuple[str, Any]]):
 def _read(text: str, *, broken_off: bool) -> _Said:
     said = _Said(complete=not broken_off)
     for value in values(text):
-        said.complete = said.complete and value.closed
+        said.complete = said.complete and value.whole
         try:
             said.add(_first_readable(value.readings))
         except UnreadableAnswer:
-            if value.closed:
+            if value.whole:
                 raise
     if not said.faces and not (said.nothing and said.complete):
         raise UnreadableAnswer("the answer names no face and does not say that there is none")

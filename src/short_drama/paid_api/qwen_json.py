@@ -28,10 +28,11 @@ class Value:
     Args:
         readings: its JSON; of one that breaks off there are several or none, the longest first,
             each cut after one of its last closing brackets and closed there.
+        whole: it neither breaks off nor has a bracket that closes nothing.
     """
 
     readings: Sequence[str]
-    closed: bool
+    whole: bool
 
 
 def values(text: str) -> Iterator[Value]:
@@ -41,14 +42,14 @@ def values(text: str) -> Iterator[Value]:
     text, position = _BOX_TOKENS.sub(_as_points, text), 0
     while opening := _OPENING.search(text, position):
         value, position = _value(text, opening.start())
-        if not value.closed or not _is_prose(value.readings[0]):
+        if not value.whole or not _is_prose(value.readings[0]):
             yield value
 
 
 def _as_points(tokens: re.Match[str]) -> str:
     """`<|box_start|>(1,2),(3,4)<|box_end|>` is the model's own way to write a box."""
     points = tokens[1].translate(str.maketrans("()", "[]"))
-    return f"[{points}]" if tokens[2] else f"[{points}"
+    return f'{{"bbox_2d":[{points}]}}' if tokens[2] else f'{{"bbox_2d":[{points}'
 
 
 def _value(text: str, start: int) -> tuple[Value, int]:
@@ -56,13 +57,14 @@ def _value(text: str, start: int) -> tuple[Value, int]:
     parts: list[str] = []
     missing: list[str] = []
     cuts: list[tuple[int, str]] = []
-    done = start
+    done, whole = start, True
     for token in _INSIDE.finditer(text, start):
         sign = token[0]
         stray = sign in "]}" and missing[-1] != sign
         parts += text[done : token.start()], "" if stray else sign
         done = token.end()
         if stray:
+            whole = False
             continue
         if sign in _CLOSING:
             missing.append(_CLOSING[sign])
@@ -70,11 +72,11 @@ def _value(text: str, start: int) -> tuple[Value, int]:
             missing.pop()
             cuts.append((len(parts), "".join(reversed(missing))))
         if not missing:
-            return Value(["".join(parts)], closed=True), done
+            return Value(["".join(parts)], whole=whole), done
         if len(missing) > MAX_DEPTH:
             raise UnreadableAnswer("the answer's brackets go too deep")
     last = reversed(cuts[-CUTS:])
-    return Value(["".join(parts[:end]) + rest for end, rest in last], closed=False), len(text)
+    return Value(["".join(parts[:end]) + rest for end, rest in last], whole=False), len(text)
 
 
 def _is_prose(bracketed: str) -> bool:

@@ -34,7 +34,6 @@ def read(text: str, *, asked_which: bool = False) -> Detection:
         f"In [the image], as [x1, y1, x2, y2]:\n[{ONE}]\nI hope that this helps!",
         f'It is 5" wide: [{ONE}]',
         f"[{ONE}]]",
-        f'{{"faces":[{ONE}]]}}',
         f"[]\n[{ONE}]",
         "[[100,200,300,400]]",
         "[100,200,300,400]",
@@ -105,6 +104,8 @@ def test_an_empty_list_says_that_there_is_no_face(text: str) -> None:
         ',{"bbox_2d":[500,200,700,400,1],"la',
         ',{"bbox_2d":[5,5,5,5',
         ',{"label":"a face with a [ in it',
+        "]]}",
+        "}]}",
     ],
 )
 def test_an_answer_that_breaks_off_keeps_its_whole_boxes(rest: str) -> None:
@@ -160,7 +161,8 @@ NO_ANSWER = [
     '{"bbox_2d":[100,200,100,400]}',
     '{"bbox_2d":[0,0,0,0]}',
     '{"bbox_2d":[0,500,1000,501]}',
-    '{"bbox_2d":[100,200,1051,400]}',
+    '{"bbox_2d":[100,200,1000,400]}',  # 1800 x 200 pixels
+    '{"bbox_2d":[100,200,1051,800]}',
     '{"bbox_2d":[406,81,1563,1179]}',
     '{"bbox_2d":[-51,200,300,400]}',
     "{'bbox_2d':[100,200,300,400]}",
@@ -168,10 +170,17 @@ NO_ANSWER = [
     f'[{ONE},{{"bbox_2d":[500,200,700]}}]',
     f'{ONE}\n{{"bbox_2d":null}}',
     f"{ONE}\n{{}}",
+    f"[{ONE},[]]",
+    f'[{ONE},{{"bbox_2d":[]}}]',
     '{"faces":[',
     '{"faces":[]',
+    "[}]",
+    '{"faces":[}]}',
+    "<|box_start|>]",
+    "<|box_start|><|box_end|>",
     "[",
     "[" * 5000,
+    "[" * 5000 + "]" * 5000,
     "[" + '"' * 5000,
     "[" + '"\\' * 5000,
     "[]" + " " * MAX_TEXT,
@@ -187,6 +196,10 @@ def test_garbage_is_neither_a_face_nor_none(text: str) -> None:
 
 def test_a_coordinate_slightly_outside_is_clamped() -> None:
     assert read('{"bbox_2d":[-50,0,1050,1003]}').boxes == [FaceBox(0, 0, WIDTH, HEIGHT)]
+
+
+def test_a_face_at_the_edge_may_be_narrow() -> None:
+    assert read('{"bbox_2d":[0,100,50,900]}').boxes == [FaceBox(0, 100, 100, 900)]
 
 
 def test_boxes_that_merely_overlap_are_two_faces() -> None:
