@@ -26,7 +26,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.kinds import CameraAngleRequest
-from short_drama.domain.task import Outcome, job_id_for
+from short_drama.domain.task import WAITING, Outcome, job_id_for
 from short_drama.images.codec import EXTENSIONS
 from short_drama.images.labels import Label, SourceType
 from short_drama.images.png import is_black, relabelled
@@ -108,7 +108,7 @@ class ComfyUIWork:
         return Prepared(prompt_id=job.job_id, graph=await self._graph(job))
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
-        job.report(stage="queued")
+        job.report(stage=WAITING)
         for _ in range(_RESTARTS):
             await self._engine.usable()
             try:

@@ -30,6 +30,10 @@ from short_drama.domain.kinds import Lane, job_path, lane_of
 
 MAX_ATTEMPTS = 4
 """Attempts that count before a task fails; below every queue's receive limit."""
+MAX_CLAIMS = 4 * MAX_ATTEMPTS
+"""Claims, counted or not, after which every one counts."""
+WAITING = "queued"
+"""The stage of a job that nothing computes for."""
 MAX_DEAD_LETTERS = 2
 """How often a task with attempts left may come back from the dead-letter queue."""
 SKEW_SECONDS = 1.0
@@ -148,6 +152,16 @@ class Task:
         """When its worker must be gone, and others may end it; 0 while nobody holds the task."""
         return self._lapses_at(END_MARGIN_SECONDS)
 
+    @property
+    def chances(self) -> int:
+        """Attempts that may still be made once the present one is over without a word.
+
+        A worker that dies takes all with it that it holds. What only waited there was not what
+        killed it, and gets its attempt back; not for ever, because a record may be behind.
+        """
+        waited = self.status is TaskStatus.PROCESSING and self.stage == WAITING
+        return self.attempts_left + (1 if waited and self.attempt < MAX_CLAIMS else 0)
+
     def _lapses_at(self, margin: float) -> float:
         held = self.status is TaskStatus.PROCESSING
         return (self.lease_until or 0.0) + margin if held else 0.0
@@ -164,7 +178,7 @@ class Task:
         if self.status is TaskStatus.PROCESSING and self.lease_owner == worker:
             return replace(self, lease_until=now + lease, updated_at=now)
         late = self.deadline is not None and now >= self.deadline
-        spent = self.attempts_left <= 0
+        spent = self.chances <= 0
         self._require_past(self.surely_free_at if late or spent else self.free_at, now)
         if late:
             raise DeadlineExceeded("the deadline passed before the task could start")
@@ -174,7 +188,7 @@ class Task:
             self,
             status=TaskStatus.PROCESSING,
             attempt=self.attempt + 1,
-            attempts_left=self.attempts_left - 1,
+            attempts_left=self.chances - 1,
             lease_owner=worker,
             lease_until=now + lease,
             outbox_due=None,
@@ -278,7 +292,8 @@ class Task:
     def orphaned(self, *, now: float) -> Self:
         """Its worker is known to be gone: the task is free now instead of after its lease."""
         self._require_open()
-        return self._freed(now=now, resend_at=self._resend_at(now))
+        freed = self._freed(now=now, resend_at=self._resend_at(now))
+        return replace(freed, attempts_left=self.chances)
 
     def revive(self, *, now: float) -> Self:
         """Its message was received too often, though nothing is wrong with the task: the message
@@ -286,7 +301,7 @@ class Task:
         self._require_open()
         self._require_past(self.surely_free_at, now)
         freed = self._freed(now=now, resend_at=now + OUTBOX_SECONDS)
-        return replace(freed, dead_letters=self.dead_letters + 1)
+        return replace(freed, attempts_left=self.chances, dead_letters=self.dead_letters + 1)
 
     def redrive(self, *, now: float) -> Self:
         """An operator gives a task that failed as a dead letter another life: the only way out

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 from pydantic import BaseModel
 
 from short_drama.domain.errors import Failure
-from short_drama.domain.task import Outcome
+from short_drama.domain.task import WAITING, Outcome
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")
@@ -39,7 +39,7 @@ class Job:
     attempt: int = 1
     """The latest attempt that asked for it; an earlier one has lost it."""
     status: str = "pending"
-    stage: str = "queued"
+    stage: str = WAITING
     progress: float = 0.0
     preview: str | None = None
     """The unfinished picture as a data URL."""

@@ -23,7 +23,7 @@ from short_drama.domain.errors import (
     JobCancelled,
     ShortDramaError,
 )
-from short_drama.domain.task import Outcome, job_id_for
+from short_drama.domain.task import WAITING, Outcome, job_id_for
 from short_drama.jobs.job import Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.threads import to_the_end
 from short_drama.jobs.turns import FirstCome, Turns
@@ -175,6 +175,7 @@ class JobRunner:
             job.status = "processing"
             with self._stage(job, "preparing"):
                 prepared = await self._uninterrupted(work.prepare(job))
+            job.report(stage=WAITING)
             async with self._turns.turn(job):
                 with self._stage(job, "running"):
                     made, seconds = await self._make(work, job, prepared)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from short_drama.domain.errors import (
+    EngineUnavailable,
     Failure,
     InternalError,
     JobNotFound,
@@ -16,7 +17,7 @@ from short_drama.domain.errors import (
     TaskNotFound,
     Unavailable,
 )
-from short_drama.domain.task import Outcome, Task
+from short_drama.domain.task import MAX_CLAIMS, WAITING, Outcome, Task
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.decide import read_failure, read_outcome
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
@@ -91,10 +92,16 @@ class Attempt:
         except JobRefused as refused:
             return refused.failure
         except JobNotFound as error:  # it runs anew, so it is another attempt
-            return Failure.of(Unavailable(f"the API service has forgotten the job: {error.detail}"))
+            return self._left_alone(f"the API service has forgotten the job: {error.detail}")
         except (Unavailable, InternalError) as error:
-            return Failure.of(Unavailable(error.detail))
-        return Failure.of(Unavailable("the API service stopped telling of the job"))
+            return self._left_alone(error.detail)
+        return self._left_alone("the API service stopped telling of the job")
+
+    def _left_alone(self, detail: str) -> Failure:
+        """A job that only waited, when it was last heard of, has done its service no harm: the
+        attempt does not count."""
+        waited = self._news.get("stage") == WAITING and self.task.attempt < MAX_CLAIMS
+        return Failure.of(EngineUnavailable(detail) if waited else Unavailable(detail))
 
     async def _post(self) -> AcceptedJob:
         """Shielded: a job that is being accepted while we lose the task must be stopped, and for
