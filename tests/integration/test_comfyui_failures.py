@@ -5,11 +5,28 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from short_drama.comfyui_api import workflows
+from short_drama.comfyui_api.comfyui import ComfyUI
+from short_drama.comfyui_api.workflows.library import library
+from short_drama.domain.errors import Unavailable
+from short_drama.domain.kinds import KINDS
+from short_drama.images.structure import PNG
 from short_drama.sdk.models import TaskView
-from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, simulated, until
+from tests.integration.comfyui_stage import (
+    ANGLE,
+    EDIT,
+    ComfyUIStage,
+    comfyui_stage,
+    simulated,
+    until,
+)
+from tests.samples import png
 from tests.simulators.comfyui import ComfyUISimulator, Crash
 
 
@@ -173,8 +190,7 @@ async def test_a_restart_in_the_middle_of_a_job(tmp_path: Path) -> None:
         ended = [await stage.ended(task) for task in tasks]
         assert [task.status for task in ended] == ["completed"] * 3, [t.error for t in ended]
         runs_of(comfyui, *ended)
-        # Only what had begun has begun again, and only for that has an attempt been spent.
-        assert len(comfyui.runs) == sum(task.attempts for task in ended) == 4
+        assert len(comfyui.runs) == 4  # only what had begun has begun again
 
 
 async def test_a_restart_that_takes_a_while(tmp_path: Path) -> None:
@@ -206,7 +222,7 @@ async def test_a_finished_job_is_never_run_again_by_the_next_service(tmp_path: P
 # --- A server that is stuck ---------------------------------------------------------------
 
 
-def restart_command(comfyui: ComfyUISimulator, folder: Path) -> dict[str, object]:
+def restart_command(folder: Path) -> dict[str, Any]:
     """Settings of an engine whose restart command leaves a file, for a test to see and obey."""
     script = folder / "restart.py"
     script.write_text(f"open({str(folder / 'asked')!r}, 'a').write('.')")
@@ -220,7 +236,7 @@ def restart_command(comfyui: ComfyUISimulator, folder: Path) -> dict[str, object
 async def test_a_stuck_server_is_restarted_and_its_tasks_are_done(
     tmp_path: Path, switch: str
 ) -> None:
-    settings = restart_command(ComfyUISimulator(), tmp_path)
+    settings = restart_command(tmp_path)
     async with (
         ComfyUISimulator(step_seconds=0.05) as comfyui,
         simulated(tmp_path / "data", comfyui, **settings) as stage,
@@ -249,3 +265,131 @@ async def test_without_a_command_a_stuck_server_waits_for_a_person(tmp_path: Pat
         comfyui.failures.zombie = False
         await comfyui.restart()
         assert (await stage.ended(task)).status == "completed"
+
+
+# --- Several things at once ---------------------------------------------------------------
+
+
+async def test_a_cancel_is_insisted_on(tmp_path: Path) -> None:
+    async with (
+        ComfyUISimulator(step_seconds=0.1) as comfyui,
+        simulated(tmp_path, comfyui) as stage,
+    ):
+        task = await stage.submit(steps=40)
+        await until(lambda: comfyui.runs)
+        comfyui.failures.refuse = 503
+        await stage.client.cancel(task.task_id)
+        await asyncio.sleep(0.5)
+        comfyui.failures.refuse = 0
+        await until(lambda: comfyui.runs[0].ended is not None)
+        assert comfyui.runs[0].ending == "interrupted"
+
+
+async def test_what_a_service_has_taken_on_is_stopped_with_its_task(tmp_path: Path) -> None:
+    async with ComfyUISimulator(step_seconds=0.1) as comfyui:
+        async with simulated(tmp_path, comfyui, drain_seconds=0.1) as stage:
+            tasks = [await stage.submit(steps=40) for _ in range(3)]
+            await until(lambda: comfyui.runs)
+        async with simulated(tmp_path, comfyui, gpu_lookahead=3) as stage:
+            await asyncio.sleep(1)
+            for task in tasks:
+                await stage.client.cancel(task.task_id)
+            await until(lambda: all(run.ended is not None for run in comfyui.runs))
+            await asyncio.sleep(0.5)
+            assert {run.ending for run in comfyui.runs} == {"interrupted"}
+
+
+async def test_one_accident_is_not_counted_twice(tmp_path: Path) -> None:
+    async with (
+        ComfyUISimulator(step_seconds=0.05) as comfyui,
+        simulated(tmp_path, comfyui) as stage,
+    ):
+        comfyui.failures.black_image = 2
+        ended = await all_done(stage, 2)
+        assert (await stage.health())["status"] == "ready"
+        runs_of(comfyui, *ended)
+
+
+async def test_a_broken_socket_makes_no_ill_engine_well(tmp_path: Path) -> None:
+    async with (
+        ComfyUISimulator() as comfyui,
+        simulated(tmp_path, comfyui, drain_seconds=0.1) as stage,
+    ):
+        comfyui.failures.black_image = True
+        await stage.submit()
+        await stage.until("unhealthy")
+        comfyui.drop_sockets()
+        await asyncio.sleep(3)
+        assert len(comfyui.runs) == 2
+        assert (await stage.health())["status"] == "unhealthy"
+
+
+async def test_what_runs_for_somebody_else_is_waited_for(tmp_path: Path) -> None:
+    async with (
+        ComfyUISimulator(step_seconds=0.1) as comfyui,
+        simulated(tmp_path, comfyui, comfyui_stuck_seconds=0.8) as stage,
+    ):
+        graph = library(None, {})[ANGLE].build(
+            {"prompt": "somebody else's", "steps": 30},
+            images={"image_url": "theirs.png [temp]"},
+            prefix="theirs",
+        )
+        async with ComfyUI(comfyui.url, client_id="somebody else") as theirs:
+            name = await theirs.upload(png(), folder="", name="theirs.png", content_type=PNG)
+            assert name == "theirs.png [temp]"
+            await theirs.submit(graph, prompt_id="theirs")
+            (task,) = await all_done(stage, 1)
+        assert task.attempts == 1
+        assert [run.ending for run in comfyui.runs] == ["success", "success"]
+
+
+async def test_an_engine_that_is_stuck_when_it_warms_up_is_restarted(tmp_path: Path) -> None:
+    settings = restart_command(tmp_path) | {"comfyui_warm_up": True}
+    async with ComfyUISimulator() as comfyui:
+        comfyui.failures.zombie = True
+        async with comfyui_stage(tmp_path / "data", comfyui.url, **settings) as stage:
+            await until((tmp_path / "asked").exists)
+            comfyui.failures.zombie = False
+            await comfyui.restart()
+            await stage.until("ready")
+
+
+async def test_an_operators_workflow_that_cannot_run_takes_down_no_other(tmp_path: Path) -> None:
+    folder = tmp_path / "workflows"
+    folder.mkdir()
+    ours = Path(workflows.__file__).parent
+    for suffix in ("-api.json", ".toml"):
+        text = (ours / f"{EDIT}{suffix}").read_text()
+        (folder / f"extra{suffix}").write_text(text.replace("Qwen-Rapid-AIO-NSFW-v11", "none"))
+    try:
+        async with (
+            ComfyUISimulator() as comfyui,
+            simulated(tmp_path / "data", comfyui, workflows_dir=folder) as stage,
+        ):
+            await stage.done()
+            request = {"image_url": stage.image, "prompt": "x"}
+            task = await stage.ended(await stage.client.submit("extra", request))
+            assert task.error is not None
+            assert task.error.code == "engine_not_ready"
+            assert "none.safetensors" in task.error.message
+    finally:
+        KINDS.pop("extra", None)
+
+
+@pytest.mark.parametrize("body", ["", "<html>Bad gateway</html>", "[]", "{}"])
+async def test_a_page_is_no_answer(body: str) -> None:
+    """As of a proxy: it must not mean that there is no such prompt."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=body, content_type="text/html")
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    server = TestServer(application)
+    await server.start_server()
+    async with server, ComfyUI(str(server.make_url("")), client_id="c") as comfyui:
+        with pytest.raises(Unavailable):
+            await comfyui.queue()
+        if body != "{}":  # which is what there is to say of an unknown prompt
+            with pytest.raises(Unavailable):
+                await comfyui.history("p")

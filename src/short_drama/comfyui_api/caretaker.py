@@ -24,6 +24,8 @@ _LOOK_SECONDS = 0.25, 5.0
 _RESTART_SECONDS = 120.0
 """For the restart command to return."""
 _BETWEEN_RESTARTS = 60.0
+_RECOVERY_SECONDS = 1.0
+"""Between two looks at a server that is unhealthy."""
 
 
 class Caretaker:
@@ -61,12 +63,14 @@ class Caretaker:
                 if self._health.state is State.UNHEALTHY:
                     await self._recover()
                 await self._make_ready()
-                await self._health.trouble()
+                if self._health.state is not State.UNHEALTHY:
+                    await self._health.trouble()
             except Exception:  # nobody would notice that nobody takes care any more
                 log.exception("taking care of ComfyUI failed unexpectedly")
                 await asyncio.sleep(_LOOK_SECONDS[1])
 
     async def _make_ready(self) -> None:
+        """Until it is ready, or found to be unhealthy meanwhile, by a warm-up for one."""
         (pause, longest), said = _LOOK_SECONDS, ""
         while True:
             try:
@@ -78,6 +82,7 @@ class Caretaker:
                 self._health.starting(error)
             else:
                 self._health.ready()
+            if self._health.state is not State.STARTING:
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
@@ -90,23 +95,37 @@ class Caretaker:
 
     async def _recover(self) -> None:
         """Until the server is another process, or moves again."""
-        if self._restart and self._clock() - self._restarted_at >= _BETWEEN_RESTARTS:
-            self._restarted_at = self._clock()
-            await self._run_restart()
-            self._health.restarted()
-            return
-        seen, gone = self._engine.last_sign, self._engine.disconnected
-        while not gone.is_set() and (self._health.needs_restart or self._engine.last_sign == seen):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS[1]):
-                    await gone.wait()
+        seen, stuck, drops = self._engine.last_sign, self._engine.running, self._engine.drops
+        while not await self._has_recovered(seen, stuck, drops):
+            if self._restart and self._clock() - self._restarted_at >= _BETWEEN_RESTARTS:
+                self._restarted_at = self._clock()
+                if await self._run_restart():
+                    break
+            await asyncio.sleep(_RECOVERY_SECONDS)
         self._health.restarted()
 
-    async def _run_restart(self) -> None:
+    async def _has_recovered(self, seen: float, stuck: Sequence[str], drops: int) -> bool:
+        with contextlib.suppress(Unavailable):
+            if await self._engine.is_another_process(drops):
+                return True
+            if self._health.needs_restart:
+                return False
+            # What was stuck may not have been ours, and have ended since: we would not be told.
+            running = (await self._engine.comfyui.queue()).running
+            return self._engine.last_sign != seen or (bool(stuck) and running != stuck)
+        return False
+
+    async def _run_restart(self) -> bool:
+        """Whether the command succeeded; one that did not leaves the engine as it is."""
         log.warning("restarting ComfyUI: %s", self._restart[0])
-        process = await asyncio.create_subprocess_exec(
-            *self._restart, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._restart, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL
+            )
+        except OSError as error:
+            reason = error.strerror
+            log.exception("the command that restarts ComfyUI cannot be run: %s", reason)
+            return False
         try:
             async with asyncio.timeout(_RESTART_SECONDS):
                 status = await process.wait()
@@ -114,6 +133,7 @@ class Caretaker:
             process.kill()
             status = await process.wait()
         log.log(logging.INFO if status == 0 else logging.ERROR, "restarted: exit status %d", status)
+        return status == 0
 
 
 def _level(error: ShortDramaError) -> int:

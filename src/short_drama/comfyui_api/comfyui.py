@@ -75,7 +75,8 @@ class ComfyUI:
     async def submit(self, graph: Mapping[str, Any], *, prompt_id: str) -> None:
         """Queue a prompt under our own id, which no other prompt may have had.
 
-        Raises as `read_refusal` says; after Unavailable it may have been queued nevertheless.
+        Raises as `read_refusal` says, and EngineInterrupted for an error of the server's; after
+        that, and after Unavailable, it may have been queued nevertheless.
         """
         body = {"prompt": graph, "prompt_id": prompt_id, "client_id": self.client_id}
         status, answer = await self._ask("POST", "/prompt", json=body)
@@ -83,20 +84,20 @@ class ComfyUI:
             if status == HTTPStatus.OK:  # what is not faulty of it would run for nothing
                 await self.cancel(prompt_id)
             raise read_refusal(answer)
-        if status != HTTPStatus.OK:
-            raise Unavailable(f"ComfyUI answered {status} to a prompt")
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise Unavailable("ComfyUI answered 503 to a prompt")
+        if status != HTTPStatus.OK:  # it may be this prompt that it cannot stand: that counts
+            raise EngineInterrupted(f"ComfyUI answered {status} to a prompt")
 
     async def history(self, prompt_id: str) -> Ending | None:
         """How the prompt ended; None if it has not, or is not known."""
         entry = (await self._json("GET", f"/history/{quote(prompt_id, safe='')}")).get(prompt_id)
         return read_ending(entry) if isinstance(entry, Mapping) else None
 
-    async def forget(self, prompt_id: str) -> None:
-        """Drop the prompt's ending, which stays in the server's memory otherwise."""
-        await self._ask("POST", "/history", json={"delete": [prompt_id]})
-
     async def queue(self) -> Queue:
         found = await self._json("GET", "/queue")
+        if not {"queue_running", "queue_pending"} <= set(found):
+            raise Unavailable("ComfyUI's answer at /queue is no queue")
         # The list is a heap; the first member of an item is its place.
         running, pending = (
             [str(item[1]) for item in sorted(found.get(name) or (), key=lambda item: item[0])]
@@ -151,9 +152,13 @@ class ComfyUI:
     # --- One call --------------------------------------------------------------------------
 
     async def _json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
-        status, answer = await self._ask(method, path, **options)
+        status, data = await self._call(method, path, **options)
         if status != HTTPStatus.OK:
-            raise Unavailable(f"ComfyUI answered {status} at {path.partition('?')[0]}")
+            raise Unavailable(f"ComfyUI answered {status} at {path}")
+        answer = _object(data)
+        # A proxy's page must not pass for "there is no such prompt".
+        if not answer and data.strip() != b"{}":
+            raise Unavailable(f"ComfyUI's answer at {path} is no JSON object")
         return answer
 
     async def _ask(self, method: str, path: str, **options: Any) -> tuple[int, Mapping[str, Any]]:
@@ -196,4 +201,4 @@ def _object(data: bytes) -> Mapping[str, Any]:
 
 
 def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable(f"ComfyUI does not answer: {str(error) or type(error).__name__}")
+    return Unavailable(f"ComfyUI does not answer ({type(error).__name__})")

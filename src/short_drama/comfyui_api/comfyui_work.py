@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from short_drama.comfyui_api.remedies import Remedies
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import (
     EngineInterrupted,
+    EngineNotReady,
     EngineOutOfMemory,
     EngineUnavailable,
     ImageRejected,
@@ -42,12 +43,13 @@ log = logging.getLogger(__name__)
 ENGINE = "comfyui"
 FOLDER = "short-drama"
 """Of our files on the server, in its temporary and its output folder."""
-_EARLIER = 16
-"""Attempts whose prompts are looked for before another is run."""
+_EARLIER = 8
+"""Attempts, the first and the last ones, whose prompts are looked for before another is run."""
 _RESTARTS = 3
 """How often a job's inputs are given to a server that keeps restarting."""
-_VIEW_AGAIN = 0.1, 0.5, 1.0, 2.0
-"""Pauses, in seconds, after an answer that did not come or was cut off."""
+_VIEW_AGAIN = 0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0
+"""Pauses, in seconds, after an answer that did not come or was cut off: long enough for a restart,
+which the file outlives."""
 _BEFORE, _STEPS = 0.05, 0.9
 """Of a job's progress: what comes before the sampler, and its steps."""
 
@@ -72,6 +74,7 @@ class ComfyUIWork:
 
     Args:
         values: the workflow's inputs, images apart, from a request.
+        broken: the kinds that the server cannot run, and why not.
     """
 
     engine = ENGINE
@@ -85,9 +88,11 @@ class ComfyUIWork:
         sources: ImageSources,
         assets: AssetStore,
         values: Callable[[BaseModel], Mapping[str, object]],
+        broken: Mapping[str, EngineNotReady],
     ) -> None:
         self._workflow, self._engine, self._remedies = workflow, engine, remedies
         self._sources, self._assets, self._values = sources, assets, values
+        self._broken = broken
 
     async def check(self) -> None:
         self._engine.health.check()
@@ -96,9 +101,13 @@ class ComfyUIWork:
 
     async def prepare(self, job: Job) -> Prepared:
         await self._engine.usable()
+        if job.order.kind in self._broken:
+            fault = self._broken[job.order.kind]
+            raise EngineNotReady(fault.detail, fix=fault.fix)
         earlier = [
             job_id_for(job.order.key, attempt)
-            for attempt in range(job.attempt, max(0, job.attempt - _EARLIER), -1)
+            for attempt in range(job.attempt, 0, -1)
+            if attempt <= _EARLIER or attempt > job.attempt - _EARLIER
         ]
         with _not_begun():
             found = await self._engine.find(earlier) if job.attempt > 1 else None
@@ -110,21 +119,29 @@ class ComfyUIWork:
     async def make(self, job: Job, prepared: Prepared) -> Made:
         job.report(stage=WAITING)
         for _ in range(_RESTARTS):
-            await self._engine.usable()
             try:
+                await self._engine.usable()
                 return await self._run(job, prepared)
             except PromptLost as lost:
                 log.warning("a prompt is given to ComfyUI again: %s", lost)
-                prepared = await self.prepare(job)
-        raise EngineUnavailable("ComfyUI keeps being restarted before it begins the job")
+            except asyncio.CancelledError:
+                # Else the service stops, and the next one takes the prompt on.
+                if job.ended:
+                    await to_the_end(asyncio.create_task(self.abandon(prepared)))
+                raise
+            prepared = await self.prepare(job)
+        # Counted: a job whose inputs are gone each time may be what brings it down.
+        raise EngineInterrupted("ComfyUI keeps being restarted before it begins the job")
+
+    async def abandon(self, prepared: Prepared) -> None:
+        await self._engine.stop(prepared.prompt_id)
 
     async def publish(self, job: Job, made: Made) -> Outcome:
         try:
             finished = await self._finished(job, made)
         except EngineInterrupted:
             # Or the next attempt would find this one's prompt, and take its result for good.
-            with suppress(Unavailable):
-                await self._engine.comfyui.forget(made.prompt_id)
+            self._engine.reject(made.prompt_id)
             raise
         key = f"images/comfyui-results/{job.order.kind}/{job.job_id}.png"
         facts = {"kind": job.order.kind, "engine": ENGINE}
@@ -136,9 +153,11 @@ class ComfyUIWork:
     async def _finished(self, job: Job, made: Made) -> bytes:
         """The file to publish."""
         data = await self._view(made.image)
-        finished = await asyncio.to_thread(_finished, data, _label(job))
-        if finished is None:
-            raise await self._remedies.black()
+        finished, black = await asyncio.to_thread(_finished, data, _label(job))
+        if not self._workflow.steps:  # without a sampler, black may be what was asked for
+            return finished
+        if black:
+            raise await self._remedies.black(made.prompt_id)
         self._remedies.fine()
         return finished
 
@@ -178,10 +197,6 @@ class ComfyUIWork:
 
         try:
             ending = await self._engine.carry_out(prompt_id, prepared.graph, on_change=report)
-        except asyncio.CancelledError:
-            if job.ended:  # else the service stops, and the next one takes the prompt on
-                await to_the_end(asyncio.create_task(self._engine.stop(prompt_id)))
-            raise
         finally:
             await previews.end()
         return await self._made(job, prompt_id, ending)
@@ -205,14 +220,12 @@ class ComfyUIWork:
     # --- After the engine ------------------------------------------------------------------
 
     async def _view(self, image: SavedImage) -> bytes:
-        """The file outlives a restart of the server: it is worth waiting for."""
         for pause in _VIEW_AGAIN:
             try:
                 return await self._engine.comfyui.view(image)
             except Unavailable as error:
                 log.warning("ComfyUI is asked for a result again: %s", error.detail)
             await asyncio.sleep(pause)
-            await self._engine.usable()
         raise EngineInterrupted("ComfyUI does not hand out what it made")
 
     def _details(self, job: Job, prompt_id: str) -> dict[str, object]:
@@ -262,13 +275,13 @@ def _prefix(job_id: str) -> str:
     return f"{FOLDER}/{job_id}/result"
 
 
-def _finished(data: bytes, label: Label) -> bytes | None:
-    """The published file; None for a picture that is black from edge to edge.
+def _finished(data: bytes, label: Label) -> tuple[bytes, bool]:
+    """The file to publish, and whether the picture is black from edge to edge.
 
     Raises EngineInterrupted when the file is cut off or damaged.
     """
     try:
-        return None if is_black(data) else relabelled(data, label)
+        return relabelled(data, label), is_black(data)
     except ImageRejected as error:
         raise EngineInterrupted(f"ComfyUI's result cannot be used: {error.detail}") from error
 

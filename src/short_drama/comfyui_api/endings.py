@@ -78,7 +78,9 @@ def _node(told: Mapping[str, Any]) -> str:
 def _images(outputs: Mapping[str, Any]) -> dict[str, tuple[SavedImage, ...]]:
     found = {}
     for node, output in outputs.items():
-        images = tuple(_saved(image) for image in _mapping(output).get("images") or ())
+        told = _mapping(output).get("images")
+        listed = told if isinstance(told, list) else ()
+        images = tuple(_saved(image) for image in listed if isinstance(image, Mapping))
         if images:
             found[node] = images
     return found

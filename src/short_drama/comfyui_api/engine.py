@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -23,6 +24,7 @@ from short_drama.domain.errors import (
     EngineUnavailable,
     Unavailable,
 )
+from short_drama.jobs.threads import to_the_end
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +33,12 @@ _SOON = (0.0, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5)
 seen to appear within some milliseconds, but not always at once."""
 _ARRIVED = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 """Pauses between looks for a prompt whose POST was not answered."""
-_STOP_SECONDS = 60.0
+_STOP_SECONDS = 30.0
 """An interrupt takes effect at the next step or node; the longest node is a decode."""
+_REMEMBERED = 1000
+_WITNESSES = 8
+"""Prompts that the server knows for as long as it is the same process."""
+_DEAF = 10
 _ABSENT_LOOKS = 2
 """How often a prompt must be seen in neither queue nor history to be taken as lost."""
 
@@ -56,12 +62,16 @@ class Run:
     on_change: Callable[["Run"], None]
     started: bool = False
     heard: bool = False
-    """Whether the socket has told anything of it, or need not have."""
+    """Whether the socket has told anything of it."""
+    taken_on: bool = False
+    """From a service before us, whose socket is told of it."""
     node: str | None = None
     fraction: float | None = None
     """Of the steps of `node`."""
     preview: Previewed | None = None
     absent: int = 0
+    drops: int = 0
+    """How often the socket had been closed before it."""
     told_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, event: Event) -> None:
@@ -102,9 +112,15 @@ class Engine:
         self.disconnected = asyncio.Event()
         """Set while the socket is closed: the server may have gone."""
         self.disconnected.set()
+        self._hears = self._heard_before = False
+        self.drops = 0
+        """How often the socket has been closed."""
         self._times, self._clock = times, clock
         self._runs: dict[str, Run] = {}
-        self._running: Sequence[str] = ()
+        self.running: Sequence[str] = ()
+        """What ran when the queue was last looked at, whoever's it is."""
+        self._rejected: OrderedDict[str, None] = OrderedDict()
+        self._ended: deque[str] = deque(maxlen=_WITNESSES)
         self._last_sign = clock()
         self._stream = EventStream(
             comfyui, previews=previews, on_event=self._hear, on_connected=self._connected
@@ -130,10 +146,11 @@ class Engine:
     async def find(self, prompt_ids: Sequence[str]) -> str | None:
         """Which of these runs, waits, or ended well: it need not run again. Raises Unavailable."""
         queue = await self.comfyui.queue()
-        for prompt_id in prompt_ids:
+        wanted = [prompt_id for prompt_id in prompt_ids if prompt_id not in self._rejected]
+        for prompt_id in wanted:
             if prompt_id in queue:
                 return prompt_id
-        for prompt_id in prompt_ids:
+        for prompt_id in wanted:
             ending = await self.comfyui.history(prompt_id)
             if ending is not None and ending.failure is None:
                 return prompt_id
@@ -154,39 +171,69 @@ class Engine:
             EngineUnavailable: it did not begin, and the server does not answer or move.
             EngineNotReady, EngineFailed: the server refused it.
         """
-        run = self._runs[prompt_id] = Run(prompt_id, on_change, heard=graph is None)
+        run = Run(prompt_id, on_change, taken_on=graph is None, drops=self.drops)
+        self._runs[prompt_id] = run
         if len(self._runs) == 1:
             self._sign()  # idling is not being stuck
         try:
             if graph is not None:
                 await self._submit(prompt_id, graph)
-            return await self._until_ended(run)
+            ending = await self._until_ended(run)
+            self._ended.append(prompt_id)
+            return ending
         finally:
             del self._runs[prompt_id]
 
     async def stop(self, prompt_id: str) -> None:
         """Cancel a prompt, and return when nothing of it computes any more."""
+        self.reject(prompt_id)
         absent = 0
-        with contextlib.suppress(Unavailable, TimeoutError):
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                await self.comfyui.cancel(prompt_id)
                 while absent < _ABSENT_LOOKS:
-                    # Its POST may have been on its way when it was cancelled.
-                    if prompt_id in await self.comfyui.queue():
+                    # Again and again: its POST may have been on its way when it was cancelled,
+                    # and the server may have been away.
+                    try:
                         await self.comfyui.cancel(prompt_id)
+                        absent = 0 if prompt_id in await self.comfyui.queue() else absent + 1
+                    except Unavailable:
                         absent = 0
-                    else:
-                        absent += 1
                     await asyncio.sleep(0.05)
+
+    def reject(self, prompt_id: str) -> None:
+        """Nobody is to take this prompt on: it is being stopped, or its result is no good."""
+        self._rejected[prompt_id] = None
+        if len(self._rejected) > _REMEMBERED:
+            self._rejected.popitem(last=False)
+
+    async def is_another_process(self, drops: int) -> bool:
+        """Whether the server has been restarted since the socket had been closed so often. Raises
+        Unavailable.
+
+        A socket may close by itself; but what the server knew it knows, unless it is another one.
+        """
+        if self.drops == drops or not self._ended:
+            return self.drops != drops
+        known = [await self.comfyui.history(prompt_id) for prompt_id in self._ended]
+        return all(ending is None for ending in known)
+
+    def at_work(self) -> frozenset[str]:
+        """Prompts of ours that are in the server."""
+        return frozenset(self._runs)
 
     # --- One prompt ------------------------------------------------------------------------
 
     async def _submit(self, prompt_id: str, graph: Mapping[str, Any]) -> None:
         try:
-            await self.comfyui.submit(graph, prompt_id=prompt_id)
-        except Unavailable as error:
-            if not await self._arrived(prompt_id):
-                raise EngineUnavailable(error.detail) from error
+            # To its end: a request that is cut off may be carried out after all, and later.
+            submitting = self.comfyui.submit(graph, prompt_id=prompt_id)
+            await to_the_end(asyncio.create_task(submitting))
+        except (Unavailable, EngineInterrupted) as error:
+            if await self._arrived(prompt_id):
+                return
+            if isinstance(error, EngineInterrupted):
+                raise
+            raise EngineUnavailable(error.detail) from error
 
     async def _arrived(self, prompt_id: str) -> bool:
         for pause in _ARRIVED:
@@ -205,8 +252,18 @@ class Engine:
                 ending = await (self._soon(run) if run.told_ended.is_set() else self._look(run))
                 if ending is not None:
                     return ending
-            if self._clock() - self._last_sign > self._times.stuck:
+            if self._clock() - self._last_sign > self._patience:
                 await self._abandon(run)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without a sign after which the server is stuck. Of what runs for somebody else,
+        or was taken on from a service before us, we are not told the progress."""
+        audible = any(run.heard and not run.taken_on for run in self._now_running())
+        return self._times.stuck * (1 if audible or not self.running else _DEAF)
+
+    def _now_running(self) -> list[Run]:
+        return [self._runs[prompt_id] for prompt_id in self.running if prompt_id in self._runs]
 
     async def _soon(self, run: Run) -> Ending | None:
         run.told_ended.clear()
@@ -219,8 +276,8 @@ class Engine:
 
     async def _look(self, run: Run) -> Ending | None:
         queue = await self.comfyui.queue()
-        if queue.running != self._running:
-            self._running = queue.running
+        if queue.running != self.running:
+            self.running = queue.running
             self._sign()
         if run.prompt_id in queue:
             run.absent = 0
@@ -228,7 +285,7 @@ class Engine:
                 run.begin()
             return None
         ending = await self.comfyui.history(run.prompt_id)
-        if ending is not None and not run.heard:
+        if ending is not None and not (run.heard or run.taken_on):
             log.warning("the socket of ComfyUI told nothing of a prompt; opened again")
             await self._stream.reconnect()
         if ending is None:
@@ -241,6 +298,9 @@ class Engine:
             return
         if run.started:
             raise EngineInterrupted("ComfyUI was restarted while it ran the job")
+        if self.drops - run.drops > 1 or not self._heard_before:
+            # Perhaps it began while nobody told us: under another id it is run at most once each.
+            raise EngineUnavailable("ComfyUI was restarted, and may have begun the job")
         raise PromptLost("ComfyUI was restarted before it began the job")
 
     async def _abandon(self, run: Run) -> None:
@@ -253,6 +313,7 @@ class Engine:
     # --- What the socket says --------------------------------------------------------------
 
     def _hear(self, event: Event) -> None:
+        self._hears = True
         self._sign()
         run = self._runs.get(event.prompt_id)
         if run is not None:
@@ -261,8 +322,11 @@ class Engine:
     def _connected(self, connected: bool) -> None:
         if connected:
             self.disconnected.clear()
+            self._hears = False
             return
         self.disconnected.set()
+        self._heard_before = self._hears
+        self.drops += 1
         self.health.starting(EngineStarting("the connection to ComfyUI was lost"))
 
     def _sign(self) -> None:

@@ -25,6 +25,9 @@ class Health:
         """Whether only another process can be trusted again; else signs of life are enough."""
 
     def ready(self) -> None:
+        """Unless it has been found unhealthy meanwhile."""
+        if self.state is State.UNHEALTHY:
+            return
         self.state, self.needs_restart = State.READY, False
         self._trouble.clear()
         self._usable.set()

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from short_drama.comfyui_api.remedies import Remedies
 from short_drama.comfyui_api.turns import SwapAware
 from short_drama.comfyui_api.warm_up import WarmUp
 from short_drama.comfyui_api.workflows.check import faults
+from short_drama.comfyui_api.workflows.library import BUILT_IN
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import EngineNotReady
 from short_drama.images.sources import ImageSources
@@ -63,10 +64,16 @@ async def open_comfyui(
         engine = await opened.enter_async_context(
             Engine(comfyui, options.times, previews=options.previews)
         )
-        warm_up = WarmUp(engine, list(workflows.values())) if options.warm_up else None
+        ours = [workflows[kind] for kind in BUILT_IN]
+        warm_up = WarmUp(engine, ours) if options.warm_up else None
+        broken: dict[str, EngineNotReady] = {}
 
         async def prepare() -> None:
-            await _check(comfyui, workflows.values())
+            known = await comfyui.object_info()
+            _set(broken, dict(_faulty(workflows, known)))
+            for kind in BUILT_IN:
+                if kind in broken:
+                    raise broken[kind]
             if warm_up is not None:
                 await warm_up.run()
 
@@ -77,7 +84,7 @@ async def open_comfyui(
         yield ComfyUILane(
             works={
                 kind: ComfyUIWork(
-                    workflow, engine, remedies, sources=sources, assets=assets,
+                    workflow, engine, remedies, sources=sources, assets=assets, broken=broken,
                     values=camera_values if kind == "camera-angle" else plain_values(workflow),
                 )
                 for kind, workflow in workflows.items()
@@ -89,10 +96,20 @@ async def open_comfyui(
         )  # fmt: skip
 
 
-async def _check(comfyui: ComfyUI, workflows: Iterable[Workflow]) -> None:
-    """Raises EngineNotReady when the server lacks something that a workflow needs."""
-    known = await comfyui.object_info()
-    found = [fault for workflow in workflows for fault in faults(workflow, known)]
-    if found:
-        more = f" (and {len(found) - 1} more faults)" if len(found) > 1 else ""
-        raise EngineNotReady(f"{found[0].kind}: {found[0].message}{more}", fix=found[0].fix)
+def _faulty(
+    workflows: Mapping[str, Workflow], known: Mapping[str, Any]
+) -> Iterator[tuple[str, EngineNotReady]]:
+    """The kinds that the server lacks something for, and what."""
+    for kind, workflow in workflows.items():
+        found = faults(workflow, known)
+        if found:
+            more = f" (and {len(found) - 1} more faults)" if len(found) > 1 else ""
+            yield kind, EngineNotReady(f"{kind}: {found[0].message}{more}", fix=found[0].fix)
+
+
+def _set(broken: dict[str, EngineNotReady], found: Mapping[str, EngineNotReady]) -> None:
+    """An operator's workflow that cannot run takes down no other."""
+    for kind in found.keys() - broken.keys():
+        log.error("a workflow cannot run: %s", found[kind].detail)
+    broken.clear()
+    broken.update(found)

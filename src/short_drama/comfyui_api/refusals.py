@@ -47,7 +47,7 @@ def _of_node(node: str, class_type: str, fault: Mapping[str, Any]) -> Exception:
             if name not in FOLDERS:
                 return EngineFailed(f"ComfyUI does not know {value!r} for {where}")
             return EngineNotReady(f"ComfyUI has no {value!r} for {where}", fix=MISSING_MODEL_FIX)
-        case "custom_validation_failed":
+        case "custom_validation_failed" if class_type == "LoadImage":
             # Inputs are ours and were uploaded a moment ago: a restart has emptied the folder.
             return PromptLost(f"ComfyUI no longer has the file for {where}")
     message = str(fault.get("message") or "not valid")[:200]

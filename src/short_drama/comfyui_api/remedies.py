@@ -26,7 +26,8 @@ class Remedies:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._exhausted: OrderedDict[str, None] = OrderedDict()
-        self._black = 0
+        self._black, self._drops = 0, engine.drops
+        self._same_accident: frozenset[str] = frozenset()
 
     async def out_of_memory(
         self, key: str, error: EngineOutOfMemory
@@ -44,14 +45,20 @@ class Remedies:
         await self._free()
         return error
 
-    async def black(self) -> EngineInterrupted:
+    async def black(self, prompt_id: str) -> EngineInterrupted:
         """What the job fails with whose picture is black from edge to edge.
 
         Not-a-number values in the latents do that, with status success, and can go on doing it
-        until ComfyUI is restarted.
+        until ComfyUI is restarted. Prompts that had been queued before the models were unloaded
+        may share the accident.
         """
+        if prompt_id in self._same_accident:
+            return EngineInterrupted("ComfyUI made an all-black picture, as just before")
+        if self._drops != self._engine.drops:  # another process, perhaps: what was is forgotten
+            self._drops, self._black = self._engine.drops, 0
         self._black += 1
         if self._black == 1:
+            self._same_accident = self._engine.at_work()
             await self._free()
             return EngineInterrupted("ComfyUI made an all-black picture; its models were unloaded")
         self._black = 0

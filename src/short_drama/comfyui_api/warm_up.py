@@ -47,10 +47,12 @@ class WarmUp:
         comfyui = self._engine.comfyui
         if self._last is not None and await comfyui.history(self._last) is not None:
             return
+        last = None
         for workflow in self._workflows:
-            await self._run(workflow)
+            last = await self._run(workflow)
+        self._last = last  # only now: one that has failed is tried again
 
-    async def _run(self, workflow: Workflow) -> None:
+    async def _run(self, workflow: Workflow) -> str:
         picture = np.full((_SIDE, _SIDE, 3), 127, np.uint8)
         data = await asyncio.to_thread(encode, picture, PNG, label=None)
         comfyui, prompt_id = self._engine.comfyui, str(uuid.uuid4())
@@ -70,4 +72,4 @@ class WarmUp:
         except Exception as error:
             raise EngineNotReady(f"{workflow.kind} fails in its warm-up: {error}") from error
         log.info("%s is warm after %s s", workflow.kind, ending.seconds)
-        self._last = prompt_id
+        return prompt_id

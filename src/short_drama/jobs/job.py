@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -93,6 +93,15 @@ class Work(Protocol, Generic[Prepared, Made]):
 
     async def publish(self, job: Job, made: Made) -> Outcome:
         """Encode, label, store."""
+        ...
+
+
+@runtime_checkable
+class Abandoning(Protocol):
+    """What a Work may offer beside its stages, when preparing leaves something behind."""
+
+    async def abandon(self, prepared: Any) -> None:
+        """The job was cancelled before it was made."""
         ...
 
 

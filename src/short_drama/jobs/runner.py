@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from short_drama.domain.errors import (
     ShortDramaError,
 )
 from short_drama.domain.task import WAITING, Outcome, job_id_for
-from short_drama.jobs.job import Job, JobOrder, SelfChecking, Work
+from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.threads import to_the_end
 from short_drama.jobs.turns import FirstCome, Turns
 from short_drama.web import metrics
@@ -174,9 +174,9 @@ class JobRunner:
         async with self._preparing:
             job.status = "processing"
             with self._stage(job, "preparing"):
-                prepared = await self._uninterrupted(work.prepare(job))
+                prepared = await self._prepare(work, job)
             job.report(stage=WAITING)
-            async with self._turns.turn(job):
+            async with self._turn(work, job, prepared):
                 with self._stage(job, "running"):
                     made, seconds = await self._make(work, job, prepared)
                 # Before the engine takes the next job, or results would pile up in between.
@@ -189,6 +189,27 @@ class JobRunner:
         if outcome.engine_seconds is None:
             outcome = replace(outcome, engine_seconds=round(seconds, 4))
         return replace(outcome, engine=work.engine)
+
+    async def _prepare(self, work: Work[Prepared, Made], job: Job) -> Prepared:
+        preparing = asyncio.create_task(self._uninterrupted(work.prepare(job)))
+        try:
+            return await to_the_end(preparing)
+        except asyncio.CancelledError:
+            if not preparing.cancelled() and preparing.exception() is None:
+                await _abandon(work, job, preparing.result())
+            raise
+
+    @contextlib.asynccontextmanager
+    async def _turn(
+        self, work: Work[Prepared, Made], job: Job, prepared: Prepared
+    ) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as turn:
+            try:
+                await turn.enter_async_context(self._turns.turn(job))
+            except asyncio.CancelledError:
+                await _abandon(work, job, prepared)
+                raise
+            yield
 
     async def _make(
         self, work: Work[Prepared, Made], job: Job, prepared: Prepared
@@ -242,6 +263,12 @@ class JobRunner:
             del self._jobs[job.job_id]
             if self._by_key.get(job.order.key) is job:
                 del self._by_key[job.order.key]
+
+
+async def _abandon(work: Work[Prepared, Made], job: Job, prepared: Prepared) -> None:
+    """Only for a job that was cancelled: else the service stops, and another goes on with it."""
+    if job.ended and isinstance(work, Abandoning):
+        await to_the_end(asyncio.create_task(work.abandon(prepared)))
 
 
 def _require_same(known: Job, order: JobOrder) -> None:

@@ -44,6 +44,8 @@ def test_an_input_that_is_gone_was_lost_in_a_restart() -> None:
         "image - Invalid image file: short-drama/j/image_url.png [temp]",
         input_name="image",
     )
+    assert isinstance(read_refusal(told), EngineFailed)  # some other node's own matter
+    told["node_errors"]["vae"]["class_type"] = "LoadImage"
     assert isinstance(read_refusal(told), PromptLost)
 
 
