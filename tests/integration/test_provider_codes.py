@@ -1,0 +1,75 @@
+"""Every documented code of both providers, through the whole product: what becomes of the task, and
+what the client reads."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from short_drama.domain import errors as e
+from short_drama.domain.errors import ShortDramaError, UserError
+from short_drama.sdk.models import TaskView
+from tests.integration.provider_stage import MASK, SWAP, ProviderStage, simulated
+from tests.integration.test_qwen_vl import EXPECTED as OF_QWEN
+from tests.integration.test_seedream import MEANINGS as OF_SEEDREAM
+from tests.simulators.qwen_vl.refusals import REFUSALS as QWEN_REFUSALS
+from tests.simulators.seedream.refusals import REFUSALS as SEEDREAM_REFUSALS
+
+CASES = [(MASK, name, kind) for name, kind in OF_QWEN.items()]
+CASES += [(SWAP, name, kind) for name, (kind, _) in OF_SEEDREAM.items()]
+
+
+def code_of(kind: str, name: str) -> str:
+    refusals = QWEN_REFUSALS if kind == MASK else SEEDREAM_REFUSALS
+    return refusals[name].code
+
+
+async def ended(stage: ProviderStage, kind: str, name: str, times: int | bool) -> TaskView:
+    provider = stage.qwen if kind == MASK else stage.seedream
+    provider.failures.turn_on(name, times)
+    return await stage.task(kind)
+
+
+@pytest.mark.parametrize(("kind", "name", "meaning"), CASES)
+async def test_a_code(tmp_path: Path, kind: str, name: str, meaning: type[ShortDramaError]) -> None:
+    async with simulated(tmp_path, drain_seconds=0.1) as stage:
+        if meaning is e.ProviderPaused:
+            await paused(stage, kind, name)
+        elif meaning is e.Throttled:
+            task = await ended(stage, kind, name, 1)
+            assert (task.status, task.attempts) == ("completed", 1)
+        elif issubclass(meaning, e.RetryableError):
+            task = await ended(stage, kind, name, 1)
+            assert (task.status, task.attempts) == ("completed", 2)
+        else:
+            await refused(stage, kind, name, meaning)
+
+
+async def refused(
+    stage: ProviderStage, kind: str, name: str, meaning: type[ShortDramaError]
+) -> None:
+    """The task fails at once, and says what the provider said and whose matter it is."""
+    task = await ended(stage, kind, name, True)
+    assert task.error is not None
+    assert (task.status, task.attempts, task.error.code) == ("failed", 1, meaning.code)
+    assert code_of(kind, name) in task.error.message
+    assert "request " in task.error.message
+    assert bool(task.error.fix) == issubclass(meaning, UserError)
+    assert not task.error.retryable
+
+
+async def paused(stage: ProviderStage, kind: str, name: str) -> None:
+    """The task waits, its attempt is not counted, and an operator is told."""
+    provider = stage.qwen if kind == MASK else stage.seedream
+    provider.failures.turn_on(name, True)
+    accepted = await stage.submit(kind)
+    for _ in range(200):
+        if (health := await stage.health())["status"] == "unhealthy":
+            break
+        await asyncio.sleep(0.05)
+    assert health["status"] == "unhealthy"
+    assert code_of(kind, name) in health["reason"]
+    assert health["fix"]
+    task = await stage.client.get(accepted.task_id)
+    assert task.status in ("pending", "processing")
+    assert len(provider.calls) == 1
