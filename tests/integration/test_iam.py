@@ -18,16 +18,19 @@ from aiobotocore.session import get_session
 from short_drama.backends.aws import clients as aws_clients
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.clients import open_clients
+from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.paid_api import reuse
 from short_drama.settings import load
 from short_drama.wiring import Component
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.integration.test_aws_stack import Client, running
 from tests.noop_engine import NOOP
+from tests.samples import a_task
 from tests.stack import stack_settings
 
 POLICIES = Path(__file__).parents[2] / "deploy" / "iam"
@@ -176,3 +179,21 @@ async def test_an_adapter_may_not_do_what_others_do(
         assets = S3AssetStore(clients.s3, bucket=load().bucket, public_url="http://x")
         with pytest.raises(Unavailable):
             await assets.get("uploads/local/x.png")
+
+
+async def test_the_ledger_is_all_that_the_paid_service_writes_in_the_table(
+    stage: str, emulators: Emulators
+) -> None:
+    with acting_as(await user_for("paid-api", stage, emulators.ministack)):
+        async with open_clients() as clients:
+            ledger = DynamoSpendLedger(clients.dynamodb, table=f"{stage}-task_store")
+            assert await ledger.reserve("day/2026-11-23", 30_000, limit=40_000)
+            assert not await ledger.reserve("day/2026-11-23", 30_000, limit=40_000)
+            store = DynamoTaskStore(clients.dynamodb, table=f"{stage}-task_store")
+            with pytest.raises(Unavailable):
+                await store.create(a_task())
+            assets = S3AssetStore(clients.s3, bucket=f"bucket-{stage}", public_url="http://x")
+            await reuse.keep(assets, "a" * 64, key="seedream/a.jpg")
+            assert await assets.get(f"reuse/{'a' * 64}.json")
+            with pytest.raises(Unavailable):
+                await assets.put("uploads/a.png", b"x", content_type="image/png")
