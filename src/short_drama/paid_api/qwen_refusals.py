@@ -23,6 +23,7 @@ from short_drama.domain.errors import (
     Throttled,
 )
 from short_drama.paid_api.provider import CallNotSent, CallRefused, CallUnanswered
+from short_drama.paid_api.provider_words import reference, said
 
 
 def classify(error: CallRefused | CallNotSent | CallUnanswered) -> ShortDramaError:
@@ -64,7 +65,7 @@ class _Content:
     fix: str
 
     def __call__(self, refused: CallRefused) -> ShortDramaError:
-        detail = f"Qwen3-VL refused the content: {self.what} {_reference(refused)}"
+        detail = f"Qwen3-VL refused the content: {self.what} {reference(refused)}"
         return ContentRefused(detail, fix=self.fix)
 
 
@@ -76,35 +77,35 @@ class _Operator:
     fix: str
 
     def __call__(self, refused: CallRefused) -> ShortDramaError:
-        detail = f"Qwen3-VL takes no calls: {self.what} {_reference(refused)}"
+        detail = f"Qwen3-VL takes no calls: {self.what} {reference(refused)}"
         return ProviderPaused(detail, fix=self.fix)
 
 
 def _picture(refused: CallRefused) -> ShortDramaError:
     return ImageRejected(
-        f"Qwen3-VL does not take the picture{_said(refused)} {_reference(refused)}",
+        f"Qwen3-VL does not take the picture{said(refused)} {reference(refused)}",
         fix="Use another picture, or the same one scaled down.",
     )
 
 
 def _ours(refused: CallRefused) -> ShortDramaError:
-    return EngineFailed(f"Qwen3-VL does not take our call{_said(refused)} {_reference(refused)}")
+    return EngineFailed(f"Qwen3-VL does not take our call{said(refused)} {reference(refused)}")
 
 
 def _slow_down(refused: CallRefused) -> ShortDramaError:
-    detail = f"Qwen3-VL asks to slow down {_reference(refused)}"
+    detail = f"Qwen3-VL asks to slow down {reference(refused)}"
     return Throttled(detail, after=refused.after)
 
 
 def _failed(refused: CallRefused) -> ShortDramaError:
-    detail = f"Qwen3-VL failed{_said(refused)} {_reference(refused)}"
+    detail = f"Qwen3-VL failed{said(refused)} {reference(refused)}"
     return ProviderFailed(detail, after=refused.after)
 
 
 def _unknown_end(refused: CallRefused) -> ShortDramaError:
     """A gateway that waited no longer: what stands behind it may have gone on."""
     return ChargeUnknown(
-        f"Qwen3-VL's gateway gave no answer, and the call may be charged {_reference(refused)}"
+        f"Qwen3-VL's gateway gave no answer, and the call may be charged {reference(refused)}"
     )
 
 
@@ -191,20 +192,3 @@ _STATUSES: Final[dict[int, Meaning]] = {
     HTTPStatus.TOO_MANY_REQUESTS: _slow_down,
     HTTPStatus.GATEWAY_TIMEOUT: _unknown_end,
 }
-
-
-def _reference(refused: CallRefused) -> str:
-    """What the provider's support asks for."""
-    named = _without_secrets(refused.code)[:100] or f"status {refused.status}"
-    request_id = refused.request_id
-    return f"({named}, request {request_id[:80]})" if request_id else f"({named})"
-
-
-def _said(refused: CallRefused) -> str:
-    cut = _without_secrets(refused.message)[:200].rstrip(" .")
-    return f": {cut}" if cut else ""
-
-
-def _without_secrets(words: str) -> str:
-    """Without URLs, which may be signed, and what looks like a key, which a message may echo."""
-    return re.sub(r"(?:https?:|data:(?=\w+/)|sk-)\S*|[\w+/=-]{36,}", "(...)", words, flags=re.ASCII)

@@ -23,6 +23,7 @@ from short_drama.domain.errors import (
     Throttled,
 )
 from short_drama.paid_api.provider import CallRefused
+from short_drama.paid_api.provider_words import reference, said
 
 
 def classify(refused: CallRefused) -> ShortDramaError:
@@ -47,7 +48,7 @@ class _Content:
 
     def __call__(self, refused: CallRefused) -> ShortDramaError:
         return ContentRefused(
-            f"SeeDream refused the content: {self.what} {_reference(refused)}",
+            f"SeeDream refused the content: {self.what} {reference(refused)}",
             field=self.field,
             fix=self.fix,
         )
@@ -61,47 +62,47 @@ class _Operator:
     fix: str
 
     def __call__(self, refused: CallRefused) -> ShortDramaError:
-        detail = f"SeeDream takes no calls: {self.what} {_reference(refused)}"
+        detail = f"SeeDream takes no calls: {self.what} {reference(refused)}"
         return ProviderPaused(detail, fix=self.fix)
 
 
 def _parameter(refused: CallRefused) -> ShortDramaError:
     """Whose parameter is it? Names stand in backquotes, or end the code."""
-    said = f"{_said(refused)} {_reference(refused)}"
+    words = f"{said(refused)} {reference(refused)}"
     names = re.findall(r"(?:`|parameter )(\w+)", refused.message)
     for name in (*names, refused.code.partition(".")[2].lower()):
         if name in ("size", "prompt"):
-            detail = f"SeeDream does not take the {name}{said}"
+            detail = f"SeeDream does not take the {name}{words}"
             return InvalidRequest(detail, field=name, fix=f"Change the {name}.")
         if name.startswith("image"):
             return _picture(refused)
-    return EngineFailed(f"SeeDream does not take our call{said}")
+    return EngineFailed(f"SeeDream does not take our call{words}")
 
 
 def _picture(refused: CallRefused) -> ShortDramaError:
     return ImageRejected(
-        f"SeeDream does not take one of the pictures{_said(refused)} {_reference(refused)}",
+        f"SeeDream does not take one of the pictures{said(refused)} {reference(refused)}",
         fix="Save it as a JPEG of at most 10 MB and 36 megapixels.",
     )
 
 
 def _ours(refused: CallRefused) -> ShortDramaError:
-    return EngineFailed(f"SeeDream does not take our call{_said(refused)} {_reference(refused)}")
+    return EngineFailed(f"SeeDream does not take our call{said(refused)} {reference(refused)}")
 
 
 def _slow_down(refused: CallRefused) -> ShortDramaError:
-    detail = f"SeeDream asks to slow down {_reference(refused)}"
+    detail = f"SeeDream asks to slow down {reference(refused)}"
     return Throttled(detail, after=refused.after)
 
 
 def _failed(refused: CallRefused, what: str = "failed") -> ShortDramaError:
-    detail = f"SeeDream {what}{_said(refused)} {_reference(refused)}"
+    detail = f"SeeDream {what}{said(refused)} {reference(refused)}"
     return ProviderFailed(detail, after=refused.after)
 
 
 def _unknown_end(refused: CallRefused) -> ShortDramaError:
     """A gateway that waited no longer: what stands behind it may have gone on."""
-    detail = f"SeeDream's gateway gave no answer, and the call may be charged {_reference(refused)}"
+    detail = f"SeeDream's gateway gave no answer, and the call may be charged {reference(refused)}"
     return ChargeUnknown(detail)
 
 
@@ -211,21 +212,3 @@ _STATUSES: Final[dict[int, Meaning]] = {
 
 def _by_status(status: int) -> Meaning:
     return _STATUSES.get(status, _FAILED if status >= 500 else _ours)
-
-
-def _reference(refused: CallRefused) -> str:
-    """What the provider's support asks for."""
-    found = re.search(r"request id:\s*([\w-]+)", refused.message, re.IGNORECASE)
-    request_id = refused.request_id or (found[1] if found else None)
-    named = _without_secrets(refused.code)[:100] or f"status {refused.status}"
-    return f"({named}, request {request_id[:80]})" if request_id else f"({named})"
-
-
-def _said(refused: CallRefused) -> str:
-    words = re.sub(r"\s*request id:.*", "", refused.message, flags=re.IGNORECASE | re.DOTALL)
-    return f": {cut}" if (cut := _without_secrets(words)[:200].rstrip(" .")) else ""
-
-
-def _without_secrets(words: str) -> str:
-    """Without URLs, which may be signed, and runs as long as a key, which a message may echo."""
-    return re.sub(r"(?:https?:|data:)\S*|[\w+/=-]{36,}", "(...)", words, flags=re.ASCII)

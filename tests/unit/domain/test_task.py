@@ -20,8 +20,10 @@ from short_drama.domain.errors import (
 from short_drama.domain.task import (
     END_MARGIN_SECONDS,
     MAX_ATTEMPTS,
+    MAX_CLAIMS,
     OUTBOX_SECONDS,
     SKEW_SECONDS,
+    WAITING,
     Outcome,
     Task,
     TaskStatus,
@@ -400,3 +402,40 @@ def test_members_that_are_none_are_left_out() -> None:
 def test_kind_decides_lane_and_address() -> None:
     task = a_task(kind="face-mask")
     assert (task.lane, task.job_type) == ("cpu", "/api/v1/face-mask/jobs")
+
+
+# --- A worker that dies with more than it works on ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stage", "given_back"),
+    [(WAITING, True), ("running", False), ("preparing", False), (None, False)],
+)
+def test_what_only_waited_where_its_worker_died_has_its_attempt_back(
+    stage: str | None, given_back: bool
+) -> None:
+    held = claimed().keep("alice", 1, now=NOW, lease=LEASE, stage=stage)
+    later = NOW + LEASE + SKEW_SECONDS
+    left = MAX_ATTEMPTS - 1 + given_back
+    again = held.claim("bob", now=later, lease=LEASE)
+    assert (again.attempt, again.attempts_left) == (2, left - 1)
+    assert held.orphaned(now=NOW).attempts_left == left
+
+
+def test_a_last_attempt_that_only_waited_is_not_the_last() -> None:
+    held = claimed(attempts_left=1).keep("alice", 1, now=NOW, lease=LEASE, stage=WAITING)
+    again = held.claim("bob", now=NOW + LEASE + SKEW_SECONDS, lease=LEASE)
+    assert again.attempts_left == 0
+    with pytest.raises(AttemptsExhausted):
+        again.claim("carol", now=NOW + 10 * LEASE, lease=LEASE)
+
+
+def test_attempts_are_not_given_back_for_ever() -> None:
+    held = claimed(attempt=MAX_CLAIMS - 1)
+    held = held.keep("alice", MAX_CLAIMS, now=NOW, lease=LEASE, stage=WAITING)
+    assert held.chances == held.attempts_left
+
+
+def test_a_job_that_fails_spends_its_attempt_wherever_it_was() -> None:
+    held = claimed().keep("alice", 1, now=NOW, lease=LEASE, stage=WAITING)
+    assert held.give_back("alice", 1, now=NOW).attempts_left == MAX_ATTEMPTS - 1
