@@ -42,7 +42,12 @@ class Pipeline:
     def steps(self, job: Job) -> Steps:
         names = (DETECT, DETECT_AGAIN, GENERATE)
         checkpoint = Checkpoint(self.assets, job.order.key, names)
-        return Steps(checkpoint, self.budgets, job.order.labels)
+        return Steps(
+            checkpoint,
+            self.budgets,
+            job.order.labels,
+            on_stage=lambda stage: job.report(stage=stage),
+        )
 
 
 def provider_works(pipeline: Pipeline) -> Mapping[str, Work[Any, Any]]:

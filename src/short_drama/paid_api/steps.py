@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from short_drama.budgets import Budgets, Reservation
 from short_drama.domain.errors import ProviderPaused, Throttled
+from short_drama.domain.task import WAITING
 from short_drama.paid_api.checkpoint import Checkpoint, Codec, Paid
 from short_drama.paid_api.limits import ProviderLimits
 from short_drama.paid_api.prices import Cost
@@ -68,10 +69,19 @@ class Steps:
 
     Args:
         labels: the task's, for their budgets.
+        on_stage: told whether the job waits or runs.
     """
 
-    def __init__(self, checkpoint: Checkpoint, budgets: Budgets, labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        budgets: Budgets,
+        labels: Mapping[str, str],
+        *,
+        on_stage: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._checkpoint, self._budgets, self._labels = checkpoint, budgets, labels
+        self._on_stage = on_stage
         self._charges: list[Charge] = []
         self._slow_down: Throttled | None = None
         """The provider's last request for it."""
@@ -102,10 +112,12 @@ class Steps:
 
         @contextlib.asynccontextmanager
         async def within() -> AsyncIterator[None]:
+            self._on_stage(WAITING)
             async with (
                 step.limits.slot(),
                 self._budgets.reserved(self._labels, step.estimate.micros) as reservation,
             ):
+                self._on_stage("running")
                 reserved.append(reservation)
                 yield
 
