@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _MINUTE = 61.0
 """Seconds; a little more, for calls that were made a minute apart may arrive closer together."""
+_BURSTS = 10
+"""A tenth of a minute's calls may be made at once; those who may have many in flight, as many."""
 _SLOWEST = 1 / 16
 """Of the rate that was set: it is never made slower than that."""
 _RECOVERY = 0.02
@@ -108,7 +110,7 @@ class ProviderLimits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self._clock = name, clock
-        self._rate = Rate(per_minute, burst=in_flight)
+        self._rate = Rate(per_minute, burst=max(in_flight, per_minute // _BURSTS))
         self._circuit = Circuit()
         self._places = asyncio.Semaphore(in_flight)
         self._turn = asyncio.Lock()
