@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.paid_site import PaidSite, paid_site
 
-LATENCY = 0.4
+LATENCY = 1.0
 
 
 @pytest.fixture

@@ -72,6 +72,13 @@ class ProviderStage:
             assert answer.status == 200
             return await answer.read()
 
+    async def until(self, status: str) -> dict[str, Any]:
+        for _ in range(400):
+            if (health := await self.health())["status"] == status:
+                return health
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"it is still {health}")
+
     async def health(self) -> dict[str, Any]:
         async with self.stack.http.get(f"{self.service}/health") as answer:
             health: dict[str, Any] = await answer.json()

@@ -1,7 +1,6 @@
 """Every documented code of both providers, through the whole product: what becomes of the task, and
 what the client reads."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -63,11 +62,7 @@ async def paused(stage: ProviderStage, kind: str, name: str) -> None:
     provider = stage.qwen if kind == MASK else stage.seedream
     provider.failures.turn_on(name, True)
     accepted = await stage.submit(kind)
-    for _ in range(200):
-        if (health := await stage.health())["status"] == "unhealthy":
-            break
-        await asyncio.sleep(0.05)
-    assert health["status"] == "unhealthy"
+    health = await stage.until("unhealthy")
     assert code_of(kind, name) in health["reason"]
     assert health["fix"]
     task = await stage.client.get(accepted.task_id)

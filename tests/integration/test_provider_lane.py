@@ -277,9 +277,7 @@ async def test_an_overdue_bill_pauses_the_lane(
     async with simulated(tmp_path) as stage:
         stage.seedream.failures.turn_on("AccountOverdueError", True)
         tasks = [await stage.submit(SWAP) for _ in range(3)]
-        await asyncio.sleep(2)
-        health = await stage.health()
-        assert health["status"] == "unhealthy"
+        health = await stage.until("unhealthy")
         assert "AccountOverdueError" in health["reason"]
         assert len(stage.seedream.calls) <= 3
         assert {(await stage.client.get(task.task_id)).status for task in tasks} <= {
