@@ -77,8 +77,9 @@ class Budgets:
         except ShortDramaError:
             await self._correct(accounts, -estimate)
             raise
-        if reservation.micros != estimate:
-            await self._correct(accounts, reservation.micros - estimate)
+        finally:
+            if reservation.micros != estimate:
+                await self._correct(accounts, reservation.micros - estimate)
 
     async def _reserve(self, accounts: Sequence[_Account], micros: int) -> None:
         for number, account in enumerate(accounts):

@@ -17,6 +17,7 @@ from short_drama.images.codec import decode
 from short_drama.images.labels import SourceType
 from short_drama.paid_api import lane
 from short_drama.sdk.errors import ApiError
+from tests.integration.comfyui_stage import until
 from tests.integration.provider_stage import (
     FULL,
     HEIGHT,
@@ -301,6 +302,40 @@ async def test_as_many_are_in_flight_as_the_provider_allows(tmp_path: Path) -> N
         assert seedream.most_in_flight == 8
         assert len(seedream.calls) == 20  # none was refused
         assert time.monotonic() - started < 10  # one by one, 20
+
+
+# --- Cancelling ---------------------------------------------------------------------------
+
+
+async def test_a_cancelled_task_spends_nothing_more(tmp_path: Path) -> None:
+    async with (
+        QwenVLSimulator() as qwen,
+        SeeDreamSimulator(latency=1.0) as seedream,
+        provider_stage(tmp_path, qwen, seedream, seedream_in_flight=1) as stage,
+    ):
+        first, second = await stage.submit(SWAP), await stage.submit(SWAP)
+        await until(lambda: seedream.calls)
+        await asyncio.sleep(0.3)
+        for task in (second, first):
+            await stage.client.cancel(task.task_id)
+        await asyncio.sleep(1.5)
+        assert len(seedream.calls) == 1  # that of the one that was in flight
+        kept = {path.name for path in (tmp_path / "assets" / "files" / "jobs").rglob("*.json")}
+        assert kept == {"generate.1.asked.json", "generate.1.answered.json"}
+        await stage.done(SWAP)  # and its place is free again
+
+
+async def test_a_task_that_is_cancelled_between_its_steps_makes_no_picture(tmp_path: Path) -> None:
+    async with (
+        QwenVLSimulator(latency=0.8) as qwen,
+        SeeDreamSimulator() as seedream,
+        provider_stage(tmp_path, qwen, seedream) as stage,
+    ):
+        task = await stage.submit(FULL)
+        await until(lambda: qwen.calls)
+        await stage.client.cancel(task.task_id)
+        await asyncio.sleep(1.5)
+        assert (len(qwen.calls), len(seedream.calls)) == (1, 0)
 
 
 # --- Steps that are mixed -----------------------------------------------------------------

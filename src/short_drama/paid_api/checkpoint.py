@@ -12,6 +12,7 @@ on it. A file is written by one worker only: of two that come to a step together
 call.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,7 +26,9 @@ from short_drama.domain.errors import (
     EngineFailed,
     ShortDramaError,
     Throttled,
+    Unavailable,
 )
+from short_drama.jobs.threads import to_the_end
 from short_drama.ports import AssetExists, AssetStore
 
 Answer = TypeVar("Answer")
@@ -33,6 +36,7 @@ Facts = Mapping[str, Any]
 """JSON: provider, model, request id, cost. Never a prompt, never pixels."""
 
 _JSON = "application/json"
+_AGAIN = "repeats_a_lost_call"
 _MOST_CALLS = 50
 """Of one step; refusals that cost nothing may be many."""
 _REPETITIONS = 1
@@ -112,16 +116,33 @@ class Checkpoint:
         await self._require_unspent(step, past)
         number, again = past.calls + 1, past.cut_off > 0
         async with within():
-            await self._ask(step, number, {**facts, "repeats_a_lost_call": again})
-            try:
-                answer = await call()
-            except ChargeUnknown:
-                raise
-            except ShortDramaError as error:
-                await self._put(step, number, "failed", {"code": error.code})
-                raise
-        await self._put(step, number, "answered", {"answer": codec.write(answer)})
+            # To its end, even of a job that is cancelled meanwhile: it is paid for.
+            answer = await to_the_end(
+                asyncio.create_task(self._call(step, number, call, codec, {**facts, _AGAIN: again}))
+            )
         return Paid(answer, resumed=False, maybe_charged=again)
+
+    async def _call(
+        self,
+        step: str,
+        number: int,
+        call: Callable[[], Awaitable[Answer]],
+        codec: Codec[Answer],
+        facts: Facts,
+    ) -> Answer:
+        await self._ask(step, number, facts)
+        try:
+            answer = await call()
+        except ChargeUnknown:
+            raise
+        except ShortDramaError as error:
+            await self._put(step, number, "failed", {"code": error.code})
+            raise
+        try:
+            await self._put(step, number, "answered", {"answer": codec.write(answer)})
+        except Unavailable as error:
+            raise ChargeUnknown("an answer was paid for and could not be kept") from error
+        return answer
 
     # --- What is known ---------------------------------------------------------------------
 

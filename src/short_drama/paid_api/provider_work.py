@@ -1,10 +1,9 @@
 """The face kinds with a provider in at least one step: detect, mask, generate, publish."""
 
 import asyncio
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, cast
 
 from short_drama.budgets import Budgets
 from short_drama.domain.kinds import FaceMaskRequest, FaceSwapRequest, FullFaceSwapRequest
@@ -15,7 +14,7 @@ from short_drama.images.sources import ImageSources
 from short_drama.images.structure import JPEG, PNG
 from short_drama.jobs.job import Job, Work
 from short_drama.jobs.results import dated_name, publish_picture
-from short_drama.jobs.threads import in_thread, to_the_end
+from short_drama.jobs.threads import in_thread
 from short_drama.paid_api import reuse
 from short_drama.paid_api.checkpoint import Checkpoint
 from short_drama.paid_api.detectors import DETECT, DETECT_AGAIN, Detector, Found, Wanted
@@ -77,23 +76,13 @@ class FullySwapped:
     picture: Picture
 
 
-Prepared = TypeVar("Prepared")
-Made = TypeVar("Made")
-
-
-class _ProviderWork(Generic[Prepared, Made]):
-    """A cancel waits for the call that is in flight: it is paid for, and its cost must be known."""
+class _ProviderWork:
+    """A cancel waits for the call that is in flight: it is paid for, and its answer is kept."""
 
     engine: str
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-
-    async def make(self, job: Job, prepared: Prepared) -> Made:
-        return await to_the_end(asyncio.create_task(self._make(job, prepared)))
-
-    @abstractmethod
-    async def _make(self, job: Job, prepared: Prepared) -> Made: ...
 
     async def _pixels(self, job: Job, field: str) -> Pixels:
         reference = getattr(job.order.request, field)
@@ -127,7 +116,7 @@ class _ProviderWork(Generic[Prepared, Made]):
         return key
 
 
-class MaskWork(_ProviderWork[Pixels, Masked]):
+class MaskWork(_ProviderWork):
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
         self.engine = pipeline.detector.name
@@ -138,7 +127,7 @@ class MaskWork(_ProviderWork[Pixels, Masked]):
     async def prepare(self, job: Job) -> Pixels:
         return await self._pixels(job, "image_url")
 
-    async def _make(self, job: Job, prepared: Pixels) -> Masked:
+    async def make(self, job: Job, prepared: Pixels) -> Masked:
         request = cast("FaceMaskRequest", job.order.request)
         wanted = Wanted(index=request.face_index, words=request.face_position_prompt)
         return await self._mask(job, prepared, wanted)
@@ -148,7 +137,7 @@ class MaskWork(_ProviderWork[Pixels, Masked]):
         return Outcome(result_key=key, details=_told(made.found), cost=made.steps.cost)
 
 
-class SwapWork(_ProviderWork[tuple[Pixels, Pixels], Filled]):
+class SwapWork(_ProviderWork):
     """Fills a mask that face-mask, or somebody else, made."""
 
     def __init__(self, pipeline: Pipeline) -> None:
@@ -162,7 +151,7 @@ class SwapWork(_ProviderWork[tuple[Pixels, Pixels], Filled]):
         masked = await self._pixels(job, "masked_image_url")
         return masked, await self._pixels(job, "target_face_url")
 
-    async def _make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> Filled:
+    async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> Filled:
         request = cast("FaceSwapRequest", job.order.request)
         steps = self._pipeline.steps(job)
         given = request.ellipse
@@ -182,7 +171,7 @@ class SwapWork(_ProviderWork[tuple[Pixels, Pixels], Filled]):
         return Outcome(result_key=key, details=_how(made.picture), cost=made.steps.cost)
 
 
-class FullSwapWork(_ProviderWork[tuple[Pixels, Pixels], FullySwapped]):
+class FullSwapWork(_ProviderWork):
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
         names = dict.fromkeys((pipeline.detector.name, pipeline.generator.name))
@@ -196,7 +185,7 @@ class FullSwapWork(_ProviderWork[tuple[Pixels, Pixels], FullySwapped]):
         still = await self._pixels(job, "source_image_url")
         return still, await self._pixels(job, "target_face_url")
 
-    async def _make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> FullySwapped:
+    async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> FullySwapped:
         request = cast("FullFaceSwapRequest", job.order.request)
         still, actor = prepared
         wanted = Wanted(index=request.face_index, picture="source_image_url")
