@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from short_drama.settings import load
-from short_drama.wiring import Component, provision
+from short_drama.wiring.backend import provision
+from short_drama.wiring.stack import Component
 from tests import emulators
 from tests.bench.bench_stack import Connection, drained, overhead, served, submits, upload
 

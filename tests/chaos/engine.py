@@ -23,7 +23,7 @@ from short_drama.jobs.results import publish_once
 from short_drama.jobs.runner import Job, Work
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
-from short_drama.wiring import Engines
+from short_drama.wiring.engines import Engines
 
 _RESULT_BYTES = 50_000
 _STEP_SECONDS = 0.25

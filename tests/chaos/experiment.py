@@ -22,7 +22,7 @@ from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task
 from short_drama.ports import TaskFilter
 from short_drama.settings import Settings
-from short_drama.wiring import Backend, open_backend, provision
+from short_drama.wiring.backend import Backend, open_backend, provision
 from tests.chaos import cluster as clusters
 from tests.chaos.checker import RECOVERY_SECONDS, Evidence
 from tests.chaos.clients import Client, Site

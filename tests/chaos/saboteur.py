@@ -12,7 +12,7 @@ from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.ports import TaskFilter
-from short_drama.wiring import Backend
+from short_drama.wiring.backend import Backend
 from tests.chaos.cluster import ADAPTERS, MEMBERS, SERVICES, Cluster, Member
 from tests.chaos.history import Held, History, Injected, Misbehaved, Seen
 from tests.chaos.patience import surely

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from short_drama.cli.main import cli
-from short_drama.comfyui_api.comfyui import ComfyUI
+from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.library import library
 from short_drama.domain.errors import EngineNotReady
 from short_drama.domain.kinds import KINDS

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from short_drama.settings import load
-from short_drama.wiring import provision
+from short_drama.wiring.backend import provision
 
 
 @contextlib.contextmanager

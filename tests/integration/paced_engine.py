@@ -11,7 +11,7 @@ from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import Job, Work
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
-from short_drama.wiring import Engines
+from short_drama.wiring.engines import Engines
 from tests.noop_engine import NoopWork
 
 

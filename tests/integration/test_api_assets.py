@@ -10,7 +10,7 @@ from PIL import Image
 from short_drama.sdk.models import (
     AssetView,
 )
-from short_drama.wiring import open_backend
+from short_drama.wiring.backend import open_backend
 from tests.integration.http_api import Api
 from tests.samples import png
 

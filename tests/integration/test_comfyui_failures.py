@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from short_drama.comfyui_api import workflows
-from short_drama.comfyui_api.comfyui import ComfyUI
+from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.library import library
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import KINDS

@@ -23,9 +23,9 @@ from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
-from short_drama.paid_api import reuse
+from short_drama.paid_api.paying import reuse
 from short_drama.settings import load
-from short_drama.wiring import Component
+from short_drama.wiring.stack import Component
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.integration.test_aws_stack import Client, running

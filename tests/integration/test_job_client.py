@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from short_drama import metrics
 from short_drama.sqs_adapter.decide import read_failure, read_outcome
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
-from short_drama.web import metrics
 from tests.samples import a_task
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -21,7 +21,7 @@ from short_drama.orchestrator.dead_letters import Line
 from short_drama.orchestrator.sweeper import Sweeper
 from short_drama.ports import advance
 from short_drama.settings import Settings, load
-from short_drama.wiring import Backend, open_backend, provision
+from short_drama.wiring.backend import Backend, open_backend, provision
 from tests.emulators import Emulators
 from tests.integration.test_cli import Shell, at_a_terminal
 from tests.integration.test_sdk import names_in

@@ -20,8 +20,13 @@ from short_drama.domain import errors
 from short_drama.domain.errors import Failure, ShortDramaError
 from short_drama.images.codec import Pixels
 from short_drama.paid_api.face_swap import FaceBox
-from short_drama.paid_api.provider import CallNotSent, CallRefused, CallUnanswered, Provider
-from short_drama.paid_api.qwen_vl import (
+from short_drama.paid_api.providers.endpoint import (
+    CallNotSent,
+    CallRefused,
+    CallUnanswered,
+    Provider,
+)
+from short_drama.paid_api.providers.qwen.client import (
     QwenAnswer,
     QwenVL,
     UnreadableAnswer,

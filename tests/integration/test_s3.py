@@ -17,8 +17,8 @@ from short_drama.backends.aws import asset_store
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.bucket import create_bucket
 from short_drama.backends.aws.clients import Clients, open_clients
+from short_drama.domain.asset_keys import INCOMING_PREFIX
 from short_drama.domain.errors import AssetNotFound, ImageRejected, InvalidRequest, Unavailable
-from short_drama.images.sources import INCOMING_PREFIX
 from short_drama.ports import AssetExists, UploadForm
 from tests.chaos.proxy import BlackHole, DropReplies, FaultProxy, Latency, Refuse
 from tests.emulators import Emulators

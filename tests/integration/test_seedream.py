@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw
 from short_drama.domain import errors as e
 from short_drama.images.codec import decode
 from short_drama.images.structure import MAX_BYTES
-from short_drama.paid_api.provider import Provider
-from short_drama.paid_api.seedream import Generated, ResultExpired, SeeDream
-from short_drama.paid_api.seedream_models import size_for
+from short_drama.paid_api.providers.endpoint import Provider
+from short_drama.paid_api.providers.seedream.client import Generated, ResultExpired, SeeDream
+from short_drama.paid_api.providers.seedream.models import size_for
 from tests.integration.comfyui_stage import until
 from tests.samples import png
 from tests.simulators.seedream import KEY, REFUSALS, SeeDreamSimulator

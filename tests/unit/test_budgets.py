@@ -2,8 +2,8 @@
 
 import pytest
 
-from short_drama.budgets import Budgets
 from short_drama.domain.errors import BudgetExceeded, ChargeUnknown, Throttled
+from short_drama.paid_api.paying.budgets import Budgets
 from tests.protocol.memory import MemoryLedger
 
 NOON = 1_795_435_200.0  # 2026-11-23, 12:00 in UTC

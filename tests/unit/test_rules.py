@@ -14,7 +14,7 @@ MAX_FUNCTION, MAX_MODULE, MAX_PARAMETERS = 45, 400, 8
 READS_ENVIRONMENT = {"settings.py"}
 """Configuration is read once, in one place."""
 EDGES = {
-    "wiring/__init__.py",  # makes the objects
+    "wiring/stack.py",  # makes the objects
     "backends/embedded/recovery.py",  # runs once, at start
     "jobs/job_api.py",  # dates a request that comes without a date
     "sqs_adapter/consumer.py",  # makes the generator it hands to pure functions

@@ -8,7 +8,7 @@ from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, EXIT_USAGE, Problem
 from short_drama.domain.errors import ShortDramaError, UserError
 from short_drama.settings import Settings
-from short_drama.wiring import Backend, open_backend
+from short_drama.wiring.backend import Backend, open_backend
 
 
 @contextlib.asynccontextmanager

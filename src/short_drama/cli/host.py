@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.settings import Settings
-from short_drama.wiring import Component, Engines, Stack, open_stack
+from short_drama.wiring.engines import Engines
+from short_drama.wiring.stack import Component, Stack, open_stack
 
 _CLOSE_SECONDS = 2
 """For answers that are under way; long polls and event streams end at once."""

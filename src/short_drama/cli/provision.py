@@ -7,7 +7,7 @@ import click
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, EXIT_USAGE, Problem
 from short_drama.domain.errors import ShortDramaError
-from short_drama.wiring import provision as create_what_is_missing
+from short_drama.wiring.backend import provision as create_what_is_missing
 
 
 def provision() -> None:

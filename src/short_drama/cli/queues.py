@@ -13,7 +13,7 @@ from short_drama.cli import display
 from short_drama.cli.backend import opened
 from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice
-from short_drama.wiring import Backend
+from short_drama.wiring.backend import Backend
 
 
 @dataclass(frozen=True, slots=True)

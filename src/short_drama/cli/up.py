@@ -14,7 +14,7 @@ from short_drama.cli.configuration import FREE_PORTS, read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 from short_drama.domain.errors import ShortDramaError
 from short_drama.settings import Settings
-from short_drama.wiring import Component
+from short_drama.wiring.stack import Component
 
 _NAMES = {
     Component.ORCHESTRATOR: "Orchestrator, GPU tasks",

@@ -12,7 +12,7 @@ from rich.table import Table
 from short_drama.cli import display
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, Problem
-from short_drama.comfyui_api.comfyui import ComfyUI
+from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.check import Fault, advice, faults
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest, Unavailable

@@ -10,13 +10,13 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from short_drama.comfyui_api.camera_prompt import CameraMove, prompt_for
-from short_drama.comfyui_api.comfyui import result_of
-from short_drama.comfyui_api.endings import Ending, SavedImage
-from short_drama.comfyui_api.engine import Engine, Run
-from short_drama.comfyui_api.previews import PreviewReporter
-from short_drama.comfyui_api.refusals import PromptLost
-from short_drama.comfyui_api.remedies import Remedies
+from short_drama.comfyui_api.engine.engine import Engine, Run
+from short_drama.comfyui_api.engine.remedies import Remedies
+from short_drama.comfyui_api.prompts.camera import CameraMove, prompt_for
+from short_drama.comfyui_api.server.comfyui import result_of
+from short_drama.comfyui_api.server.endings import Ending, SavedImage
+from short_drama.comfyui_api.server.refusals import PromptLost
+from short_drama.comfyui_api.unfinished import PreviewReporter
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import (
     EngineInterrupted,

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from short_drama.comfyui_api.caretaker import Caretaker
-from short_drama.comfyui_api.comfyui import ComfyUI
 from short_drama.comfyui_api.comfyui_work import ComfyUIWork, camera_values, plain_values
-from short_drama.comfyui_api.engine import Engine, EngineTimes
+from short_drama.comfyui_api.engine.caretaker import Caretaker
+from short_drama.comfyui_api.engine.engine import Engine, EngineTimes
+from short_drama.comfyui_api.engine.remedies import Remedies
+from short_drama.comfyui_api.engine.warm_up import WarmUp
 from short_drama.comfyui_api.housekeeping import keeping_house
-from short_drama.comfyui_api.remedies import Remedies
+from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.turns import SwapAware
-from short_drama.comfyui_api.warm_up import WarmUp
 from short_drama.comfyui_api.workflows.check import faults
 from short_drama.comfyui_api.workflows.library import BUILT_IN
 from short_drama.comfyui_api.workflows.workflow import Workflow

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from short_drama.comfyui_api.camera_prompt import CameraMove, move_for, prompt_for
-from short_drama.comfyui_api.preview import Preview, Previewed
+from short_drama.comfyui_api.local_preview import Preview, Previewed
+from short_drama.comfyui_api.prompts.camera import CameraMove, move_for, prompt_for
 from short_drama.domain.kinds import CameraAngleRequest, QwenImageEditRequest
 from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels

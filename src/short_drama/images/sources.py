@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from short_drama.domain.asset_keys import PUBLIC_PREFIXES, incoming_prefix
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
 from short_drama.images.codec import Intake, Picture, decode, normalise
 from short_drama.images.fetch import Fetcher
 from short_drama.images.structure import open_image
 from short_drama.ports import AssetExists, AssetInfo, AssetStore
-from short_drama.web.assets import PUBLIC_PREFIXES
 
-INCOMING_PREFIX = "incoming/"
-"""Where clients put what they upload directly; taken in when a task refers to it."""
 _DECODES_AT_ONCE = 2
 """A 40 megapixel picture takes hundreds of megabytes while it is decoded."""
 _REMEMBERED = 4096
@@ -146,11 +144,6 @@ class ImageSources:
             await self._assets.put(
                 upload.key, intake.data, content_type=intake.content_type, metadata=facts
             )
-
-
-def incoming_prefix(owner: str) -> str:
-    """Where an owner's direct uploads arrive: unchecked bytes, private to the owner."""
-    return f"{INCOMING_PREFIX}{owner}/"
 
 
 def _public(key: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from short_drama import metrics
 from short_drama.domain.errors import (
     Failure,
     IdempotencyKeyReused,
@@ -27,7 +28,6 @@ from short_drama.domain.task import WAITING, Outcome, job_id_for
 from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.threads import to_the_end
 from short_drama.jobs.turns import FirstCome, Turns
-from short_drama.web import metrics
 
 __all__ = ["Job", "JobOrder", "JobRunner", "Work"]
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from short_drama import metrics
 from short_drama.domain.errors import (
     DeadLetter,
     Failure,
@@ -23,7 +24,6 @@ from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import MAX_DEAD_LETTERS, Task, TaskStatus
 from short_drama.orchestrator import outbox
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
-from short_drama.web import metrics
 
 log = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from short_drama import metrics
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane, TaskKind, kinds_of
 from short_drama.orchestrator import events, task_routes, uploads
@@ -15,7 +16,7 @@ from short_drama.orchestrator.views import accepted_view
 from short_drama.sdk.models import Accepted, Problem, TaskView
 from short_drama.web import app as web_app
 from short_drama.web import assets as web_assets
-from short_drama.web import metrics, openapi
+from short_drama.web import openapi
 from short_drama.web.body import base_url, idempotency_key, read_json
 from short_drama.web.waiting import stopping
 

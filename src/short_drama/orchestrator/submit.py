@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 
+from short_drama import metrics
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
@@ -27,7 +28,6 @@ from short_drama.domain.task import OUTBOX_SECONDS, Task, TaskStatus
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
-from short_drama.web import metrics
 
 Affordable = Callable[[str, Mapping[str, str]], Awaitable[None]]
 """Judges a kind's name and a task's labels."""

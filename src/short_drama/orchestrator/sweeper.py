@@ -10,13 +10,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
+from short_drama import metrics
 from short_drama.domain.errors import LeaseLost, TaskConflict, TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.orchestrator import outbox
 from short_drama.orchestrator.dead_letters import Line, Undertaker
 from short_drama.ports import TaskStore, advance
-from short_drama.web import metrics
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,10 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from short_drama.domain.asset_keys import incoming_prefix
 from short_drama.domain.errors import InvalidRequest, RequestUnsupported, UnsupportedMediaType
 from short_drama.domain.kinds import Strict
-from short_drama.images.sources import ImageSources, incoming_prefix
+from short_drama.images.sources import ImageSources
 from short_drama.ports import AssetStore, DirectUploads
 from short_drama.sdk.models import AssetView, DirectUploadView, Problem
 from short_drama.web import openapi

@@ -7,8 +7,6 @@ from typing import Protocol
 from short_drama.domain.errors import EngineFailed, FaceIndexOutOfRange
 from short_drama.images.colour import Pixels
 from short_drama.jobs.threads import in_thread
-from short_drama.paid_api.checkpoint import Codec
-from short_drama.paid_api.estimates import ANSWER_TOKENS, PROMPT_TOKENS
 from short_drama.paid_api.face_swap import (
     Face,
     around,
@@ -16,11 +14,14 @@ from short_drama.paid_api.face_swap import (
     choose_face_by_words,
     require_faces,
 )
-from short_drama.paid_api.limits import ProviderLimits
 from short_drama.paid_api.local_faces import LocalFaces
-from short_drama.paid_api.prices import Cost, Prices
-from short_drama.paid_api.provider import CallNotSent, CallRefused, CallUnanswered
-from short_drama.paid_api.qwen_vl import (
+from short_drama.paid_api.paying.checkpoint import Codec
+from short_drama.paid_api.paying.estimates import ANSWER_TOKENS, PROMPT_TOKENS
+from short_drama.paid_api.paying.limits import ProviderLimits
+from short_drama.paid_api.paying.prices import Cost, Prices
+from short_drama.paid_api.paying.steps import Step, Steps
+from short_drama.paid_api.providers.endpoint import CallNotSent, CallRefused, CallUnanswered
+from short_drama.paid_api.providers.qwen.client import (
     Detection,
     QwenAnswer,
     QwenVL,
@@ -28,7 +29,6 @@ from short_drama.paid_api.qwen_vl import (
     classify,
     read,
 )
-from short_drama.paid_api.steps import Step, Steps
 
 DETECT, DETECT_AGAIN = "detect", "detect-again"
 

@@ -11,16 +11,16 @@ from short_drama.domain.errors import EngineFailed, RequestUnsupported
 from short_drama.images.codec import Pixels, decode, encode
 from short_drama.images.structure import JPEG
 from short_drama.jobs.threads import in_thread
-from short_drama.paid_api import reuse
-from short_drama.paid_api.checkpoint import Codec
-from short_drama.paid_api.estimates import PICTURES_IN
 from short_drama.paid_api.face_swap import Ellipse
-from short_drama.paid_api.limits import ProviderLimits
 from short_drama.paid_api.local_faces import LocalFaces
-from short_drama.paid_api.prices import Cost, Prices
-from short_drama.paid_api.seedream import Generated, ResultExpired, SeeDream
-from short_drama.paid_api.seedream_models import size_for
-from short_drama.paid_api.steps import Step, Steps
+from short_drama.paid_api.paying import reuse
+from short_drama.paid_api.paying.checkpoint import Codec
+from short_drama.paid_api.paying.estimates import PICTURES_IN
+from short_drama.paid_api.paying.limits import ProviderLimits
+from short_drama.paid_api.paying.prices import Cost, Prices
+from short_drama.paid_api.paying.steps import Step, Steps
+from short_drama.paid_api.providers.seedream.client import Generated, ResultExpired, SeeDream
+from short_drama.paid_api.providers.seedream.models import size_for
 from short_drama.ports import AssetStore
 
 GENERATE = "generate"

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from short_drama.budgets import Budgets
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.job import Work
 from short_drama.paid_api.detectors import Detector, LocalDetector, QwenDetector
 from short_drama.paid_api.generators import Generator, LocalGenerator, SeeDreamGenerator
-from short_drama.paid_api.limits import ProviderLimits
 from short_drama.paid_api.local_faces import LocalFaces
-from short_drama.paid_api.prices import Prices
-from short_drama.paid_api.provider import Provider
+from short_drama.paid_api.paying.budgets import Budgets
+from short_drama.paid_api.paying.limits import ProviderLimits
+from short_drama.paid_api.paying.prices import Prices
 from short_drama.paid_api.provider_work import Pipeline, provider_works
-from short_drama.paid_api.qwen_vl import QwenVL
-from short_drama.paid_api.seedream import SeeDream
+from short_drama.paid_api.providers.endpoint import Provider
+from short_drama.paid_api.providers.qwen.client import QwenVL
+from short_drama.paid_api.providers.seedream.client import SeeDream
 from short_drama.ports import AssetStore
 
 QWEN_READ_SECONDS, SEEDREAM_READ_SECONDS = 120.0, 300.0

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from short_drama.budgets import Budgets
 from short_drama.domain.kinds import FaceMaskRequest, FaceSwapRequest, FullFaceSwapRequest
 from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels
@@ -15,13 +14,14 @@ from short_drama.images.structure import JPEG, PNG
 from short_drama.jobs.job import Job, Work
 from short_drama.jobs.results import dated_name, publish_picture
 from short_drama.jobs.threads import in_thread
-from short_drama.paid_api import reuse
-from short_drama.paid_api.checkpoint import Checkpoint
 from short_drama.paid_api.detectors import DETECT, DETECT_AGAIN, Detector, Found, Wanted
 from short_drama.paid_api.face_swap import Ellipse
 from short_drama.paid_api.generators import GENERATE, Generator, Order, Picture
 from short_drama.paid_api.masks import paint_soft
-from short_drama.paid_api.steps import Steps
+from short_drama.paid_api.paying import reuse
+from short_drama.paid_api.paying.budgets import Budgets
+from short_drama.paid_api.paying.checkpoint import Checkpoint
+from short_drama.paid_api.paying.steps import Steps
 from short_drama.ports import AssetStore
 
 _MASKS = "images/face_swap/"

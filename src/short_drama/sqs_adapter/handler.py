@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypeVar
 
+from short_drama import metrics
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
@@ -37,7 +38,6 @@ from short_drama.sqs_adapter.decide import (
     refused_claim,
 )
 from short_drama.sqs_adapter.job_client import JobClient
-from short_drama.web import metrics
 
 log = logging.getLogger(__name__)
 

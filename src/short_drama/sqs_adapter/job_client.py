@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from short_drama import metrics
 from short_drama.domain.errors import (
     EngineFailed,
     Failure,
@@ -22,7 +23,6 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.task import Task
-from short_drama.web import metrics
 
 LONG_POLL_SECONDS = 20.0
 POLL_SECONDS = 2.0

@@ -15,8 +15,9 @@ from fastapi_offline import FastAPIOffline
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from short_drama import metrics
 from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaError, Unavailable
-from short_drama.web import metrics, problems
+from short_drama.web import problems
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
 

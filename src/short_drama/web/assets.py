@@ -3,11 +3,9 @@
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
+from short_drama.domain.asset_keys import PUBLIC_PREFIXES
 from short_drama.domain.errors import AssetNotFound
 from short_drama.ports import AssetStore
-
-PUBLIC_PREFIXES = ("images/", "seedream/", "uploads/")
-"""Everything else in the store (checkpoints) is private."""
 
 
 def install(app: FastAPI, assets: AssetStore) -> None:

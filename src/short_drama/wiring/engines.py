@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from short_drama.budgets import Budgets
-from short_drama.comfyui_api.engine import EngineTimes
+from short_drama.comfyui_api.engine.engine import EngineTimes
 from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfyui
 from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import library
@@ -19,9 +18,10 @@ from short_drama.domain.kinds import KINDS, Lane, add_kind
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import JobRunner, Work
 from short_drama.orchestrator.submit import Affordable
-from short_drama.paid_api.estimates import estimated_micros
 from short_drama.paid_api.lane import ProviderAccount, ProviderOptions, open_providers
-from short_drama.paid_api.prices import Prices
+from short_drama.paid_api.paying.budgets import Budgets
+from short_drama.paid_api.paying.estimates import estimated_micros
+from short_drama.paid_api.paying.prices import Prices
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
 from short_drama.wiring.backend import Backend

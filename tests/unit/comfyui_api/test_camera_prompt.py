@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from short_drama.comfyui_api.camera_prompt import CameraMove, move_for, prompt_for, read, words
+from short_drama.comfyui_api.prompts.camera import CameraMove, move_for, prompt_for, read, words
 from short_drama.domain.errors import InvalidRequest, PromptUnsupported
 
 STILL = CameraMove()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from short_drama.comfyui_api.comfyui import result_of
-from short_drama.comfyui_api.endings import Ending, SavedImage, read_ending
+from short_drama.comfyui_api.server.comfyui import result_of
+from short_drama.comfyui_api.server.endings import Ending, SavedImage, read_ending
 from short_drama.domain.errors import EngineFailed, EngineInterrupted, EngineOutOfMemory
 
 ERROR = {

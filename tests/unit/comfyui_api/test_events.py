@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from short_drama.comfyui_api.events import (
+from short_drama.comfyui_api.server.events import (
     Ended,
     Previewed,
     Progressed,

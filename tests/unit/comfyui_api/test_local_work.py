@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from short_drama.comfyui_api.camera_prompt import CameraMove
+from short_drama.comfyui_api.local_preview import Preview, Previewed
+from short_drama.comfyui_api.local_preview.subject import MODEL
 from short_drama.comfyui_api.local_work import CameraAngleWork, ImageEditWork, preview_works
-from short_drama.comfyui_api.preview import Preview, Previewed
-from short_drama.comfyui_api.preview.subject import MODEL
+from short_drama.comfyui_api.prompts.camera import CameraMove
 from short_drama.domain.errors import EngineNotReady
 from short_drama.domain.kinds import KINDS
 from short_drama.images.sources import ImageSources

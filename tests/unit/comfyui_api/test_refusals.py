@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from short_drama.comfyui_api.refusals import PromptLost, read_refusal
+from short_drama.comfyui_api.server.refusals import PromptLost, read_refusal
 from short_drama.domain.errors import EngineFailed, EngineNotReady, ShortDramaError
 
 NO_DETAILS = {

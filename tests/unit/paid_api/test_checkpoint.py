@@ -15,7 +15,7 @@ from short_drama.domain.errors import (
     ShortDramaError,
     Throttled,
 )
-from short_drama.paid_api.checkpoint import Checkpoint, Codec, Paid
+from short_drama.paid_api.paying.checkpoint import Checkpoint, Codec, Paid
 from tests.protocol.memory import MemoryAssets
 
 STEPS = ("detect", "generate")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.domain.errors import ProviderPaused
-from short_drama.paid_api.limits import Circuit, ProviderLimits, Rate
+from short_drama.paid_api.paying.limits import Circuit, ProviderLimits, Rate
 
 
 class Clock:

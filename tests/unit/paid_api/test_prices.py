@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.domain.errors import InvalidRequest
-from short_drama.paid_api.prices import Cost, Prices
+from short_drama.paid_api.paying.prices import Cost, Prices
 
 PRICES = Prices.load()
 

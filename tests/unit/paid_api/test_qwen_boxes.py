@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.paid_api.face_swap import FaceBox
-from short_drama.paid_api.qwen_boxes import MAX_FACES, Detection, read_faces
-from short_drama.paid_api.qwen_json import MAX_TEXT, UnreadableAnswer
+from short_drama.paid_api.providers.qwen.boxes import MAX_FACES, Detection, read_faces
+from short_drama.paid_api.providers.qwen.loose_json import MAX_TEXT, UnreadableAnswer
 
 WIDTH, HEIGHT = 2000, 1000
 ONE, TWO = '{"bbox_2d":[100,200,300,400]}', '{"bbox_2d":[500,200,700,400]}'

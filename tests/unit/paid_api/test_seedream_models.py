@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from short_drama.domain.errors import InvalidRequest
 from short_drama.images import structure
-from short_drama.paid_api.seedream_models import (
+from short_drama.paid_api.providers.seedream.models import (
     CONSERVATIVE,
     MAX_ASPECT,
     MODELS,

@@ -3,8 +3,8 @@
 import pytest
 
 from short_drama.domain import errors as e
-from short_drama.paid_api.provider import CallRefused
-from short_drama.paid_api.seedream_refusals import classify
+from short_drama.paid_api.providers.endpoint import CallRefused
+from short_drama.paid_api.providers.seedream.refusals import classify
 
 KEY = "5eed0000-1234-4abc-8def-0123456789ab"
 

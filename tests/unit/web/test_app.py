@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
+from short_drama import metrics
 from short_drama.domain.errors import EngineNotReady, ShortDramaError, Unavailable
 from short_drama.sdk.models import Problem
-from short_drama.web import metrics
 from short_drama.web.app import create_app
 from tests.unit.web.asgi import answered, ask
 

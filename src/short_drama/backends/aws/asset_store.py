@@ -18,9 +18,9 @@ from aiohttp import ClientPayloadError
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import SECONDS, Answer, answer
+from short_drama.domain.asset_keys import PUBLIC_PREFIXES
 from short_drama.domain.errors import AssetNotFound, ImageRejected, Unavailable
 from short_drama.ports import AssetExists, AssetInfo, UploadForm
-from short_drama.web.assets import PUBLIC_PREFIXES
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client

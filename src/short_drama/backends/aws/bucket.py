@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import Answer, answer
+from short_drama.domain.asset_keys import INCOMING_PREFIX
 from short_drama.domain.errors import InvalidRequest, Unavailable
-from short_drama.images.sources import INCOMING_PREFIX
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client

@@ -18,8 +18,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from short_drama import metrics
 from short_drama.domain.errors import InvalidRequest, Unavailable
-from short_drama.web import metrics
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient

@@ -1,0 +1,1 @@
+"""One ComfyUI as an engine: prompts to their ends, and its health."""

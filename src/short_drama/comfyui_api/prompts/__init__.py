@@ -1,0 +1,1 @@
+"""Words to moves and operations, and moves to words: pure."""

@@ -1,0 +1,1 @@
+"""What is said to a ComfyUI server, and what it says."""

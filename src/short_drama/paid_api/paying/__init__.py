@@ -1,0 +1,1 @@
+"""What a paid call costs, may cost, and has cost; each is made once."""

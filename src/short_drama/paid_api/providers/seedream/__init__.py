@@ -1,0 +1,1 @@
+"""SeeDream: a picture from pictures and words."""

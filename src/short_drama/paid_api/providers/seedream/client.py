@@ -1,0 +1,307 @@
+"""SeeDream makes one picture from one or more pictures and a prompt.
+
+`generate` is one call that is charged when it succeeds; the provider knows no idempotency key, and
+a connection that breaks loses the picture and not the charge. So a call is never repeated here.
+What it leaves is a URL that lives for a day: `download` it at once, which costs nothing and may be
+repeated. The picture's real size is that of its bytes; what was asked for is only approximated.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
+from typing import Any, Final, Literal, Self
+
+import aiohttp
+
+from short_drama.domain.errors import (
+    ChargeUnknown,
+    EngineFailed,
+    EngineUnavailable,
+    ImageRejected,
+    InvalidRequest,
+    ProviderFailed,
+)
+from short_drama.images.structure import MAX_BYTES, open_image, sniff
+from short_drama.jobs.threads import in_thread
+from short_drama.paid_api.providers.endpoint import (
+    CallNotSent,
+    CallRefused,
+    CallUnanswered,
+    Provider,
+    Reply,
+)
+from short_drama.paid_api.providers.seedream.models import capabilities, checked_size
+from short_drama.paid_api.providers.seedream.refusals import classify
+
+MAX_PICTURE_BYTES: Final = 10_000_000
+MAX_PICTURE_PIXELS: Final = 36_000_000
+"""Of a picture that goes in. It also takes sides over 14 pixels and an aspect up to 16 only, but
+`images.structure` lets nothing else through."""
+
+DOWNLOAD_SECONDS: Final = 60.0
+"""For each try; a large picture takes so long at 1.5 Mbit/s."""
+PAUSES: Final = (0.5, 1.0, 2.0)
+"""Seconds before each further try to download."""
+_CHUNK: Final = 64 * 1024
+
+
+class ResultExpired(Exception):
+    """The picture at this URL is gone; it was made, and charged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """One picture, made and charged: where it is, or its bytes.
+
+    Args:
+        size: as the provider says, `WIDTHxHEIGHT`; empty where it does not.
+        pictures: how many are charged.
+        tokens: `usage.output_tokens`, one for 16 x 16 pixels.
+        pictures_in: how many went in, where the model charges for them and says so.
+    """
+
+    model: str
+    size: str = ""
+    url: str | None = field(default=None, repr=False)  # signed: who has it has the picture
+    data: bytes | None = field(default=None, repr=False)
+    pictures: int = 1
+    tokens: int = 0
+    pictures_in: int | None = None
+    request_id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All but `data`, which is the caller's to store."""
+        return {name: value for name, value in asdict(self).items() if name != "data"}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any], *, data: bytes | None = None) -> Self:
+        known = set(cls.__slots__) - {"data"}
+        return cls(**{name: value for name, value in said.items() if name in known}, data=data)
+
+
+class SeeDream:
+    """Use with `async with`, which opens what `download` needs; the provider is the caller's.
+
+    Args:
+        model: by any of its names, or an `ep-...` endpoint.
+        watermark: let the provider paint its "AI generated" corner; its own default is to.
+        response_format: "url" or "b64_json", how the picture comes.
+        output_format: what the picture is; a model that knows no such choice makes JPEG.
+        pauses: seconds before each further try to download.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        model: str,
+        *,
+        watermark: bool = False,
+        response_format: Literal["url", "b64_json"] = "url",
+        output_format: Literal["jpeg", "png"] = "jpeg",
+        download_seconds: float = DOWNLOAD_SECONDS,
+        pauses: Sequence[float] = PAUSES,
+    ) -> None:
+        self.model, self.capabilities = model, capabilities(model)
+        self._provider = provider
+        self._constant: dict[str, Any] = {"response_format": response_format}
+        self._constant["watermark"] = watermark
+        if output_format in self.capabilities.output_formats:
+            self._constant["output_format"] = output_format
+        self._download_seconds, self._pauses = download_seconds, tuple(pauses)
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=20.0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity"},
+            auto_decompress=False,
+            trust_env=True,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def generate(
+        self,
+        *,
+        prompt: str,
+        images: Sequence[bytes],
+        size: str,
+        fields: Sequence[str] = (),
+    ) -> Generated:
+        """One call, charged when this returns.
+
+        Args:
+            images: JPEG, PNG or WebP files, upright; the prompt calls them image 1, image 2...
+            size: `WIDTHxHEIGHT`, from `size_for`.
+            fields: the request's fields that the images are from, for errors.
+
+        Raises:
+            InvalidRequest, ImageRejected: nothing was sent, or the provider did not take it.
+            EngineUnavailable: no connection.
+            ChargeUnknown: no answer after it was sent.
+            And as `classify` says.
+        """
+        payload = {
+            "model": self.model,
+            "prompt": _checked_prompt(prompt),
+            "image": await in_thread(self._encoded, images, fields),
+            "size": checked_size(self.model, size),
+            **self._constant,
+        }
+        try:
+            reply = await self._provider.post("/images/generations", payload)
+            return await in_thread(_read, reply, self.model)
+        except CallRefused as refused:
+            raise classify(refused) from refused
+        except CallNotSent as error:
+            raise EngineUnavailable(f"SeeDream cannot be reached ({error})") from error
+        except CallUnanswered as error:
+            detail = f"SeeDream gave no answer and may have charged for the call ({error})"
+            raise ChargeUnknown(detail) from error
+
+    def _encoded(self, images: Sequence[bytes], fields: Sequence[str]) -> list[str]:
+        most = self.capabilities.pictures
+        if not 1 <= len(images) <= most:
+            raise InvalidRequest(
+                f"{len(images)} pictures were given; {self.model} takes 1 to {most}",
+                field="images",
+            )
+        names = [*fields, *(f"images[{number}]" for number in range(len(fields), len(images)))]
+        return [_data_url(data, name) for data, name in zip(images, names, strict=False)]
+
+    async def download(self, url: str) -> bytes:
+        """The picture's file, without our key in the request. Tried again where that may help.
+
+        Raises:
+            ResultExpired: the URL no longer works.
+            ProviderFailed: it could not be fetched for now.
+            EngineFailed: it is too large.
+        """
+        failure = ""
+        for pause in (0.0, *self._pauses):
+            await asyncio.sleep(pause)
+            try:
+                async with asyncio.timeout(self._download_seconds):
+                    return await self._fetch(url)
+            except _NotFetched as error:
+                failure = str(error)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                failure = type(error).__name__  # aiohttp's own words may hold the URL
+        tries = len(self._pauses) + 1
+        raise ProviderFailed(f"SeeDream's picture could not be fetched in {tries} tries: {failure}")
+
+    async def _fetch(self, url: str) -> bytes:
+        async with self._session.get(url, allow_redirects=False) as answer:
+            if answer.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                raise ResultExpired(f"the picture's URL answers with status {answer.status}")
+            if answer.status != HTTPStatus.OK:
+                raise _NotFetched(f"status {answer.status}")
+            data = bytearray()
+            async for chunk in answer.content.iter_chunked(_CHUNK):
+                data += chunk
+                if len(data) > MAX_BYTES:
+                    raise EngineFailed(
+                        f"SeeDream's picture is larger than {MAX_BYTES // 2**20} MiB",
+                        fix="Ask for a smaller size.",
+                    )
+        return _checked_file(bytes(data))
+
+
+class _NotFetched(Exception):
+    """An answer that is not the picture."""
+
+
+def _checked_file(data: bytes) -> bytes:
+    try:
+        sniff(data)
+    except ImageRejected as error:
+        raise _NotFetched(error.detail) from error
+    return data
+
+
+def _checked_prompt(prompt: str) -> str:
+    if not prompt.strip():
+        raise InvalidRequest("the prompt is empty", field="prompt", fix="Say what to make.")
+    return prompt
+
+
+def _data_url(data: bytes, name: str) -> str:
+    if len(data) > MAX_PICTURE_BYTES:
+        raise ImageRejected(
+            f"the picture has {len(data) / 1e6:.1f} MB; SeeDream takes 10",
+            field=name,
+            fix="Save it as JPEG, or smaller.",
+        )
+    try:
+        image, content_type = open_image(data)
+    except ImageRejected as error:
+        raise error.about(name) from None
+    if image.width * image.height > MAX_PICTURE_PIXELS:
+        raise ImageRejected(
+            f"the picture is {image.width} x {image.height} pixels; SeeDream takes 36 megapixels",
+            field=name,
+            fix="Scale it down.",
+        )
+    return f"data:{content_type};base64,{base64.b64encode(data).decode()}"
+
+
+# --- The answer ---------------------------------------------------------------------------
+
+
+def _read(reply: Reply, model: str) -> Generated:
+    """Raises CallRefused for a 200 that tells of a fault, and ChargeUnknown for one that has no
+    picture and yet may be charged."""
+    told = reply.body.get("data")
+    items = [item for item in told if isinstance(item, Mapping)] if isinstance(told, list) else []
+    used = reply.body.get("usage")
+    usage = used if isinstance(used, Mapping) else {}
+    for item in items:
+        url, data = _url(item), _bytes(item)
+        if url or data:
+            return Generated(
+                model=str(reply.body.get("model") or model),
+                size=str(item.get("size") or ""),
+                url=url,
+                data=data,
+                pictures=_count(usage, "generated_images") or 1,
+                tokens=_count(usage, "output_tokens") or 0,
+                pictures_in=_count(usage, "input_images"),
+                request_id=reply.request_id,
+            )
+    errors = [item.get("error") for item in items] + [reply.body.get("error")]
+    error = next((one for one in errors if isinstance(one, Mapping)), {})
+    if _count(usage, "generated_images") not in ((0, None) if error else (0,)):
+        request = f" (request {reply.request_id})" if reply.request_id else ""
+        raise ChargeUnknown(
+            f"SeeDream sent no picture that can be read and does not say it made none{request}"
+        )
+    raise CallRefused(
+        HTTPStatus.OK,
+        code=str(error.get("code") or ""),
+        message=str(error.get("message") or "")[:500],
+        request_id=reply.request_id,
+    )
+
+
+def _url(item: Mapping[str, Any]) -> str | None:
+    url = item.get("url")
+    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else None
+
+
+def _bytes(item: Mapping[str, Any]) -> bytes | None:
+    try:
+        data = base64.b64decode(str(item.get("b64_json") or ""), validate=True)
+        sniff(data)
+    except (binascii.Error, ImageRejected):
+        return None
+    return data
+
+
+def _count(usage: Mapping[str, Any], name: str) -> int | None:
+    count = usage.get(name)
+    return count if isinstance(count, int) else None

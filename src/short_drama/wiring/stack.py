@@ -1,0 +1,202 @@
+"""From settings to objects: the only package that names a backend or an engine."""
+
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fastapi import FastAPI
+
+from short_drama.comfyui_api import unified_api
+from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.kinds import Lane
+from short_drama.images.fetch import Fetcher
+from short_drama.images.guard import Guard
+from short_drama.images.sources import ImageSources
+from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
+from short_drama.orchestrator.desk import Desk
+from short_drama.orchestrator.submit import Submitter
+from short_drama.orchestrator.sweeper import Sweeper
+from short_drama.paid_api import api_service
+from short_drama.settings import Settings
+from short_drama.sqs_adapter.attempt import LeaseTimes
+from short_drama.sqs_adapter.consumer import Consumer
+from short_drama.sqs_adapter.handler import Limits
+from short_drama.sqs_adapter.job_client import JobClient
+from short_drama.wiring.backend import Backend, open_backend
+from short_drama.wiring.engines import Engines, affordable, open_runner, open_workflows
+
+
+class Component(StrEnum):
+    """What can run on its own; `up` runs them all in one process."""
+
+    ORCHESTRATOR = "orchestrator"
+    CPU_ORCHESTRATOR = "cpu-orchestrator"
+    COMFYUI_API = "comfyui-api"
+    PAID_API = "paid-api"
+    GPU_ADAPTER = "gpu-adapter"
+    CPU_ADAPTER = "cpu-adapter"
+
+    @property
+    def serves_http(self) -> bool:
+        return self not in (Component.GPU_ADAPTER, Component.CPU_ADAPTER)
+
+
+@dataclass(slots=True, kw_only=True)
+class Stack:
+    """The components asked for, ready to be run."""
+
+    backend: Backend
+    apps: dict[Component, FastAPI] = field(default_factory=dict)
+    consumers: list[Consumer] = field(default_factory=list)
+    sweepers: list[Sweeper] = field(default_factory=list)
+
+
+@contextlib.asynccontextmanager
+async def open_stack(
+    settings: Settings,
+    components: Mapping[Component, str],
+    *,
+    engines: Mapping[Lane, Engines] | None = None,
+) -> AsyncIterator[Stack]:
+    """Build the components asked for.
+
+    Args:
+        components: each with the address it is served at; "" for those without one.
+        engines: how each lane's kinds are done, if not as the settings say.
+    """
+    open_workflows(settings)
+    addresses = _addresses(settings, components)
+    assets_url = (
+        settings.assets_url or _cdn(settings) or f"{addresses[Component.ORCHESTRATOR]}/assets"
+    )
+    own_urls = (assets_url, f"{addresses[Component.CPU_ORCHESTRATOR]}/assets")
+    async with contextlib.AsyncExitStack() as opened:
+        backend = await opened.enter_async_context(open_backend(settings, assets_url=assets_url))
+        fetcher = await opened.enter_async_context(Fetcher(Guard(allow=settings.fetch_allow)))
+        sources = ImageSources(
+            backend.assets, fetcher, bucket=settings.bucket, public_urls=own_urls
+        )
+        stack = Stack(backend=backend)
+        _add_orchestrators(stack, settings, sources, components)
+        for lane, parts in _LANES.items():
+            if parts.service in components:
+                runner = await opened.enter_async_context(
+                    open_runner(lane, settings, sources, backend, engines)
+                )
+                stack.apps[parts.service] = parts.create_service(
+                    runner, backend.assets, hosts=settings.public_hosts
+                )
+            if parts.adapter in components:
+                jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
+                stack.consumers.append(_consumer(lane, settings, backend, jobs))
+        yield stack
+
+
+@dataclass(frozen=True, slots=True)
+class _LaneParts:
+    orchestrator: Component
+    service: Component
+    adapter: Component
+    create_orchestrator: Callable[..., FastAPI]
+    create_service: Callable[..., FastAPI]
+
+
+_LANES = {
+    Lane.GPU: _LaneParts(
+        Component.ORCHESTRATOR,
+        Component.COMFYUI_API,
+        Component.GPU_ADAPTER,
+        orchestrator_api.create_app,
+        unified_api.create_app,
+    ),
+    Lane.CPU: _LaneParts(
+        Component.CPU_ORCHESTRATOR,
+        Component.PAID_API,
+        Component.CPU_ADAPTER,
+        cpu_orchestrator_api.create_app,
+        api_service.create_app,
+    ),
+}
+
+
+def _cdn(settings: Settings) -> str | None:
+    if settings.backend != "aws" or settings.cloudfront_domain is None:
+        return None
+    return f"https://{settings.cloudfront_domain}"
+
+
+def _addresses(settings: Settings, components: Mapping[Component, str]) -> dict[Component, str]:
+    """Where each component is: here if it runs here, else where the settings say."""
+    base = f"http://{settings.host}"
+    elsewhere = {
+        Component.ORCHESTRATOR: f"{base}:{settings.orchestrator_port}",
+        Component.CPU_ORCHESTRATOR: f"{base}:{settings.cpu_orchestrator_port}",
+        Component.COMFYUI_API: settings.comfyui_api_url or f"{base}:{settings.comfyui_api_port}",
+        Component.PAID_API: settings.paid_api_url or f"{base}:{settings.paid_api_port}",
+    }
+    return elsewhere | {component: url for component, url in components.items() if url}
+
+
+def _add_orchestrators(
+    stack: Stack,
+    settings: Settings,
+    sources: ImageSources,
+    components: Mapping[Component, str],
+) -> None:
+    wanted = [parts for parts in _LANES.values() if parts.orchestrator in components]
+    if not wanted:
+        return
+    backend = stack.backend
+    if backend.secret is None:
+        raise InvalidRequest(
+            "an orchestrator on AWS needs a secret for idempotency keys",
+            field="SHORT_DRAMA_SECRET",
+            fix="Set it to 32 random characters or more, the same for every orchestrator.",
+        )
+    submitter = Submitter(
+        backend.store,
+        backend.queues,
+        sources,
+        secret=backend.secret,
+        consent_required=settings.consent_required,
+        affordable=affordable(settings, backend),
+    )
+    desk = Desk(
+        submitter=submitter,
+        store=backend.store,
+        queues=backend.queues,
+        assets=backend.assets,
+        sources=sources,
+        serves_assets=_cdn(settings) is None,
+    )
+    for parts in wanted:
+        stack.apps[parts.orchestrator] = parts.create_orchestrator(
+            desk, hosts=settings.public_hosts
+        )
+    stack.sweepers.append(
+        Sweeper(
+            backend.store,
+            backend.lines(),
+            every=settings.sweep_seconds,
+            dead_letters_every=settings.dead_letter_seconds,
+        )
+    )
+
+
+def _consumer(lane: Lane, settings: Settings, backend: Backend, jobs: JobClient) -> Consumer:
+    limits = Limits(
+        deliveries=settings.deliveries(lane),
+        wait=settings.poll,
+        drain=settings.drain_seconds,
+        times=LeaseTimes(
+            lease=settings.lease_seconds,
+            progress=settings.progress,
+            visibility=settings.visibility(lane),
+        ),
+    )
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    return Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
