@@ -18,6 +18,7 @@ from short_drama.comfyui_api.server.endings import Ending, SavedImage
 from short_drama.comfyui_api.server.refusals import PromptLost
 from short_drama.comfyui_api.unfinished import PreviewReporter
 from short_drama.comfyui_api.workflows.workflow import Workflow
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import (
     EngineInterrupted,
     EngineNotReady,
@@ -143,7 +144,7 @@ class ComfyUIWork:
             # Or the next attempt would find this one's prompt, and take its result for good.
             self._engine.reject(made.prompt_id)
             raise
-        key = f"images/comfyui-results/{job.order.kind}/{job.job_id}.png"
+        key = asset_keys.comfyui_result(job.order.kind, job.job_id)
         facts = {"kind": job.order.kind, "engine": ENGINE}
         await publish_once(self._assets, key, finished, content_type=PNG, metadata=facts)
         return Outcome(

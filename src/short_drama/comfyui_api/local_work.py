@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from short_drama.comfyui_api.local_preview import Preview, Previewed
 from short_drama.comfyui_api.prompts.camera import CameraMove, move_for, prompt_for
+from short_drama.domain import asset_keys
 from short_drama.domain.kinds import CameraAngleRequest, QwenImageEditRequest
 from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels
@@ -43,7 +44,7 @@ class _PreviewWork:
         self._preview.check()
 
     async def _publish(self, job: Job, made: Previewed, **details: Any) -> Outcome:
-        key = f"images/comfyui-results/{job.order.kind}/{job.job_id}.png"
+        key = asset_keys.comfyui_result(job.order.kind, job.job_id)
         await publish_picture(
             self._assets,
             job,

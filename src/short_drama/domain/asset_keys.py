@@ -1,11 +1,51 @@
-"""Where each kind of asset lies, and who may read it."""
+"""Where each kind of asset lies, and who may read it: the keys are the architecture's."""
+
+from datetime import UTC, datetime
 
 PUBLIC_PREFIXES = ("images/", "seedream/", "uploads/")
-"""Shown to whoever knows the key; everything else in the store is private."""
+"""Shown to whoever knows the key."""
+PRIVATE_PREFIXES = ("incoming/", "jobs/", "reuse/")
 INCOMING_PREFIX = "incoming/"
 """Where clients put what they upload directly; taken in when a task refers to it."""
+
+
+def is_public(key: str) -> bool:
+    return key.startswith(PUBLIC_PREFIXES)
 
 
 def incoming_prefix(owner: str) -> str:
     """Where an owner's own direct uploads go."""
     return f"{INCOMING_PREFIX}{owner}/"
+
+
+def upload(owner: str, sha256: str, extension: str) -> str:
+    """`sha256`: of the bytes as they were sent, so that the same bytes have the same key."""
+    return f"uploads/{owner}/{sha256}.{extension}"
+
+
+def comfyui_result(kind: str, job_id: str) -> str:
+    return f"images/comfyui-results/{kind}/{job_id}.png"
+
+
+def face_picture(created_at: float, job_id: str, *, suffix: str) -> str:
+    """A mask, or a swap made here. `created_at`: the task's, in Unix seconds; `suffix` begins
+    what comes after the id."""
+    return f"images/face_swap/{_dated(created_at, job_id)}{suffix}"
+
+
+def seedream_picture(created_at: float, job_id: str) -> str:
+    return f"seedream/{_dated(created_at, job_id)}.jpg"
+
+
+def paid_fact(task: str, step: str, number: int, what: str) -> str:
+    """What is known of the call `number` of a paid step of a task."""
+    return f"jobs/{task}/{step}.{number}.{what}.json"
+
+
+def reusable(request: str) -> str:
+    """Which picture a request, by its fingerprint, has made before."""
+    return f"reuse/{request}.json"
+
+
+def _dated(created_at: float, job_id: str) -> str:
+    return f"{datetime.fromtimestamp(created_at, UTC):%Y%m%dT%H%M%SZ}_{job_id}"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from short_drama.domain.asset_keys import PUBLIC_PREFIXES, incoming_prefix
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
 from short_drama.images.codec import Intake, Picture, decode, normalise
 from short_drama.images.fetch import Fetcher
@@ -63,7 +63,7 @@ class ImageSources:
         return f"asset:{key}"
 
     async def _held_key(self, reference: str, owner: str) -> str:
-        if reference.startswith(f"asset:{incoming_prefix(owner)}"):
+        if reference.startswith(f"asset:{asset_keys.incoming_prefix(owner)}"):
             incoming = await self._assets.get(reference.removeprefix("asset:"))
             return (await self.keep(incoming, owner=owner)).key
         key = self.key_of(reference)
@@ -77,7 +77,7 @@ class ImageSources:
         async with self._decoding:
             intake = await asyncio.to_thread(normalise, data)
         upload = Upload(
-            key=f"uploads/{owner}/{intake.sha256}.{intake.extension}",
+            key=asset_keys.upload(owner, intake.sha256, intake.extension),
             width=intake.width,
             height=intake.height,
             sha256=intake.sha256,
@@ -147,7 +147,7 @@ class ImageSources:
 
 
 def _public(key: str) -> str:
-    if not key.startswith(PUBLIC_PREFIXES):
+    if not asset_keys.is_public(key):
         raise AssetNotFound(
             f"there is no image asset {key[:200]!r}", fix="Use the key an upload answered."
         )

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from short_drama.images.codec import Pixels, encode
 from short_drama.images.labels import Label, SourceType
@@ -35,9 +34,3 @@ async def publish_once(
     """Store a result under its attempt's own key; finding it there means we stored it before."""
     with contextlib.suppress(AssetExists):
         await assets.put(key, data, content_type=content_type, metadata=metadata)
-
-
-def dated_name(job: Job) -> str:
-    """`{timestamp}_{id}` of result keys: the task's creation in UTC, and the job."""
-    created = datetime.fromtimestamp(job.order.created_at, UTC)
-    return f"{created:%Y%m%dT%H%M%SZ}_{job.job_id}"

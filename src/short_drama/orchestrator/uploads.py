@@ -11,7 +11,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from short_drama.domain.asset_keys import incoming_prefix
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import InvalidRequest, RequestUnsupported, UnsupportedMediaType
 from short_drama.domain.kinds import Strict
 from short_drama.images.sources import ImageSources
@@ -89,7 +89,7 @@ def install_direct(
                 "this service keeps its assets itself: there is no bucket to upload to",
                 fix="Send the image to POST /api/v1/assets.",
             )
-        key = f"{incoming_prefix(owner)}{uuid.uuid4()}"
+        key = f"{asset_keys.incoming_prefix(owner)}{uuid.uuid4()}"
         form = await assets.upload_form(
             key,
             content_type=wanted.content_type,

@@ -7,6 +7,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import EngineFailed, RequestUnsupported
 from short_drama.images.codec import Pixels, decode, encode
 from short_drama.images.structure import JPEG
@@ -59,8 +60,10 @@ class Picture:
 
 class Generator(Protocol):
     name: str
-    folder: str
-    """Of results' keys."""
+
+    def key(self, created_at: float, job_id: str) -> str:
+        """Of the result of a task that was created then."""
+        ...
 
     def check(self) -> None:
         """Raises EngineNotReady or ProviderPaused."""
@@ -71,10 +74,12 @@ class Generator(Protocol):
 
 class LocalGenerator:
     name = "local-faces"
-    folder = "images/face_swap/"
 
     def __init__(self, faces: LocalFaces) -> None:
         self._faces = faces
+
+    def key(self, created_at: float, job_id: str) -> str:
+        return asset_keys.face_picture(created_at, job_id, suffix=".jpg")
 
     def check(self) -> None:
         self._faces.check()
@@ -104,7 +109,6 @@ _CODEC = Codec(Generated.to_json, Generated.from_json)
 
 class SeeDreamGenerator:
     name = "seedream"
-    folder = "seedream/"
 
     def __init__(
         self, seedream: SeeDream, limits: ProviderLimits, prices: Prices, assets: AssetStore
@@ -112,6 +116,9 @@ class SeeDreamGenerator:
         self._seedream, self._prices, self._assets = seedream, prices, assets
         self._limits = limits
         self._estimate = prices.of_images(seedream.model, generated=1, inputs=PICTURES_IN)
+
+    def key(self, created_at: float, job_id: str) -> str:
+        return asset_keys.seedream_picture(created_at, job_id)
 
     def check(self) -> None:
         self._limits.check()

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from short_drama.domain import asset_keys
 from short_drama.domain.kinds import FaceMaskRequest, FaceSwapRequest, FullFaceSwapRequest
 from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels
 from short_drama.images.labels import SourceType
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.job import Job, Work
-from short_drama.jobs.results import dated_name, publish_picture
+from short_drama.jobs.results import publish_picture
 from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.face_swap import Ellipse, Face, choose_face, choose_face_by_words
 from short_drama.paid_api.generators import refuse_what_needs_a_provider
@@ -77,7 +78,7 @@ class _FaceWork:
         return scene.pixels, actor.pixels
 
     async def _publish(self, job: Job, pixels: Pixels, *, suffix: str) -> str:
-        key = f"images/face_swap/{dated_name(job)}{suffix}"
+        key = asset_keys.face_picture(job.order.created_at, job.job_id, suffix=suffix)
         await publish_picture(
             self._assets,
             job,

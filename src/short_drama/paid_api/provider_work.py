@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from short_drama.domain import asset_keys
 from short_drama.domain.kinds import FaceMaskRequest, FaceSwapRequest, FullFaceSwapRequest
 from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels
@@ -12,7 +13,7 @@ from short_drama.images.labels import SourceType
 from short_drama.images.sources import ImageSources
 from short_drama.images.structure import JPEG, PNG
 from short_drama.jobs.job import Job, Work
-from short_drama.jobs.results import dated_name, publish_picture
+from short_drama.jobs.results import publish_picture
 from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.detectors import DETECT, DETECT_AGAIN, Detector, Found, Wanted
 from short_drama.paid_api.face_swap import Ellipse
@@ -23,8 +24,6 @@ from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.checkpoint import Checkpoint
 from short_drama.paid_api.paying.steps import Steps
 from short_drama.ports import AssetStore
-
-_MASKS = "images/face_swap/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ class _ProviderWork:
 
     async def _store_mask(self, job: Job, mask: Pixels, *, suffix: str = ".png") -> str:
         """A PNG, so that the ellipse is exactly black."""
-        key = f"{_MASKS}{dated_name(job)}{suffix}"
+        key = asset_keys.face_picture(job.order.created_at, job.job_id, suffix=suffix)
         await publish_picture(
             self._pipeline.assets, job, key, mask, content_type=PNG,
             source=SourceType.COMPOSITE_CAPTURE, engine=self._pipeline.detector.name,
@@ -106,7 +105,7 @@ class _ProviderWork:
 
     async def _store_picture(self, job: Job, picture: Picture) -> str:
         generator = self._pipeline.generator
-        key = f"{generator.folder}{dated_name(job)}.jpg"
+        key = generator.key(job.order.created_at, job.job_id)
         await publish_picture(
             self._pipeline.assets, job, key, picture.image, content_type=JPEG,
             source=SourceType.COMPOSITE_WITH_TRAINED, engine=generator.name,

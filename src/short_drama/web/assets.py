@@ -3,7 +3,7 @@
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from short_drama.domain.asset_keys import PUBLIC_PREFIXES
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound
 from short_drama.ports import AssetStore
 
@@ -17,7 +17,7 @@ def install(app: FastAPI, assets: AssetStore) -> None:
         responses={200: {"content": {"image/*": {}}}, 404: {}},
     )
     async def asset(key: str, request: Request) -> Response:
-        if not key.startswith(PUBLIC_PREFIXES):
+        if not asset_keys.is_public(key):
             raise AssetNotFound(f"there is no public asset {key[:200]!r}")
         info = await assets.head(key)
         headers = {

@@ -18,7 +18,7 @@ from aiohttp import ClientPayloadError
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import SECONDS, Answer, answer
-from short_drama.domain.asset_keys import PUBLIC_PREFIXES
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, Unavailable
 from short_drama.ports import AssetExists, AssetInfo, UploadForm
 
@@ -164,7 +164,7 @@ class S3AssetStore:
 
 def _cache_control(key: str) -> str:
     """Public assets never change, so caches may keep them for as long as they like."""
-    if key.startswith(PUBLIC_PREFIXES):
+    if asset_keys.is_public(key):
         return "public, max-age=31536000, immutable"
     return "private, no-store"
 

@@ -20,6 +20,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import (
     AssetNotFound,
     ChargeUnknown,
@@ -87,7 +88,7 @@ class Checkpoint:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._assets, self._folder, self._clock = assets, f"jobs/{task}", clock
+        self._assets, self._task, self._clock = assets, task, clock
         self._steps = steps
 
     async def once(
@@ -179,12 +180,12 @@ class Checkpoint:
 
     async def _put(self, step: str, number: int, what: str, facts: Facts) -> None:
         body = json.dumps({"at": round(self._clock(), 3), **facts}, ensure_ascii=False)
-        key = f"{self._folder}/{step}.{number}.{what}.json"
+        key = asset_keys.paid_fact(self._task, step, number, what)
         await self._assets.put(key, body.encode(), content_type=_JSON)
 
     async def _read(self, step: str, number: int, what: str) -> Any:
         try:
-            data = await self._assets.get(f"{self._folder}/{step}.{number}.{what}.json")
+            data = await self._assets.get(asset_keys.paid_fact(self._task, step, number, what))
         except AssetNotFound:
             return None
         return json.loads(data)

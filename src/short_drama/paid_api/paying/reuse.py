@@ -5,11 +5,9 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound
 from short_drama.ports import AssetExists, AssetStore
-
-_FOLDER = "reuse/"
-"""No client can read what is in it."""
 
 
 def fingerprint(*, model: str, prompt: str, size: str, images: Sequence[bytes]) -> str:
@@ -21,7 +19,7 @@ def fingerprint(*, model: str, prompt: str, size: str, images: Sequence[bytes]) 
 async def find(assets: AssetStore, request: str) -> bytes | None:
     """The picture that this request has made before."""
     try:
-        found = json.loads(await assets.get(f"{_FOLDER}{request}.json"))
+        found = json.loads(await assets.get(asset_keys.reusable(request)))
         return await assets.get(str(found["key"]))
     except AssetNotFound:
         return None
@@ -31,4 +29,4 @@ async def keep(assets: AssetStore, request: str, *, key: str) -> None:
     """`key`: of the published picture."""
     with suppress(AssetExists):
         body = json.dumps({"key": key}).encode()
-        await assets.put(f"{_FOLDER}{request}.json", body, content_type="application/json")
+        await assets.put(asset_keys.reusable(request), body, content_type="application/json")
