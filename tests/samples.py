@@ -5,13 +5,14 @@ from typing import Any
 
 from PIL import Image
 
+from short_drama.domain.kinds import KINDS
 from short_drama.domain.task import Task
 
 NOW = 1_000_000.0
 
 
 def a_task(task_id: str = "t1", **changes: Any) -> Task:
-    """A pending camera-angle task of the local owner, created at NOW."""
+    """A pending camera-angle task of the local owner, created at NOW; the lane is the kind's."""
     members: dict[str, Any] = {
         "task_id": task_id,
         "kind": "camera-angle",
@@ -21,7 +22,9 @@ def a_task(task_id: str = "t1", **changes: Any) -> Task:
         "created_at": NOW,
         "updated_at": NOW,
     }
-    return Task(**(members | changes))
+    members |= changes
+    members.setdefault("lane", KINDS.get(members["kind"], KINDS["camera-angle"]).lane)
+    return Task(**members)
 
 
 def png(width: int = 64, height: int = 48, colour: tuple[int, int, int] = (200, 120, 40)) -> bytes:

@@ -9,7 +9,7 @@ import asyncio
 import io
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,6 @@ from short_drama.cli.main import cli
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.library import library
 from short_drama.domain.errors import EngineNotReady
-from short_drama.domain.kinds import KINDS
 from short_drama.sdk.models import TaskView
 from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, comfyui_stage
 from tests.real_comfyui.server import RealComfyUI
@@ -206,8 +205,8 @@ async def test_the_command_checks_the_server(comfyui: Server) -> None:
 
 
 @pytest.fixture
-def exposure(tmp_path: Path) -> Iterator[Path]:
-    """The example of the operators' page, as files; the kind is gone afterwards."""
+def exposure(tmp_path: Path) -> Path:
+    """The example of the operators' page, as files."""
     blocks: Mapping[str, str] = dict(
         re.findall(r"```(json|toml)\n(.*?)```", PAGE.read_text(), re.DOTALL)[::-1]
     )
@@ -215,8 +214,7 @@ def exposure(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     (folder / f"{EXPOSURE}-api.json").write_text(blocks["json"])
     (folder / f"{EXPOSURE}.toml").write_text(blocks["toml"])
-    yield folder
-    KINDS.pop(EXPOSURE, None)
+    return folder
 
 
 async def test_a_workflow_that_was_dropped_in_is_a_kind(

@@ -61,7 +61,7 @@ async def test_a_created_task_reads_back_as_version_1(store: TaskStore) -> None:
 
 async def test_a_task_in_any_state_reads_back(store: TaskStore) -> None:
     held = a_task("held").claim("alice", now=NOW, lease=60)
-    told = held.keep("alice", 1, now=NOW, lease=60, stage="running", progress=0.5)
+    told = held.heartbeat("alice", 1, now=NOW, lease=60, stage="running", progress=0.5)
     done = held.complete(
         "alice", 1, Outcome(result_key="k", details={"seed": 7}, cost={"usd": 0.02}), now=NOW
     )

@@ -26,6 +26,7 @@ async def create(store: EmbeddedTaskStore) -> None:
             Task(
                 task_id=task_id,
                 kind="camera-angle",
+                lane=Lane.GPU,
                 owner="local",
                 request={"image_url": "asset:k", "zoom": 1},
                 request_hash="",

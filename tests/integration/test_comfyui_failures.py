@@ -15,7 +15,6 @@ from short_drama.comfyui_api import workflows
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.library import library
 from short_drama.domain.errors import Unavailable
-from short_drama.domain.kinds import KINDS
 from short_drama.images.structure import PNG
 from short_drama.sdk.models import TaskView
 from tests.integration.comfyui_stage import (
@@ -361,19 +360,16 @@ async def test_an_operators_workflow_that_cannot_run_takes_down_no_other(tmp_pat
     for suffix in ("-api.json", ".toml"):
         text = (ours / f"{EDIT}{suffix}").read_text()
         (folder / f"extra{suffix}").write_text(text.replace("Qwen-Rapid-AIO-NSFW-v11", "none"))
-    try:
-        async with (
-            ComfyUISimulator() as comfyui,
-            simulated(tmp_path / "data", comfyui, workflows_dir=folder) as stage,
-        ):
-            await stage.done()
-            request = {"image_url": stage.image, "prompt": "x"}
-            task = await stage.ended(await stage.client.submit("extra", request))
-            assert task.error is not None
-            assert task.error.code == "engine_not_ready"
-            assert "none.safetensors" in task.error.message
-    finally:
-        KINDS.pop("extra", None)
+    async with (
+        ComfyUISimulator() as comfyui,
+        simulated(tmp_path / "data", comfyui, workflows_dir=folder) as stage,
+    ):
+        await stage.done()
+        request = {"image_url": stage.image, "prompt": "x"}
+        task = await stage.ended(await stage.client.submit("extra", request))
+        assert task.error is not None
+        assert task.error.code == "engine_not_ready"
+        assert "none.safetensors" in task.error.message
 
 
 @pytest.mark.parametrize("body", ["", "<html>Bad gateway</html>", "[]", "{}"])

@@ -356,7 +356,7 @@ async def test_a_task_costs_a_write_for_each_step(
         task = await store.create(a_task(outbox_due=NOW))
         task = await store.replace(task.sent(now=NOW))
         task = await store.replace(task.claim("alice", now=NOW, lease=60))
-        task = await store.replace(task.keep("alice", 1, now=NOW, lease=60))
+        task = await store.replace(task.heartbeat("alice", 1, now=NOW, lease=60))
         await store.replace(task.complete("alice", 1, Outcome(), now=NOW))
     assert counts == {"before-send.dynamodb.PutItem": 5}
 

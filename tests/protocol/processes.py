@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Literal
 
 from short_drama.domain.errors import JobNotFound, Unavailable
-from short_drama.domain.kinds import KINDS, CameraAngleRequest
+from short_drama.domain.kinds import KINDS, CameraAngleRequest, Lane
 from short_drama.domain.task import Outcome, Task
 from short_drama.jobs.job_api import job_view
 from short_drama.jobs.results import publish_once
@@ -179,7 +179,7 @@ class Service:
             await self._runner.wait(job, since=version, timeout=20.0)
         self._require_up()
         self._find(job_id)
-        return job_view(job, self._shown)
+        return job_view(job, self._shown, Lane.GPU)
 
     async def cancel(self, job_id: str, attempt: int) -> None:
         with contextlib.suppress(Unavailable, JobNotFound):

@@ -16,6 +16,7 @@ from short_drama.cli import display
 from short_drama.cli.backend import opened
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
 from short_drama.domain.kinds import Lane
+from short_drama.domain.record import record_of
 from short_drama.orchestrator.dead_letter_office import (
     Choice,
     DeadLetterOffice,
@@ -49,7 +50,7 @@ def show(task_id: str, *, as_json: bool, **where: Any) -> None:
     _require_all([task_id], (letter for _, letter in named))
     for lane, letter in named:
         if as_json:
-            record = letter.task.to_json() if letter.task else None
+            record = record_of(letter.task) if letter.task else None
             body = {"body": letter.delivery.body, "task": record}
             display.print_json({**summary(lane, letter), **body})
         else:
@@ -173,7 +174,7 @@ def print_table(letters: Iterable[Found]) -> None:
 
 def details(lane: Lane, letter: Letter) -> dict[str, Any]:
     """The letter, then the task's record as it is stored."""
-    record = letter.task.to_json() if letter.task else {"record": "there is none"}
+    record = record_of(letter.task) if letter.task else {"record": "there is none"}
     received = f"{letter.delivery.receives} times"
     return {"lane": lane, "received": received, "letter": letter.delivery.body, **record}
 

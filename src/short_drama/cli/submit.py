@@ -51,17 +51,19 @@ def submit(
 
 def find_kind(name: str) -> TaskKind:
     """One of the catalogue, or a workflow's. Raises Problem."""
-    if name not in KINDS:
-        from short_drama.wiring.engines import open_workflows  # takes a while
+    if name in KINDS:
+        return KINDS[name]
+    from short_drama.wiring.engines import open_catalogue  # takes a while
 
-        open_workflows(read_settings())
-    if name not in KINDS:
+    catalogue = open_catalogue(read_settings())
+    if name not in catalogue:
         raise Problem(
             f"there is no kind {name}",
-            fix=f"The kinds are: {', '.join(KINDS)}. Workflows are in SHORT_DRAMA_WORKFLOWS_DIR.",
+            fix=f"The kinds are: {', '.join(catalogue)}. More come from workflows in "
+            "SHORT_DRAMA_WORKFLOWS_DIR.",
             code=EXIT_USAGE,
         )
-    return KINDS[name]
+    return catalogue[name]
 
 
 def finish(client: Client, task_id: str, *, output: Path | None, as_json: bool) -> None:

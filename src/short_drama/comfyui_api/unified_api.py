@@ -4,13 +4,17 @@ from collections.abc import Iterable
 
 from fastapi import FastAPI
 
-from short_drama.domain.kinds import Lane, kinds_of
+from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.jobs.job_api import create_job_api
 from short_drama.jobs.runner import JobRunner
 from short_drama.ports import AssetStore
 
 
-def create_app(runner: JobRunner, assets: AssetStore, *, hosts: Iterable[str] = ()) -> FastAPI:
+def create_app(
+    runner: JobRunner, assets: AssetStore, catalogue: Catalogue, *, hosts: Iterable[str] = ()
+) -> FastAPI:
     """`hosts`: names it answers to beside the loopback ones."""
     title = "short-drama ComfyUI API service"
-    return create_job_api("comfyui-api", title, kinds_of(Lane.GPU), runner, assets, hosts=hosts)
+    return create_job_api(
+        "comfyui-api", title, runner, assets, lane=Lane.GPU, catalogue=catalogue, hosts=hosts
+    )

@@ -1,10 +1,11 @@
 """The catalogue: five kinds of task on two lanes, and what each takes.
 
-Routes, the CLI and the API documentation derive from `KINDS`; a kind is described nowhere else.
-Workflows that an operator drops in are added to it when a process starts.
+Routes, the CLI and the API documentation derive from a `Catalogue`; a kind is described nowhere
+else. Workflows that an operator drops in make a larger one than `KINDS`.
 """
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -238,12 +239,34 @@ def task_kind(
     )
 
 
+class Catalogue(Mapping[str, TaskKind]):
+    """Kinds by their names, in a fixed order."""
+
+    def __init__(self, kinds: Iterable[TaskKind]) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+
+    def __getitem__(self, name: str) -> TaskKind:
+        return self._kinds[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def of(self, lane: Lane) -> list[TaskKind]:
+        return [kind for kind in self._kinds.values() if kind.lane is lane]
+
+    def with_kinds(self, more: Iterable[TaskKind]) -> "Catalogue":
+        """Those of `more` that are not there yet come last."""
+        return Catalogue([*self.values(), *(kind for kind in more if kind.name not in self)])
+
+
 _STILL = "asset:uploads/local/3f5a....png"
 _FACE = "https://example.com/actor.jpg"
 
-KINDS: dict[str, TaskKind] = {
-    kind.name: kind
-    for kind in (
+KINDS = Catalogue(
+    (
         task_kind(
             "camera-angle",
             Lane.GPU,
@@ -272,23 +295,9 @@ KINDS: dict[str, TaskKind] = {
             FaceTaskOptions,
         ),
     )
-}
+)
+"""Those that are always there."""
 
 
 def job_path(kind: str) -> str:
     return f"/api/v1/{kind}/jobs"
-
-
-def add_kind(kind: TaskKind) -> None:
-    """One more, for this process: what has been made of the catalogue before does not know it."""
-    KINDS[kind.name] = kind
-
-
-def lane_of(kind: str) -> Lane:
-    """Also of a kind that only other processes know: kinds are only ever added to the GPU lane."""
-    known = KINDS.get(kind)
-    return Lane.GPU if known is None else known.lane
-
-
-def kinds_of(lane: Lane) -> list[TaskKind]:
-    return [kind for kind in KINDS.values() if kind.lane is lane]

@@ -14,7 +14,7 @@ these checks are the fence that keeps a late or stalled worker from doing harm.
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -26,7 +26,7 @@ from short_drama.domain.errors import (
     LeaseLost,
     TaskConflict,
 )
-from short_drama.domain.kinds import Lane, job_path, lane_of
+from short_drama.domain.kinds import Lane, job_path
 
 MAX_ATTEMPTS = 4
 """Attempts that count before a task fails; below every queue's receive limit."""
@@ -84,6 +84,7 @@ class Task:
 
     task_id: str
     kind: str
+    lane: Lane
     owner: str
     request: Mapping[str, Any]
     """The kind's request, its images as `asset:` references to bytes we hold."""
@@ -124,10 +125,6 @@ class Task:
     failure: Failure | None = None
 
     @property
-    def lane(self) -> Lane:
-        return lane_of(self.kind)
-
-    @property
     def job_type(self) -> str:
         return job_path(self.kind)
 
@@ -153,7 +150,7 @@ class Task:
         return self._lapses_at(END_MARGIN_SECONDS)
 
     @property
-    def chances(self) -> int:
+    def attempts_after_this(self) -> int:
         """Attempts that may still be made once the present one is over without a word.
 
         A worker that dies takes all with it that it holds. What only waited there was not what
@@ -178,7 +175,7 @@ class Task:
         if self.status is TaskStatus.PROCESSING and self.lease_owner == worker:
             return replace(self, lease_until=now + lease, updated_at=now)
         late = self.deadline is not None and now >= self.deadline
-        spent = self.chances <= 0
+        spent = self.attempts_after_this <= 0
         self._require_past(self.surely_free_at if late or spent else self.free_at, now)
         if late:
             raise DeadlineExceeded("the deadline passed before the task could start")
@@ -188,7 +185,7 @@ class Task:
             self,
             status=TaskStatus.PROCESSING,
             attempt=self.attempt + 1,
-            attempts_left=self.chances - 1,
+            attempts_left=self.attempts_after_this - 1,
             lease_owner=worker,
             lease_until=now + lease,
             outbox_due=None,
@@ -200,7 +197,7 @@ class Task:
             updated_at=now,
         )
 
-    def keep(
+    def heartbeat(
         self,
         worker: str,
         attempt: int,
@@ -212,7 +209,7 @@ class Task:
         progress: float | None = None,
         preview: str | None = None,
     ) -> Self:
-        """The heartbeat: extend the lease, and tell how far the work is."""
+        """Extend the lease, and tell how far the work is."""
         self._require_fence(worker, attempt)
         return replace(
             self,
@@ -293,7 +290,7 @@ class Task:
         """Its worker is known to be gone: the task is free now instead of after its lease."""
         self._require_open()
         freed = self._freed(now=now, resend_at=self._resend_at(now))
-        return replace(freed, attempts_left=self.chances)
+        return replace(freed, attempts_left=self.attempts_after_this)
 
     def revive(self, *, now: float) -> Self:
         """Its message was received too often, though nothing is wrong with the task: the message
@@ -301,7 +298,9 @@ class Task:
         self._require_open()
         self._require_past(self.surely_free_at, now)
         freed = self._freed(now=now, resend_at=now + OUTBOX_SECONDS)
-        return replace(freed, attempts_left=self.chances, dead_letters=self.dead_letters + 1)
+        return replace(
+            freed, attempts_left=self.attempts_after_this, dead_letters=self.dead_letters + 1
+        )
 
     def redrive(self, *, now: float) -> Self:
         """An operator gives a task that failed as a dead letter another life: the only way out
@@ -366,34 +365,3 @@ class Task:
             attempt,
         ):
             raise LeaseLost(f"attempt {attempt} no longer holds the task")
-
-    # --- The record as JSON ----------------------------------------------------------------
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; members that are None are left out."""
-        record: dict[str, Any] = {}
-        for name in _FIELDS:
-            value = getattr(self, name)
-            if isinstance(value, Failure):
-                record[name] = value.to_json()
-            elif isinstance(value, Outcome):
-                record[name] = {part: getattr(value, part) for part in _OUTCOME_FIELDS}
-            elif value is not None:
-                record[name] = value
-        return record
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read a record leniently: members of a later version are ignored."""
-        known = {name: record[name] for name in _FIELDS if name in record}
-        known["status"] = TaskStatus(record["status"])
-        if "failure" in known:
-            known["failure"] = Failure.from_json(known["failure"])
-        if "outcome" in known:
-            stored = known["outcome"]
-            known["outcome"] = Outcome(**{k: stored[k] for k in _OUTCOME_FIELDS if k in stored})
-        return cls(**known)
-
-
-_FIELDS = tuple(member.name for member in fields(Task))
-_OUTCOME_FIELDS = tuple(member.name for member in fields(Outcome))

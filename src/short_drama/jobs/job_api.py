@@ -11,7 +11,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
 from short_drama.domain.errors import InvalidRequest, JobNotFound
-from short_drama.domain.kinds import KINDS, Lane, TaskKind
+from short_drama.domain.kinds import Catalogue, Lane, TaskKind
 from short_drama.jobs.job import Job, JobOrder
 from short_drama.jobs.runner import JobRunner
 from short_drama.ports import AssetStore
@@ -28,13 +28,15 @@ Since = Annotated[int | None, Query(description="The `version` last seen.")]
 def create_job_api(
     service: str,
     title: str,
-    kinds: Sequence[TaskKind],
     runner: JobRunner,
     assets: AssetStore,
     *,
+    lane: Lane,
+    catalogue: Catalogue,
     hosts: Iterable[str] = (),
 ) -> FastAPI:
-    """The application of an API service. `hosts`: names it answers to beside the loopback ones."""
+    """A lane's API service. `hosts`: names it answers to beside the loopback ones."""
+    kinds = catalogue.of(lane)
 
     async def report() -> dict[str, Any]:
         await runner.check()
@@ -55,13 +57,13 @@ def create_job_api(
 
     for kind in kinds:
         _install_submit(app, kind, runner)
-    _install_jobs(app, kinds, runner, assets)
+    _install_jobs(app, lane, kinds, runner, assets)
     openapi.document(app, [kind.request for kind in kinds])
     return app
 
 
 def _install_jobs(
-    app: FastAPI, kinds: Sequence[TaskKind], runner: JobRunner, assets: AssetStore
+    app: FastAPI, lane: Lane, kinds: Sequence[TaskKind], runner: JobRunner, assets: AssetStore
 ) -> None:
     def find(job_id: str) -> Job:
         job = runner.get(job_id)
@@ -85,14 +87,14 @@ def _install_jobs(
             version = job.version if since is None else since
             change = runner.wait(job, since=version, timeout=wait)
             await unless_stopped(stopping(request), change, otherwise=None)
-        return JSONResponse(job_view(job, assets))
+        return JSONResponse(job_view(job, assets, lane))
 
     @app.delete("/api/v1/jobs/{job_id}", tags=["jobs"], summary="Cancel a job", responses=one)
     async def cancel_job(job_id: str, request: Request) -> JSONResponse:
         job = find(job_id)
         attempt = int(_number(request, "Task-Attempt", default=job.attempt))
         runner.cancel(job, attempt=attempt)
-        return JSONResponse(job_view(job, assets))
+        return JSONResponse(job_view(job, assets, lane))
 
     for kind in kinds:
         app.get(f"{kind.job_path}/{{job_id}}", include_in_schema=False)(get_job)
@@ -153,7 +155,7 @@ def _number(request: Request, header: str, *, default: float) -> float:
     raise InvalidRequest(f"{header} is not a positive number", field=header)
 
 
-def job_view(job: Job, assets: AssetStore) -> dict[str, Any]:
+def job_view(job: Job, assets: AssetStore, lane: Lane) -> dict[str, Any]:
     view: dict[str, Any] = {
         "job_id": job.job_id,
         "kind": job.order.kind,
@@ -176,6 +178,6 @@ def job_view(job: Job, assets: AssetStore) -> dict[str, Any]:
             "details": dict(job.outcome.details),
             "cost": job.outcome.cost,
         }
-        if KINDS[job.order.kind].lane is Lane.GPU:
+        if lane is Lane.GPU:
             view["result_s3_uri"] = url  # clients of the first ComfyUI API read it
     return view

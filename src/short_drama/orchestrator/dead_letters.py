@@ -42,7 +42,7 @@ def judge(task: Task | None, now: float) -> Judgement:
         return "leave" if own else "forget"
     if now < task.surely_free_at:
         return "leave"  # a worker may have it and may yet finish
-    if task.chances > 0 and task.dead_letters < MAX_DEAD_LETTERS:
+    if task.attempts_after_this > 0 and task.dead_letters < MAX_DEAD_LETTERS:
         return "revive"
     return "fail"
 

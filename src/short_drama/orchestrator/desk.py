@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from short_drama.domain.errors import Unavailable
-from short_drama.domain.kinds import Lane
+from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator.submit import Submitter
@@ -18,6 +18,7 @@ LOCAL_OWNER = "local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
+    catalogue: Catalogue
     submitter: Submitter
     store: TaskStore
     queues: Mapping[Lane, TaskQueue]

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from short_drama import metrics
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import Lane, TaskKind, kinds_of
+from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.orchestrator import events, task_routes, uploads
 from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
 from short_drama.orchestrator.views import accepted_view
@@ -52,7 +52,7 @@ def create_orchestrator(
         report=report,
         hosts=hosts,
     )
-    kinds = kinds_of(lane)
+    kinds = desk.catalogue.of(lane)
     for kind in kinds:
         _install_submit(app, kind, desk)
     task_routes.install(app, desk)

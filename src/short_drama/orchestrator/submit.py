@@ -90,6 +90,7 @@ class Submitter:
             Task(
                 task_id=str(uuid.uuid4()),
                 kind=task.kind,
+                lane=task.lane,
                 owner=task.owner,
                 request=task.request,
                 request_hash=task.request_hash,
@@ -149,6 +150,7 @@ class Submitter:
         return Task(
             task_id=task_id,
             kind=kind.name,
+            lane=kind.lane,
             owner=owner,
             request=request,
             request_hash=hash_,

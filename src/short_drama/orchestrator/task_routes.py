@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
 from short_drama.domain.errors import InvalidRequest, Unavailable
-from short_drama.domain.kinds import KINDS
+from short_drama.domain.kinds import Catalogue
 from short_drama.domain.task import TaskStatus
 from short_drama.orchestrator import events
 from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
@@ -35,13 +35,13 @@ class ListQuery(BaseModel):
     cursor: Annotated[str | None, Query(max_length=400)] = None
     limit: Annotated[int, Query(ge=1, le=200)] = 50
 
-    def where(self) -> TaskFilter:
+    def where(self, catalogue: Catalogue) -> TaskFilter:
         """Raises InvalidRequest for a kind there is not."""
-        if self.kind is not None and self.kind not in KINDS:
+        if self.kind is not None and self.kind not in catalogue:
             raise InvalidRequest(
                 f"kind: there is no kind {self.kind[:80]!r}",
                 field="kind",
-                fix=f"The kinds are: {', '.join(KINDS)}.",
+                fix=f"The kinds are: {', '.join(catalogue)}.",
             )
         label = None
         if self.label is not None:
@@ -64,7 +64,9 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         responses={200: {"model": TaskPage}},
     )
     async def list_tasks(request: Request, query: Annotated[ListQuery, Depends()]) -> JSONResponse:
-        page = await desk.store.list(query.where(), cursor=query.cursor, limit=query.limit)
+        page = await desk.store.list(
+            query.where(desk.catalogue), cursor=query.cursor, limit=query.limit
+        )
         tasks = [task_view(task, desk.assets, base_url=base_url(request)) for task in page.tasks]
         return JSONResponse({"tasks": tasks, "next_cursor": page.next_cursor})
 

@@ -21,7 +21,7 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from short_drama.domain.errors import RouteNotFound
-from short_drama.domain.kinds import KIND_NAME, KINDS, Lane, lane_of
+from short_drama.domain.kinds import KIND_NAME, KINDS, Lane
 from short_drama.sdk.errors import ApiError, NoResult, WaitTimeout
 from short_drama.sdk.models import (
     Accepted,
@@ -154,7 +154,7 @@ class AsyncClient:
             repeatable=True,
         )
         try:
-            return await self._ask(Accepted, call, lane=lane_of(kind))
+            return await self._ask(Accepted, call, lane=_lane_of(kind))
         except ApiError as error:
             if error.code == RouteNotFound.code and kind not in KINDS:
                 raise unknown from None
@@ -314,3 +314,8 @@ def _content_type(data: bytes) -> str:
 
 def _path(task_id: str) -> str:
     return f"/api/v1/tasks/{quote(task_id, safe='')}"
+
+
+def _lane_of(kind: str) -> Lane:
+    """An operator's kinds are workflows for the GPU."""
+    return KINDS[kind].lane if kind in KINDS else Lane.GPU

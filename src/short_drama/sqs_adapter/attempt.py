@@ -162,7 +162,7 @@ class Attempt:
             self.task = await advance(
                 self._store,
                 self.task,
-                lambda task: task.keep(
+                lambda task: task.heartbeat(
                     self._worker, self._number, now=now, lease=self._times.lease, **self._news
                 ),
             )

@@ -14,7 +14,7 @@ from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import library
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import KINDS, Lane, add_kind
+from short_drama.domain.kinds import KINDS, Catalogue, Lane
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import JobRunner, Work
 from short_drama.orchestrator.submit import Affordable
@@ -174,12 +174,11 @@ def affordable(settings: Settings, backend: Backend) -> Affordable | None:
 
 
 def open_workflows(settings: Settings) -> Mapping[str, Workflow]:
-    """All workflows; those that are no kind yet become one, of the GPU lane.
+    """Raises InvalidRequest, naming the file or the setting."""
+    return library(settings.workflows_dir, settings.comfyui_models)
 
-    Raises InvalidRequest, naming the file or the setting.
-    """
-    workflows = library(settings.workflows_dir, settings.comfyui_models)
-    for kind, workflow in workflows.items():
-        if kind not in KINDS:
-            add_kind(workflow.task_kind())
-    return workflows
+
+def open_catalogue(settings: Settings) -> Catalogue:
+    """Workflows that are no kind yet become one, of the GPU lane. Raises as `open_workflows`."""
+    workflows = open_workflows(settings)
+    return KINDS.with_kinds(workflow.task_kind() for workflow in workflows.values())

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from short_drama.comfyui_api import unified_api
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import Lane
+from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
 from short_drama.images.sources import ImageSources
@@ -27,7 +27,7 @@ from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
 from short_drama.wiring.backend import Backend, open_backend
-from short_drama.wiring.engines import Engines, affordable, open_runner, open_workflows
+from short_drama.wiring.engines import Engines, affordable, open_catalogue, open_runner
 
 
 class Component(StrEnum):
@@ -68,7 +68,7 @@ async def open_stack(
         components: each with the address it is served at; "" for those without one.
         engines: how each lane's kinds are done, if not as the settings say.
     """
-    open_workflows(settings)
+    catalogue = open_catalogue(settings)
     addresses = _addresses(settings, components)
     assets_url = (
         settings.assets_url or _cdn(settings) or f"{addresses[Component.ORCHESTRATOR]}/assets"
@@ -81,14 +81,14 @@ async def open_stack(
             backend.assets, fetcher, bucket=settings.bucket, public_urls=own_urls
         )
         stack = Stack(backend=backend)
-        _add_orchestrators(stack, settings, sources, components)
+        _add_orchestrators(stack, settings, sources, catalogue, components)
         for lane, parts in _LANES.items():
             if parts.service in components:
                 runner = await opened.enter_async_context(
                     open_runner(lane, settings, sources, backend, engines)
                 )
                 stack.apps[parts.service] = parts.create_service(
-                    runner, backend.assets, hosts=settings.public_hosts
+                    runner, backend.assets, catalogue, hosts=settings.public_hosts
                 )
             if parts.adapter in components:
                 jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
@@ -145,6 +145,7 @@ def _add_orchestrators(
     stack: Stack,
     settings: Settings,
     sources: ImageSources,
+    catalogue: Catalogue,
     components: Mapping[Component, str],
 ) -> None:
     wanted = [parts for parts in _LANES.values() if parts.orchestrator in components]
@@ -166,6 +167,7 @@ def _add_orchestrators(
         affordable=affordable(settings, backend),
     )
     desk = Desk(
+        catalogue=catalogue,
         submitter=submitter,
         store=backend.store,
         queues=backend.queues,

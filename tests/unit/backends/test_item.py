@@ -109,7 +109,9 @@ def test_only_an_ended_task_expires_and_only_an_open_one_is_due() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda task: task.keep("alice", 1, now=NOW + 20, lease=60, stage="running", progress=0.5),
+        lambda task: task.heartbeat(
+            "alice", 1, now=NOW + 20, lease=60, stage="running", progress=0.5
+        ),
         lambda task: task.sending(now=NOW + 90),
     ],
 )

@@ -15,6 +15,7 @@ from short_drama.domain.errors import (
     Failure,
     Unavailable,
 )
+from short_drama.domain.kinds import Lane
 from short_drama.domain.task import MAX_ATTEMPTS, Outcome, Task, TaskStatus, job_id_for
 from tests.chaos import checker
 from tests.chaos.checker import RULES, Evidence, Violation, check, recoveries
@@ -44,6 +45,7 @@ def record(task_id: str = DONE, **changes: Any) -> Task:
     task = Task(
         task_id=task_id,
         kind="camera-angle",
+        lane=Lane.GPU,
         owner="local",
         request={},
         request_hash="",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from short_drama.domain.kinds import KINDS, Lane, TaskOptions, kinds_of
+from short_drama.domain.kinds import KINDS, Lane, TaskOptions
 
 IMAGE = "asset:uploads/local/a.png"
 MINIMAL: dict[str, dict[str, Any]] = {
@@ -29,8 +29,8 @@ def errors(kind: str, **changes: Any) -> list[tuple[str, str]]:
 
 
 def test_there_are_five_kinds_on_two_lanes() -> None:
-    assert [kind.name for kind in kinds_of(Lane.GPU)] == ["camera-angle", "qwen-image-edit"]
-    assert [kind.name for kind in kinds_of(Lane.CPU)] == [
+    assert [kind.name for kind in KINDS.of(Lane.GPU)] == ["camera-angle", "qwen-image-edit"]
+    assert [kind.name for kind in KINDS.of(Lane.CPU)] == [
         "face-mask",
         "face-swap",
         "full-face-swap",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from short_drama.domain.errors import EngineFailed, Failure, ShortDramaError
+from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import (
     END_MARGIN_SECONDS,
     MAX_ATTEMPTS,
@@ -100,7 +101,7 @@ class TaskMachine(RuleBasedStateMachine):
     def beat(self, which: int, progress: float) -> None:
         self.fenced(
             which,
-            lambda copy, worker, attempt: copy.keep(
+            lambda copy, worker, attempt: copy.heartbeat(
                 worker, attempt, now=self.now, lease=LEASE, progress=progress
             ),
         )
@@ -192,7 +193,7 @@ class TaskMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_record_reads_back(self) -> None:
-        assert Task.from_json(self.stored.to_json()) == self.stored
+        assert task_of(record_of(self.stored)) == self.stored
 
 
 TestTaskMachine = TaskMachine.TestCase

@@ -39,7 +39,7 @@ def held(**changes: Any) -> Task:
         (held(attempts_left=1), LEASE + GRACE, "send"),  # whoever receives it waits, or ends it
         (held().sending(now=NOW + 400 - OUTBOX_SECONDS), LEASE + GRACE, "none"),
         (held().sending(now=NOW + 400 - OUTBOX_SECONDS), 400, "send"),
-        (held().keep("alice", 1, now=NOW + 50, lease=LEASE), LEASE + GRACE, "none"),
+        (held().heartbeat("alice", 1, now=NOW + 50, lease=LEASE), LEASE + GRACE, "none"),
         # The client's deadline goes before everything.
         (a_task(deadline=NOW + 10), 9.9, "none"),
         (a_task(deadline=NOW + 10), 10, "expire"),

@@ -48,7 +48,7 @@ class Urls:
 HELD = a_task(labels={"episode": "3"}).claim("alice", now=NOW + 2, lease=60)
 STATES = {
     "pending": a_task(deadline=NOW + 99, sources={"image_url": "https://a/b.png"}),
-    "processing": HELD.keep("alice", 1, now=NOW + 3, lease=60, stage="running", progress=0.5),
+    "processing": HELD.heartbeat("alice", 1, now=NOW + 3, lease=60, stage="running", progress=0.5),
     "completed": HELD.complete("alice", 1, OUTCOME, now=NOW + 4),
     "failed": HELD.fail(
         "alice", 1, Failure.of(EngineFailed("broken", field="prompt", fix="change it")), now=NOW + 4

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
@@ -30,8 +31,7 @@ def to_item(task: Task, *, write_id: str) -> Item:
     Raises InvalidRequest for a number that is too large for DynamoDB.
     """
     view: dict[str, Any] = {
-        **task.to_json(),
-        "lane": task.lane.value,
+        **record_of(task),
         "job_type": task.job_type,
         "due_at": task.due_at,
         "result_url": task.outcome and task.outcome.result_url,
@@ -44,7 +44,7 @@ def to_item(task: Task, *, write_id: str) -> Item:
 
 def to_task(item: Mapping[str, Any]) -> Task:
     """Members that are not the task's own are ignored."""
-    return Task.from_json({name: _value(attribute) for name, attribute in item.items()})
+    return task_of({name: _value(attribute) for name, attribute in item.items()})
 
 
 def new_write_id() -> str:

@@ -14,6 +14,7 @@ from short_drama.backends.embedded.task_queue import enqueue
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
+from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.ports import Outlook, StaleTask, TaskExists, TaskFilter, TaskPage
 
@@ -155,7 +156,7 @@ def _row(task: Task) -> tuple[Any, ...]:
         (task.ended_at or 0.0) - (task.started_at or 0.0) if ran else None,
         task.due_at,
         _json(dict(task.labels)),
-        _json(task.to_json()),
+        _json(record_of(task)),
     )
 
 
@@ -164,7 +165,7 @@ def _json(value: Any) -> str:
 
 
 def _task(row: sqlite3.Row) -> Task:
-    return Task.from_json(json.loads(row["record"]))
+    return task_of(json.loads(row["record"]))
 
 
 def _select(db: sqlite3.Connection, task_id: str) -> Task | None:

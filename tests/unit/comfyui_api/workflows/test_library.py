@@ -8,7 +8,7 @@ import pytest
 
 from short_drama.comfyui_api.workflows.library import BUILT_IN, library
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import Lane, kinds_of
+from short_drama.domain.kinds import KINDS, Lane
 from tests.unit.comfyui_api.workflows.samples import GRAPH, MANIFEST
 
 ROLES = ["camera_lora", "diffusion_model", "edit_checkpoint", "lightning_lora", "text_encoder"]
@@ -35,7 +35,7 @@ def refused(folder: Path | None, models: dict[str, str] | None = None) -> Invali
 
 
 def test_ours_do_the_gpu_kinds() -> None:
-    assert set(BUILT_IN) <= {kind.name for kind in kinds_of(Lane.GPU)}
+    assert set(BUILT_IN) <= {kind.name for kind in KINDS.of(Lane.GPU)}
     assert list(library(None, {})) == list(BUILT_IN)
 
 
