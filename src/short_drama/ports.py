@@ -1,4 +1,4 @@
-"""The three ports. Their docstrings are promises; `tests/contract` holds every backend to them."""
+"""The ports. Their docstrings are promises; `tests/contract` holds every backend to them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

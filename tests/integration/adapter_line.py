@@ -17,7 +17,7 @@ from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
-from short_drama.orchestrator.dead_letters import Line
+from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.orchestrator.sweeper import Sweeper
 from short_drama.ports import TaskStore
 from short_drama.sqs_adapter.attempt import LeaseTimes
@@ -107,7 +107,7 @@ class WorkedLine:
             max_receives=MAX_RECEIVES,
         )
         self.dead_letters = EmbeddedTaskQueue(self.database, self.wakeups, GPU.dead_letter_queue)
-        lines = {GPU: Line(queue=self.queue, dead_letters=self.dead_letters)}
+        lines = {GPU: LaneQueues(queue=self.queue, dead_letters=self.dead_letters)}
         self.sweeper = Sweeper(self.store, lines, every=0.05, dead_letters_every=0.05)
 
     async def consumer(

@@ -531,7 +531,7 @@ async def test_the_place_in_line_is_remembered_for_a_moment(clients: Clients, ta
     assert await watch.position(second) == (2, 0)
     newer = await watch.store.create(a_task("t3", created_at=NOW + 3))
     assert await watch.position(newer) == (2, 1)
-    watch.now += task_store._LINE_SECONDS
+    watch.now += task_store._PENDING_SECONDS
     assert await watch.position(second) == (1, 1)
 
 

@@ -18,7 +18,7 @@ from short_drama.domain.message import TaskMessage
 from short_drama.domain.record import record_of
 from short_drama.domain.task import MAX_ATTEMPTS, Task, TaskStatus
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice, Handled
-from short_drama.orchestrator.dead_letters import Line
+from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.orchestrator.sweeper import Sweeper
 from short_drama.ports import advance
 from short_drama.settings import Settings, load
@@ -371,8 +371,8 @@ class Interrupted:
         raise Unavailable("no answer")
 
 
-def line(stage: Stage) -> Line:
-    return stage.backend.lines()[Lane.GPU]
+def line(stage: Stage) -> LaneQueues:
+    return stage.backend.lane_queues()[Lane.GPU]
 
 
 async def redriven(office: DeadLetterOffice) -> list[Handled]:
@@ -401,11 +401,13 @@ async def test_a_redrive_that_breaks_off_loses_nothing(
         "dead_letters": stage.backend.dead_letters[Lane.GPU],
     }
     ports[port] = Interrupted(ports[port], method, number, done=done)
-    broken = Line(queue=ports["queue"], dead_letters=ports["dead_letters"])
+    broken = LaneQueues(queue=ports["queue"], dead_letters=ports["dead_letters"])
     office = DeadLetterOffice(ports["store"], broken)
     with pytest.raises(Unavailable):
         await redriven(office)
-    sweeper = Sweeper(stage.backend.store, stage.backend.lines(), clock=lambda: time.time() + 100)
+    sweeper = Sweeper(
+        stage.backend.store, stage.backend.lane_queues(), clock=lambda: time.time() + 100
+    )
     await sweeper.sweep()
     if (await stage.record("t1")).status is TaskStatus.FAILED:
         assert (step, done, await stage.letters()) == ("reopen", False, 1)  # nothing was done

@@ -19,7 +19,7 @@ from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice
-from short_drama.orchestrator.dead_letters import Line
+from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.sweeper import Sweeper
 from short_drama.ports import advance
@@ -182,7 +182,7 @@ class World:
 
         sources = cast("ImageSources", TakenIn())
         submitter = Submitter(store, {Lane.GPU: queue}, sources, secret=b"s" * 32, clock=now)
-        gpu = Line(queue=queue, dead_letters=letters)
+        gpu = LaneQueues(queue=queue, dead_letters=letters)
         sweeper = Sweeper(store, {Lane.GPU: gpu}, clock=now)
         office = DeadLetterOffice(store, gpu, clock=now)
         return Orchestrator(line, submitter, sweeper, office)

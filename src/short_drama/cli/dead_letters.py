@@ -102,7 +102,7 @@ async def _offices(
 ) -> AsyncIterator[Mapping[Lane, DeadLetterOffice]]:
     lanes = list(Lane) if lane is None else [Lane(lane)]
     async with opened(data_dir) as (_, backend):
-        lines = backend.lines()
+        lines = backend.lane_queues()
         yield {lane: DeadLetterOffice(backend.store, lines[lane]) for lane in lanes}
 
 

@@ -52,7 +52,7 @@ async def _state(lane: Lane, prefix: str, backend: Backend) -> LaneState:
         waiting=depth.waiting,
         in_flight=depth.in_flight,
         oldest_seconds=None if oldest is None else round(max(time.time() - oldest, 0.0), 3),
-        dead_letters=await DeadLetterOffice(backend.store, backend.lines()[lane]).count(),
+        dead_letters=await DeadLetterOffice(backend.store, backend.lane_queues()[lane]).count(),
     )
 
 

@@ -29,7 +29,9 @@ from short_drama.domain.errors import (
 from short_drama.domain.kinds import Lane, job_path
 
 MAX_ATTEMPTS = 4
-"""Attempts that count before a task fails; below every queue's receive limit."""
+"""Attempts that count before a task fails."""
+MAX_RECEIVES = 10
+"""Of a message, in every queue, before it is a dead letter: attempts end first."""
 MAX_CLAIMS = 4 * MAX_ATTEMPTS
 """Claims, counted or not, after which every one counts."""
 WAITING = "queued"

@@ -13,7 +13,7 @@ from typing import Literal
 
 from short_drama.domain.errors import TaskConflict, TaskNotFound
 from short_drama.orchestrator import outbox
-from short_drama.orchestrator.dead_letters import Letter, Line, held_letters, judge
+from short_drama.orchestrator.dead_letters import LaneQueues, Letter, held_letters, judge
 from short_drama.ports import TaskStore, advance
 
 Outcome = Literal["redriven", "ended", "deleted", "left"]
@@ -51,13 +51,13 @@ class DeadLetterOffice:
     repeated. Use generators with `contextlib.aclosing`."""
 
     def __init__(
-        self, store: TaskStore, line: Line, *, clock: Callable[[], float] = time.time
+        self, store: TaskStore, queues: LaneQueues, *, clock: Callable[[], float] = time.time
     ) -> None:
-        self._store, self._line, self._clock = store, line, clock
+        self._store, self._queues, self._clock = store, queues, clock
 
     async def count(self) -> int:
         """How many letters the queue says there are; on SQS about so many."""
-        depth = await self._line.dead_letters.depth()
+        depth = await self._queues.dead_letters.depth()
         return depth.waiting + depth.in_flight
 
     async def look(self) -> list[Letter]:
@@ -106,7 +106,7 @@ class DeadLetterOffice:
         for wait in _WAITS:
             left, others = [], 0
             letters = held_letters(
-                self._line, self._store, wait=wait, hold=_HOLD_SECONDS, limit=_LETTERS
+                self._queues, self._store, wait=wait, hold=_HOLD_SECONDS, limit=_LETTERS
             )
             async with contextlib.aclosing(letters):
                 async for letter in letters:
@@ -132,11 +132,11 @@ class DeadLetterOffice:
             return await self._acknowledged(letter, "ended")
         try:
             task = await advance(self._store, task, lambda found: found.redrive(now=now))
-            await outbox.send(task, now=now, queue=self._line.queue, store=self._store)
+            await outbox.send(task, now=now, queue=self._queues.queue, store=self._store)
         except (TaskConflict, TaskNotFound) as refusal:
             return Handled(letter, "left", refusal.detail)
         return await self._acknowledged(letter, "redriven")
 
     async def _acknowledged(self, letter: Letter, outcome: Outcome) -> Handled:
-        await self._line.dead_letters.ack(letter.delivery)
+        await self._queues.dead_letters.ack(letter.delivery)
         return Handled(letter, outcome)

@@ -48,7 +48,7 @@ def judge(task: Task | None, now: float) -> Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class LaneQueues:
     """A lane's queue and its dead-letter queue."""
 
     queue: TaskQueue
@@ -67,7 +67,7 @@ class Letter:
 
 
 async def held_letters(
-    line: Line, store: TaskStore, *, wait: float = 0.0, hold: float = 60.0, limit: int = 100
+    queues: LaneQueues, store: TaskStore, *, wait: float = 0.0, hold: float = 60.0, limit: int = 100
 ) -> AsyncGenerator[Letter, None]:
     """The letters there are, each once; all are shown again at the end, except those that the
     caller has acknowledged. Use with `contextlib.aclosing`. Raises Unavailable.
@@ -80,14 +80,14 @@ async def held_letters(
     held: list[Delivery] = []
     try:
         while len(held) < limit:
-            delivery = await line.dead_letters.receive(wait=wait, lease=hold)
+            delivery = await queues.dead_letters.receive(wait=wait, lease=hold)
             if delivery is None:
                 return
             held.append(delivery)
             yield await _read(delivery, store)
     finally:
         for delivery in held:
-            await line.dead_letters.release(delivery, delay=0)
+            await queues.dead_letters.release(delivery, delay=0)
 
 
 async def _read(delivery: Delivery, store: TaskStore) -> Letter:
@@ -101,12 +101,14 @@ async def _read(delivery: Delivery, store: TaskStore) -> Letter:
 class Undertaker:
     """Looks through a lane's dead letters; runs in every orchestrator, safe in parallel."""
 
-    def __init__(self, store: TaskStore, line: Line, *, clock: Callable[[], float] = time.time):
-        self._store, self._line, self._clock = store, line, clock
+    def __init__(
+        self, store: TaskStore, queues: LaneQueues, *, clock: Callable[[], float] = time.time
+    ):
+        self._store, self._queues, self._clock = store, queues, clock
 
     async def look_through(self) -> None:
         """One pass. Raises Unavailable; what was not done is done in the next pass."""
-        async with contextlib.aclosing(held_letters(self._line, self._store)) as letters:
+        async with contextlib.aclosing(held_letters(self._queues, self._store)) as letters:
             async for letter in letters:
                 await self._settle(letter)
 
@@ -115,7 +117,7 @@ class Undertaker:
         if letter.task is not None and judgement in ("revive", "fail"):
             judgement = await self._carry_out(judgement, letter.task)
         if judgement in ("forget", "revive"):
-            await self._line.dead_letters.ack(letter.delivery)
+            await self._queues.dead_letters.ack(letter.delivery)
         if judgement != "leave":
             metrics.SWEPT.labels(f"dead_letter_{judgement}").inc()
 
@@ -138,6 +140,6 @@ class Undertaker:
     async def _revive(self, task: Task, now: float) -> None:
         revived = await advance(self._store, task, lambda found: found.revive(now=now))
         try:
-            await outbox.send(revived, now=now, queue=self._line.queue, store=self._store)
+            await outbox.send(revived, now=now, queue=self._queues.queue, store=self._store)
         except Unavailable:
             log.warning("a revived task's message is sent later", extra={"task_id": task.task_id})

@@ -15,7 +15,7 @@ from short_drama.domain.errors import LeaseLost, TaskConflict, TaskNotFound, Una
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.orchestrator import outbox
-from short_drama.orchestrator.dead_letters import Line, Undertaker
+from short_drama.orchestrator.dead_letters import LaneQueues, Undertaker
 from short_drama.ports import TaskStore, advance
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Sweeper:
     def __init__(
         self,
         store: TaskStore,
-        lanes: Mapping[Lane, Line],
+        lanes: Mapping[Lane, LaneQueues],
         *,
         every: float = 2.0,
         dead_letters_every: float = 30.0,

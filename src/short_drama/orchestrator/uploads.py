@@ -15,12 +15,12 @@ from short_drama.domain import asset_keys
 from short_drama.domain.errors import InvalidRequest, RequestUnsupported, UnsupportedMediaType
 from short_drama.domain.kinds import Strict
 from short_drama.images.sources import ImageSources
+from short_drama.images.structure import MAX_BYTES
 from short_drama.ports import AssetStore, DirectUploads
 from short_drama.sdk.models import AssetView, DirectUploadView, Problem
 from short_drama.web import openapi
 from short_drama.web.body import read_json, read_limited
 
-MAX_UPLOAD_BYTES = 20 * 1024 * 1024
 _FORM_OVERHEAD = 64 * 1024
 _FORM_SECONDS = 900
 """How long a form for a direct upload may be used."""
@@ -93,14 +93,14 @@ def install_direct(
         form = await assets.upload_form(
             key,
             content_type=wanted.content_type,
-            max_bytes=MAX_UPLOAD_BYTES,
+            max_bytes=MAX_BYTES,
             expires_in=_FORM_SECONDS,
         )
         view = DirectUploadView(
             image_url=f"asset:{key}",
             url=form.url,
             fields=dict(form.fields),
-            max_bytes=MAX_UPLOAD_BYTES,
+            max_bytes=MAX_BYTES,
             expires_at=clock() + _FORM_SECONDS,
         )
         return JSONResponse(view.model_dump(mode="json"), 201)
@@ -111,7 +111,7 @@ async def _image_bytes(request: Request) -> bytes:
     header = request.headers.get("content-type", "")
     media_type, options = parse_options_header(header)
     if media_type.startswith(b"image/"):
-        return await read_limited(request, MAX_UPLOAD_BYTES)
+        return await read_limited(request, MAX_BYTES)
     if media_type != b"multipart/form-data" or b"boundary" not in options:
         raise UnsupportedMediaType(
             f"the body's content type is {header[:80]!r}",
@@ -122,7 +122,7 @@ async def _image_bytes(request: Request) -> bytes:
 
 async def _file_part(request: Request) -> bytes:
     # Read within the limit first: the form parser would spool any number of bytes to disk.
-    data = await read_limited(request, MAX_UPLOAD_BYTES + _FORM_OVERHEAD)
+    data = await read_limited(request, MAX_BYTES + _FORM_OVERHEAD)
 
     async def once() -> Any:
         yield data

@@ -52,7 +52,7 @@ class AcceptedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _HttpAnswer:
     status: int
     retry_after: str | None
     body: bytes
@@ -163,7 +163,7 @@ class JobClient:
             raise Unavailable(f"the API service answers {answer.status} about job {job_id}")
         return _with_a_result(answer.members())
 
-    async def _call(self, method: str, path: str, **options: Any) -> _Answer:
+    async def _call(self, method: str, path: str, **options: Any) -> _HttpAnswer:
         started, outcome = time.perf_counter(), "error"
         try:
             async with self._session.request(method, self._base_url + path, **options) as answer:
@@ -175,7 +175,7 @@ class JobClient:
         finally:
             seconds = time.perf_counter() - started
             metrics.CALL_SECONDS.labels("api_service", outcome).observe(seconds)
-        return _Answer(answer.status, answer.headers.get("Retry-After"), body)
+        return _HttpAnswer(answer.status, answer.headers.get("Retry-After"), body)
 
 
 def _packed(labels: Mapping[str, str]) -> str:
@@ -192,7 +192,7 @@ def _with_a_result(view: dict[str, Any]) -> dict[str, Any]:
     return {**view, "status": "failed", "error": failure.to_json()}
 
 
-def _refusal(answer: _Answer, *, now: float) -> Failure:
+def _refusal(answer: _HttpAnswer, *, now: float) -> Failure:
     """A problem document, or what the status alone says, as the task's failure."""
     status, body = answer.status, answer.members()
     code = "invalid_request" if status < 500 else Unavailable.code

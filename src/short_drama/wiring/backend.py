@@ -1,4 +1,4 @@
-"""The backend that the settings name: its three ports, opened."""
+"""The backend that the settings name, opened."""
 
 import contextlib
 import os
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from short_drama.domain.kinds import Lane
-from short_drama.orchestrator.dead_letters import Line
+from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.ports import AssetStore, SpendLedger, TaskQueue, TaskStore
 from short_drama.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The three ports, opened."""
+    """Its ports, opened, and what goes with them."""
 
     store: TaskStore
     queues: Mapping[Lane, TaskQueue]
@@ -27,9 +27,9 @@ class Backend:
     take_over: Callable[[], Awaitable[int]]
     """Take back what workers that are known to be gone still hold; how many tasks."""
 
-    def lines(self) -> dict[Lane, Line]:
+    def lane_queues(self) -> dict[Lane, LaneQueues]:
         return {
-            lane: Line(queue=self.queues[lane], dead_letters=self.dead_letters[lane])
+            lane: LaneQueues(queue=self.queues[lane], dead_letters=self.dead_letters[lane])
             for lane in Lane
         }
 

@@ -182,7 +182,7 @@ def _add_orchestrators(
     stack.sweepers.append(
         Sweeper(
             backend.store,
-            backend.lines(),
+            backend.lane_queues(),
             every=settings.sweep_seconds,
             dead_letters_every=settings.dead_letter_seconds,
         )

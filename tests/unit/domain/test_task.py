@@ -18,6 +18,7 @@ from short_drama.domain.task import (
     END_MARGIN_SECONDS,
     MAX_ATTEMPTS,
     MAX_CLAIMS,
+    MAX_RECEIVES,
     OUTBOX_SECONDS,
     SKEW_SECONDS,
     WAITING,
@@ -394,3 +395,7 @@ def test_attempts_are_not_given_back_for_ever() -> None:
 def test_a_job_that_fails_spends_its_attempt_wherever_it_was() -> None:
     held = claimed().heartbeat("alice", 1, now=NOW, lease=LEASE, stage=WAITING)
     assert held.give_back("alice", 1, now=NOW).attempts_left == MAX_ATTEMPTS - 1
+
+
+def test_attempts_end_before_receives() -> None:
+    assert MAX_RECEIVES > 2 * MAX_ATTEMPTS, "each attempt may be received again once for nothing"

@@ -8,7 +8,7 @@ import pytest
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Outcome, Task
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice, obstacle
-from short_drama.orchestrator.dead_letters import Letter, Line
+from short_drama.orchestrator.dead_letters import LaneQueues, Letter
 from short_drama.ports import Delivery, QueueDepth
 from tests.samples import NOW, a_task
 
@@ -78,7 +78,7 @@ class OneTask:
 
 def office(letters: Any) -> DeadLetterOffice:
     store: Any = OneTask()
-    return DeadLetterOffice(store, Line(queue=letters, dead_letters=letters))
+    return DeadLetterOffice(store, LaneQueues(queue=letters, dead_letters=letters))
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,11 @@ from botocore.exceptions import ClientError
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.task_queue import MAX_POLL, MISSING
 from short_drama.domain.kinds import Lane
+from short_drama.domain.task import MAX_RECEIVES
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
-
-MAX_RECEIVES = 10
-"""Attempts are counted in the task, and end first."""
 
 _DAY = 24 * 60 * 60
 _EXISTS = frozenset({"QueueAlreadyExists", "QueueNameExists"})

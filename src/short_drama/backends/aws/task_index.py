@@ -41,7 +41,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PendingTimes:
     """When the pending tasks of a lane were created, earliest first; not `whole` when there are
     more than one look takes in."""
 
@@ -98,13 +98,13 @@ class TaskIndex:
                 break
         return ids[:limit]
 
-    async def line(self, lane: Lane) -> Line:
+    async def pending_times(self, lane: Lane) -> PendingTimes:
         times: list[float] = []
         whole = False
         async for items, start in self._pending(lane):
             times += [_position(item)[0] for item in items]
             whole = start is None
-        return Line(times, whole)
+        return PendingTimes(times, whole)
 
     async def oldest_pending(self, lane: Lane) -> float | None:
         async for items, _ in self._pending(lane):

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
-from short_drama.backends.aws.task_index import Line, TaskIndex
+from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
 from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
@@ -35,7 +35,7 @@ _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Seconds before each request for what is left of a batch: DynamoDB leaves out what is over 16 MB,
 or over the table's throughput."""
 _RECENT = 20
-_RECENT_SECONDS, _LINE_SECONDS = 10.0, 2.0
+_RECENT_SECONDS, _PENDING_SECONDS = 10.0, 2.0
 """Tasks whose time tells how long the next one takes, and for how long that and the line of
 those that wait are believed: both are asked for with every view of a pending task."""
 
@@ -62,7 +62,7 @@ class DynamoTaskStore:
         self._index = TaskIndex(dynamodb, table=table)
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._known_seconds: dict[str, tuple[float, float | None]] = {}
-        self._known_lines: dict[Lane, tuple[float, Line]] = {}
+        self._known_pending: dict[Lane, tuple[float, PendingTimes]] = {}
 
     async def create(self, task: Task) -> Task:
         stored = replace(task, version=task.version + 1)
@@ -138,15 +138,15 @@ class DynamoTaskStore:
         return await self._index.oldest_pending(lane)
 
     async def outlook(self, task: Task) -> Outlook:
-        line = await self._line(task)
+        line = await self._pending_times(task)
         return Outlook(line.position(task.created_at), await self._seconds_each(task.kind))
 
-    async def _line(self, task: Task) -> Line:
-        known = self._known_lines.get(task.lane)
+    async def _pending_times(self, task: Task) -> PendingTimes:
+        known = self._known_pending.get(task.lane)
         if known is not None and self._clock() < known[0] and known[1].knows(task.created_at):
             return known[1]
-        line = await self._index.line(task.lane)
-        self._known_lines[task.lane] = (self._clock() + _LINE_SECONDS, line)
+        line = await self._index.pending_times(task.lane)
+        self._known_pending[task.lane] = (self._clock() + _PENDING_SECONDS, line)
         return line
 
     async def _seconds_each(self, kind: str) -> float | None:

@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.domain.task import MAX_RECEIVES
 from short_drama.ports import Delivery, QueueDepth
-
-MAX_RECEIVES = 10
 
 
 def enqueue(db: sqlite3.Connection, queue: str, body: str, *, now: float, visible: float) -> None:
