@@ -47,7 +47,7 @@ class Caller:
             form.add_field(field, value)
         return await self.ask("POST", "/upload/image", data=form)
 
-    async def submit(self, graph: Any, prompt_id: str = PROMPT_ID, **body: Any) -> Json:
+    async def submit(self, graph: Any, prompt_id: str | None = PROMPT_ID, **body: Any) -> Json:
         body = {"prompt": graph, "prompt_id": prompt_id, "client_id": "me", **body}
         status, answer = await self.ask("POST", "/prompt", json=body)
         assert status == 200, answer

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from tests.integration.comfyui_simulator.caller import PROMPT_ID, STEP, Caller
-from tests.integration.comfyui_simulator.graphs import camera_angle, empty
+from tests.integration.comfyui_simulator.graphs import camera_angle, empty, model_free
 from tests.simulators.comfyui import ComfyUISimulator, Crash
 
 
@@ -58,6 +58,40 @@ async def test_an_execution_error(caller: Caller, comfyui: ComfyUISimulator) -> 
         assert (told["node_type"], told["exception_type"]) == ("VAEDecode", "ValueError")
         assert told["exception_message"] == "it broke\n"
         assert "14" in told["executed"]
+
+
+@pytest.mark.parametrize(
+    ("switch", "exception"),
+    [("crash_words", "RuntimeError"), ("out_of_memory_words", "torch.OutOfMemoryError")],
+)
+async def test_what_is_written_in_a_graph_fails_it_and_no_other(
+    caller: Caller, comfyui: ComfyUISimulator, switch: str, exception: str
+) -> None:
+    setattr(comfyui.failures, switch, "a bad omen")
+    graphs = {name: camera_angle(prompt=f"of {name}", seed=1) for name in ("a bad omen", "good")}
+    for number in range(2):
+        bad = await caller.run(graphs["a bad omen"], f"bad {number}")
+        _, told = bad["status"]["messages"][-1]
+        assert (told["node_type"], told["exception_type"]) == ("KSampler", exception)
+        good = await caller.run(graphs["good"], f"good {number}")
+        assert good["status"]["status_str"] == "success"
+
+
+async def test_a_node_that_cannot_do_its_work_is_named(caller: Caller) -> None:
+    graph = model_free()
+    graph["2"]["inputs"]["upscale_method"] = "magic"  # nobody checks it before
+    entry = await caller.run(graph)
+    _, told = entry["status"]["messages"][-1]
+    assert (told["node_id"], told["exception_type"]) == ("2", "KeyError")
+
+
+async def test_a_server_with_ids_of_its_own(caller: Caller, comfyui: ComfyUISimulator) -> None:
+    comfyui.failures.own_prompt_ids = 1
+    answer = await caller.submit(empty())
+    assert answer["prompt_id"] != PROMPT_ID
+    await caller.ended(answer["prompt_id"])
+    assert await caller.history(PROMPT_ID) is None
+    assert (await caller.submit(empty()))["prompt_id"] == PROMPT_ID
 
 
 async def test_a_zombie(caller: Caller, comfyui: ComfyUISimulator) -> None:
@@ -132,7 +166,7 @@ async def test_a_black_image(caller: Caller, comfyui: ComfyUISimulator) -> None:
         await caller.picture(await caller.run(camera_angle(seed=seed), str(seed)))
         for seed in (1, 2)
     ]
-    assert black.size == fine.size == (64, 48)
+    assert black.size == fine.size == (1176, 880)
     assert black.getextrema() == ((0, 0),) * 3 != fine.getextrema()
 
 

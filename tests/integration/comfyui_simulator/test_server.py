@@ -26,7 +26,7 @@ async def test_the_server_says_what_it_is(caller: Caller) -> None:
     assert await caller.ask("GET", "/models/nope") == (404, b"")
     assert await caller.ask("GET", "/object_info/Nope") == (200, {})
     _, everything = await caller.ask("GET", "/object_info")
-    assert len(everything) == 17
+    assert len(everything) == 26
     assert everything["UNETLoader"] == {
         "input": {
             "required": {

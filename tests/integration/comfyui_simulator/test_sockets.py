@@ -59,7 +59,7 @@ async def test_previews_are_frames() -> None:
         await plain.until_over("two")
     first, _, last = plain.frames
     assert struct.unpack(">II", first[:8]) == (1, 1)
-    assert Image.open(io.BytesIO(first[8:])).size == (512, 384)
+    assert Image.open(io.BytesIO(first[8:])).size == (512, 383)
     event, length = struct.unpack(">II", last[:8])
     assert event == 4
     assert json.loads(last[8 : 8 + length]) == {

@@ -4,12 +4,13 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from tests.simulators.comfyui import ComfyUISimulator
+from tests.simulators.comfyui import VERSIONS, ComfyUISimulator
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulators.comfyui")
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    parser.add_argument("--version", choices=VERSIONS, default=VERSIONS[0], help="of ComfyUI")
     parser.add_argument("--step-seconds", type=float, default=0.01)
     parser.add_argument("--swap-seconds", type=float, default=0.0)
     parser.add_argument("--cache-lru", action="store_true", help="keep all models loaded")
@@ -21,6 +22,7 @@ def arguments() -> argparse.Namespace:
 
 async def serve(chosen: argparse.Namespace) -> None:
     async with ComfyUISimulator(
+        version=chosen.version,
         step_seconds=chosen.step_seconds,
         swap_seconds=chosen.swap_seconds,
         cache_lru=chosen.cache_lru,
