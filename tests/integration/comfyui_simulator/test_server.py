@@ -26,7 +26,7 @@ async def test_the_server_says_what_it_is(caller: Caller) -> None:
     assert await caller.ask("GET", "/models/nope") == (404, b"")
     assert await caller.ask("GET", "/object_info/Nope") == (200, {})
     _, everything = await caller.ask("GET", "/object_info")
-    assert len(everything) == 26
+    assert len(everything) == 28
     assert everything["UNETLoader"] == {
         "input": {
             "required": {
@@ -51,7 +51,7 @@ async def test_the_server_says_what_it_is(caller: Caller) -> None:
 
 
 async def test_queued_prompts_run_one_behind_another() -> None:
-    async with ComfyUISimulator(step_seconds=0.02) as comfyui, Caller(comfyui.url) as me:
+    async with ComfyUISimulator(step_seconds=0.05) as comfyui, Caller(comfyui.url) as me:
         await me.upload(png())
         for number in range(5):
             await me.submit(image_edit(seed=number), str(number))
@@ -59,8 +59,8 @@ async def test_queued_prompts_run_one_behind_another() -> None:
         assert len(comfyui.idle_gaps()) == 4
         assert sorted(comfyui.idle_gaps())[1] < 0.02  # on a busy machine; about 0.001 alone
         lengths = [run.ended - run.started for run in comfyui.runs if run.ended is not None]
-        assert min(lengths) >= 4 * 0.02
-        assert sorted(lengths)[1] < 4 * 0.02 + 0.03
+        assert min(lengths) >= 4 * 0.05
+        assert sorted(lengths)[1] < 4 * 0.05 + 0.05
 
 
 @pytest.mark.parametrize(("cache_lru", "loads"), [(False, [1, 0, 1, 1]), (True, [1, 0, 1, 0])])

@@ -65,6 +65,9 @@ class Failures:
     """GET /view answers 404."""
     refuse: int = 0
     """The status with which every request is answered; 0: none is refused."""
+    late_interrupt: float = 0.0
+    """Seconds from when POST /interrupt looks whether its prompt runs to when it stops whatever
+    runs then."""
     lost_prompt_reply: Switch = False
     """POST /prompt queues the prompt, then the connection is reset."""
     truncated_view: Switch = False

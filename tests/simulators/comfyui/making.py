@@ -139,6 +139,18 @@ def conditioned(given: Given) -> tuple[Conditioning]:
     return (Conditioning(next((one for one in shown if one is not None), None)),)
 
 
+def conditioned_with_latent(given: Given) -> tuple[Conditioning, Conditioning, Latent]:
+    """The latent has the first picture's aspect, in sides of whole 32 pixels."""
+    side, size = given["resolution"], None
+    first = given.inputs.get("images.image_1")
+    if first is not None:
+        scale = side / math.sqrt(first.width * first.height) if side else 1.0
+        width, height = (max(32, round(one * scale / 32) * 32) for one in first.size)
+        size = width, height
+    shown = Conditioning(first)
+    return shown, shown, Latent(size or (side or 1024,) * 2)
+
+
 def conditioned_alike(given: Given) -> tuple[Conditioning]:
     return (given["conditioning"],)
 

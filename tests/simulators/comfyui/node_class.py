@@ -16,6 +16,19 @@ Inputs = dict[str, list[Any]]
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 """A choice that brings inputs of its own, which are called choice.input."""
 
+AUTOGROW = "COMFY_AUTOGROW_V3"
+"""A row of inputs, of which one may give as many as one likes: row.first, row.second."""
+
+
+def number(default: float, low: float, high: float, **more: Any) -> list[Any]:
+    kind = "FLOAT" if isinstance(default, float) else "INT"
+    return [kind, {"default": default, "min": low, "max": high, **more}]
+
+
+def choice(options: list[str], **more: Any) -> list[Any]:
+    """As nodes of the newer kind tell it."""
+    return ["COMBO", {"multiselect": False, "options": options, **more}]
+
 
 @dataclass(frozen=True, slots=True)
 class Saves:
@@ -75,23 +88,31 @@ class NodeClass:
         }
         return replace(self, **{**self.newer, **added, "newer": {}, "version": version})
 
-    def required(self, given: Mapping[str, Any]) -> Inputs:
-        """The inputs that a node which is given these must have, the choices' own included."""
-        required = dict(self.inputs)
+    def for_given(self, given: Mapping[str, Any]) -> tuple[Inputs, Inputs]:
+        """The inputs that a node which is given these must have, and may have."""
+        required, optional = dict(self.inputs), dict(self.optional)
         for name, (kind, *constraints) in self.inputs.items():
             if kind == DYNAMIC_COMBO:
                 for option in constraints[0]["options"]:
                     if option["key"] == given.get(name):
                         more = option["inputs"]["required"].items()
                         required |= {f"{name}.{inner}": config for inner, config in more}
-        return required
+            elif kind == AUTOGROW:
+                del required[name]
+                template = constraints[0]["template"]
+                (config,) = template["input"]["required"].values()
+                optional |= {f"{name}.{inner}": config for inner in template["names"]}
+        return required, optional
 
     def config(
-        self, name: str, models: Names, given: Mapping[str, Any] | None = None
+        self, name: str, models: Names, given: Mapping[str, Any]
     ) -> tuple[Any, dict[str, Any]]:
         """Type or choices of an input, and its constraints."""
-        kind: Any
-        kind, *constraints = (self.required(given or {}) | self.optional)[name]
+        required, optional = self.for_given(given)
+        return self._config(name, (required | optional)[name], models)
+
+    def _config(self, name: str, told: list[Any], models: Names) -> tuple[Any, dict[str, Any]]:
+        kind, *constraints = told
         if name in self.model_inputs:
             kind = [*models.get(self.model_inputs[name], ()), *self.built_in]
         return kind, constraints[0] if constraints else {}
@@ -135,6 +156,6 @@ class NodeClass:
 
     def _told(self, inputs: Inputs, models: Names) -> Inputs:
         told = {}
-        for name, (_, *constraints) in inputs.items():
-            told[name] = [self.config(name, models)[0], *constraints]
+        for name, config in inputs.items():
+            told[name] = [self._config(name, config, models)[0], *config[1:]]
         return told

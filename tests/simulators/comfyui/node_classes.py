@@ -1,6 +1,7 @@
-"""The node classes there are, one entry each, as GET /object_info of ComfyUI 0.3.75 tells them;
+"""The node classes of ComfyUI itself, one entry each, as GET /object_info of 0.3.75 tells them;
 what 0.33.0 tells otherwise is `newer`."""
 
+from collections.abc import Collection
 from typing import Any
 
 from tests.simulators.comfyui import making
@@ -17,7 +18,8 @@ from tests.simulators.comfyui.choices import (
     SCHEDULERS,
 )
 from tests.simulators.comfyui.dialects import VERSIONS, Version
-from tests.simulators.comfyui.node_class import DYNAMIC_COMBO, NodeClass, Saves
+from tests.simulators.comfyui.node_class import DYNAMIC_COMBO, NodeClass, Saves, choice, number
+from tests.simulators.comfyui.node_packs import PACK_TABLE
 
 LARGEST = 16384
 _ADVANCED = {"advanced": True}
@@ -25,24 +27,15 @@ _FILE_LABELS = ("prompt", "extra_pnginfo")
 """What a node that saves is given unasked, and writes into the file."""
 
 
-def _number(default: float, low: float, high: float, **more: Any) -> list[Any]:
-    kind = "FLOAT" if isinstance(default, float) else "INT"
-    return [kind, {"default": default, "min": low, "max": high, **more}]
-
-
-def _choice(options: list[str], **more: Any) -> list[Any]:
-    return ["COMBO", {"multiselect": False, "options": options, **more}]
-
-
 def _format(key: str, depths: list[str], spaces: list[str]) -> dict[str, Any]:
     required = {
-        "bit_depth": _choice(depths, default=depths[0], **_ADVANCED),
-        "input_color_space": _choice(spaces, default=spaces[0], **_ADVANCED),
+        "bit_depth": choice(depths, default=depths[0], **_ADVANCED),
+        "input_color_space": choice(spaces, default=spaces[0], **_ADVANCED),
     }
     return {"key": key, "inputs": {"required": required}}
 
 
-TABLE: dict[str, NodeClass] = {
+CORE_TABLE: dict[str, NodeClass] = {
     # Pictures
     "LoadImage": NodeClass(
         {"image": [[], {"image_upload": True}]},
@@ -51,32 +44,34 @@ TABLE: dict[str, NodeClass] = {
     ),
     "EmptyImage": NodeClass(
         {
-            "width": _number(512, 1, LARGEST, step=1),
-            "height": _number(512, 1, LARGEST, step=1),
-            "batch_size": _number(1, 1, 4096),
-            "color": _number(0, 0, 0xFFFFFF, step=1, display="color"),
+            "width": number(512, 1, LARGEST, step=1),
+            "height": number(512, 1, LARGEST, step=1),
+            "batch_size": number(1, 1, 4096),
+            "color": number(0, 0, 0xFFFFFF, step=1, display="color"),
         },
         ("IMAGE",), "image", "EmptyImage", makes=making.plain, newer={"title": "Empty Image"},
     ),
     "ImageInvert": NodeClass(
         {"image": ["IMAGE"]}, ("IMAGE",), "image", "Invert Image", makes=making.inverted,
+        newer={"category": "image/color", "title": "Invert Image Colors"},
     ),
     "ImageBlend": NodeClass(
         {
             "image1": ["IMAGE", {}],
             "image2": ["IMAGE", {}],
-            "blend_factor": _number(0.5, 0.0, 1.0, step=0.01),
-            "blend_mode": _choice(BLENDS),
+            "blend_factor": number(0.5, 0.0, 1.0, step=0.01),
+            "blend_mode": choice(BLENDS),
         },
         ("IMAGE",), "image/postprocessing", None, "comfy_extras.nodes_post_processing",
         is_v3=True, makes=making.blended,
+        newer={"category": "image/filters", "title": "Blend Images"},
     ),
     "ImageScale": NodeClass(
         {
             "image": ["IMAGE"],
             "upscale_method": [SCALINGS],
-            "width": _number(512, 0, LARGEST, step=1),
-            "height": _number(512, 0, LARGEST, step=1),
+            "width": number(512, 0, LARGEST, step=1),
+            "height": number(512, 0, LARGEST, step=1),
             "crop": [["disabled", "center"]],
         },
         ("IMAGE",), "image/upscaling", "Upscale Image", makes=making.scaled,
@@ -84,14 +79,14 @@ TABLE: dict[str, NodeClass] = {
     "ImageScaleToTotalPixels": NodeClass(
         {
             "image": ["IMAGE", {}],
-            "upscale_method": _choice(SCALINGS),
-            "megapixels": _number(1.0, 0.01, 16.0, step=0.01),
+            "upscale_method": choice(SCALINGS),
+            "megapixels": number(1.0, 0.01, 16.0, step=0.01),
         },
         ("IMAGE",), "image/upscaling", None, "comfy_extras.nodes_post_processing",
         is_v3=True, makes=making.scaled_to_total_pixels,
         newer={
             "title": "Scale Image to Total Pixels",
-            "inputs": {"resolution_steps": _number(1, 1, 256, **_ADVANCED)},
+            "inputs": {"resolution_steps": number(1, 1, 256, **_ADVANCED)},
         },
     ),
     "FluxKontextImageScale": NodeClass(
@@ -103,10 +98,10 @@ TABLE: dict[str, NodeClass] = {
     "ImageCrop": NodeClass(
         {
             "image": ["IMAGE"],
-            "width": _number(512, 1, LARGEST, step=1),
-            "height": _number(512, 1, LARGEST, step=1),
-            "x": _number(0, 0, LARGEST, step=1),
-            "y": _number(0, 0, LARGEST, step=1),
+            "width": number(512, 1, LARGEST, step=1),
+            "height": number(512, 1, LARGEST, step=1),
+            "x": number(0, 0, LARGEST, step=1),
+            "y": number(0, 0, LARGEST, step=1),
         },
         ("IMAGE",), "image/transform", "ImageCrop", "comfy_extras.nodes_images",
         makes=making.cropped,
@@ -145,7 +140,7 @@ TABLE: dict[str, NodeClass] = {
         {
             "model": ["MODEL"],
             "lora_name": [[]],
-            "strength_model": _number(1.0, -100.0, 100.0, step=0.01),
+            "strength_model": number(1.0, -100.0, 100.0, step=0.01),
         },
         ("MODEL",), "loaders", "LoraLoaderModelOnly", model_inputs={"lora_name": "loras"},
         newer={"category": "model/loaders", "title": "Load LoRA"},
@@ -156,17 +151,22 @@ TABLE: dict[str, NodeClass] = {
         model_inputs={"ckpt_name": "checkpoints"}, newer={"category": "model/loaders"},
     ),
     "ModelSamplingAuraFlow": NodeClass(
-        {"model": ["MODEL"], "shift": _number(1.73, 0.0, 100.0, step=0.01)},
+        {"model": ["MODEL"], "shift": number(1.73, 0.0, 100.0, step=0.01)},
         ("MODEL",), "advanced/model", "ModelSamplingAuraFlow",
         "comfy_extras.nodes_model_advanced", newer={"category": "model/patch"},
     ),
     "CFGNorm": NodeClass(
-        {"model": ["MODEL", {}], "strength": _number(1.0, 0.0, 100.0, step=0.01)},
+        {"model": ["MODEL", {}], "strength": number(1.0, 0.0, 100.0, step=0.01)},
         ("MODEL",), "advanced/guidance", None, "comfy_extras.nodes_cfg",
         output_names=("patched_model",), is_v3=True, experimental=True,
         newer={"optional": {"pre_cfg": ["BOOLEAN", {"default": False}]}},
     ),
     # Prompts
+    "CLIPTextEncode": NodeClass(
+        {"text": ["STRING", {"multiline": True, "dynamicPrompts": True}], "clip": ["CLIP", {}]},
+        ("CONDITIONING",), "conditioning", "CLIP Text Encode (Prompt)", makes=making.conditioned,
+        newer={"category": "model/conditioning"},
+    ),
     "TextEncodeQwenImageEdit": NodeClass(
         {"clip": ["CLIP", {}], "prompt": ["STRING", {"multiline": True, "dynamicPrompts": True}]},
         ("CONDITIONING",), "advanced/conditioning", None, "comfy_extras.nodes_qwen",
@@ -195,14 +195,14 @@ TABLE: dict[str, NodeClass] = {
     "FluxKontextMultiReferenceLatentMethod": NodeClass(
         {
             "conditioning": ["CONDITIONING", {}],
-            "reference_latents_method": _choice(REFERENCES),
+            "reference_latents_method": choice(REFERENCES),
         },
         ("CONDITIONING",), "advanced/conditioning/flux", None, "comfy_extras.nodes_flux",
         is_v3=True, experimental=True, makes=making.conditioned_alike,
         newer={
             "category": "model/conditioning/flux", "title": "Edit Model Reference Method",
             "inputs": {
-                "reference_latents_method": _choice(
+                "reference_latents_method": choice(
                     [*REFERENCES, "index_timestep_zero"], **_ADVANCED
                 ),
             },
@@ -213,11 +213,20 @@ TABLE: dict[str, NodeClass] = {
         {"pixels": ["IMAGE"], "vae": ["VAE"]}, ("LATENT",), "latent", "VAE Encode",
         makes=making.encoded, newer={"category": "model/latent"},
     ),
+    "EmptyLatentImage": NodeClass(
+        {
+            "width": number(512, 16, LARGEST, step=8),
+            "height": number(512, 16, LARGEST, step=8),
+            "batch_size": number(1, 1, 4096),
+        },
+        ("LATENT",), "latent", "Empty Latent Image", makes=making.empty_latent,
+        newer={"category": "model/latent"},
+    ),
     "EmptySD3LatentImage": NodeClass(
         {
-            "width": _number(1024, 16, LARGEST, step=16),
-            "height": _number(1024, 16, LARGEST, step=16),
-            "batch_size": _number(1, 1, 4096),
+            "width": number(1024, 16, LARGEST, step=16),
+            "height": number(1024, 16, LARGEST, step=16),
+            "batch_size": number(1, 1, 4096),
         },
         ("LATENT",), "latent/sd3", None, "comfy_extras.nodes_sd3",
         is_v3=True, makes=making.empty_latent,
@@ -226,15 +235,15 @@ TABLE: dict[str, NodeClass] = {
     "KSampler": NodeClass(
         {
             "model": ["MODEL", {}],
-            "seed": _number(0, 0, 2**64 - 1, control_after_generate=True),
-            "steps": _number(20, 1, 10000),
-            "cfg": _number(8.0, 0.0, 100.0, step=0.1, round=0.01),
+            "seed": number(0, 0, 2**64 - 1, control_after_generate=True),
+            "steps": number(20, 1, 10000),
+            "cfg": number(8.0, 0.0, 100.0, step=0.1, round=0.01),
             "sampler_name": [SAMPLERS, {}],
             "scheduler": [SCHEDULERS, {}],
             "positive": ["CONDITIONING", {}],
             "negative": ["CONDITIONING", {}],
             "latent_image": ["LATENT", {}],
-            "denoise": _number(1.0, 0.0, 1.0, step=0.01),
+            "denoise": number(1.0, 0.0, 1.0, step=0.01),
         },
         ("LATENT",), "sampling", "KSampler", makes=making.sampled,
         newer={"category": "model/sampling", "inputs": {"sampler_name": [NEWER_SAMPLERS, {}]}},
@@ -274,14 +283,17 @@ TABLE: dict[str, NodeClass] = {
     ),
 }  # fmt: skip
 
+TABLE = CORE_TABLE | PACK_TABLE
 
-def classes_of(version: Version) -> dict[str, NodeClass]:
-    """What a server of this version has."""
+
+def classes_of(version: Version, packs: Collection[str] = ()) -> dict[str, NodeClass]:
+    """What a server of this version has, with optional node packs."""
     age = VERSIONS.index(version)
     return {
         name: node_class.told_by(version)
         for name, node_class in TABLE.items()
         if VERSIONS.index(node_class.since) <= age
+        and (node_class.pack is None or node_class.pack in packs)
     }
 
 

@@ -5,20 +5,22 @@ import json
 import mimetypes
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from tests.simulators.comfyui import pictures
+from tests.simulators.comfyui.cards import Card
 from tests.simulators.comfyui.dialects import Dialect
+from tests.simulators.comfyui.doors import OWN, Door, Handler, same_origin
 from tests.simulators.comfyui.engine import Engine
 from tests.simulators.comfyui.failures import Failures
 from tests.simulators.comfyui.folders import TYPES, Folders, OutsideFolder, Upload
+from tests.simulators.comfyui.jobs import Jobs
 from tests.simulators.comfyui.node_class import Names, NodeClass
 from tests.simulators.comfyui.prompts import Prompt, Prompts
 from tests.simulators.comfyui.runs import RunLog
@@ -32,9 +34,6 @@ from tests.simulators.comfyui.validation import (
     whole,
 )
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-VIDEO_MEMORY = 80 * 2**30
-
 
 @dataclass(slots=True)
 class Server:
@@ -42,6 +41,8 @@ class Server:
 
     dialect: Dialect
     classes: Mapping[str, NodeClass]
+    door: Door
+    card: Card
     prompts: Prompts
     engine: Engine
     sockets: Sockets
@@ -55,24 +56,27 @@ class Server:
 
     def application(self) -> web.Application:
         application = web.Application(
-            middlewares=[self._refuse, _same_origin],
+            middlewares=[self._refuse, self.door.keep, same_origin],
             client_max_size=self.dialect.features["max_upload_size"],
         )
         for (method, path), handler in self._routes().items():
-            application.router.add_route(method, path, handler)
-            application.router.add_route(method, f"/api{path}", handler)
-        own: dict[tuple[str, str], Handler] = {
-            ("GET", "/simulator/failures"): self._get_failures,
-            ("POST", "/simulator/failures"): self._post_failures,
-            ("POST", "/simulator/drop-sockets"): self._drop_sockets,
-            ("GET", "/simulator/runs"): self._get_runs,
-        }
-        for (method, path), handler in own.items():
-            application.router.add_route(method, path, handler)
+            application.router.add_route(method, f"{self.door.prefix}{path}", handler)
+            application.router.add_route(method, f"{self.door.prefix}/api{path}", handler)
+        for (method, path), handler in self._own_routes().items():
+            application.router.add_route(method, f"{OWN}{path}", handler)
         return application
 
-    def _routes(self) -> dict[tuple[str, str], Handler]:
+    def _own_routes(self) -> dict[tuple[str, str], Handler]:
         return {
+            ("GET", "/failures"): self._get_failures,
+            ("POST", "/failures"): self._post_failures,
+            ("POST", "/drop-sockets"): self._drop_sockets,
+            ("GET", "/runs"): self._get_runs,
+        }
+
+    def _routes(self) -> dict[tuple[str, str], Handler]:
+        jobs = Jobs(self.prompts, self.engine).routes() if self.dialect.jobs else {}
+        return jobs | {
             ("GET", "/ws"): self.sockets.serve,
             ("POST", "/upload/image"): self._upload,
             ("GET", "/view"): self._view,
@@ -95,7 +99,7 @@ class Server:
 
     @web.middleware
     async def _refuse(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self.failures.refuse and not request.path.startswith("/simulator/"):
+        if self.failures.refuse and not request.path.startswith(OWN):
             return web.Response(status=self.failures.refuse, text="refused")
         return await handler(request)
 
@@ -218,7 +222,10 @@ class Server:
             body = await request.json()
         except json.JSONDecodeError:
             body = {}
-        self.engine.interrupt(body.get("prompt_id") or None)
+        prompt_id = body.get("prompt_id") or None
+        if self.engine.runs(prompt_id):
+            await asyncio.sleep(self.failures.late_interrupt)
+            self.engine.interrupt(prompt_id if not self.failures.late_interrupt else None)
         return web.Response()
 
     async def _get_history(self, request: web.Request) -> web.Response:
@@ -241,7 +248,8 @@ class Server:
         return web.Response()
 
     async def _system_stats(self, _: web.Request) -> web.Response:
-        return web.json_response({"system": {**_MEMORY, **self.dialect.system}, **_DEVICES})
+        system = {**self.card.system(), **self.dialect.system}
+        return web.json_response({"system": system, "devices": self.card.devices()})
 
     async def _features(self, _: web.Request) -> web.Response:
         return web.json_response(self.dialect.features)
@@ -279,15 +287,6 @@ class Server:
         return web.json_response(self.log.as_json())
 
 
-@web.middleware
-async def _same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pages of other sites get nothing."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        return web.Response(status=403)
-    return await handler(request)
-
-
 async def _half(request: web.Request, data: bytes, headers: dict[str, str]) -> web.StreamResponse:
     """Promise all of it, send half and break off."""
     response = web.StreamResponse(headers=headers)
@@ -297,19 +296,3 @@ async def _half(request: web.Request, data: bytes, headers: dict[str, str]) -> w
     if request.transport is not None:
         request.transport.close()
     return response
-
-
-_MEMORY = {"ram_total": 128 * 2**30, "ram_free": 100 * 2**30}
-_DEVICES = {
-    "devices": [
-        {
-            "name": "cuda:0 NVIDIA H100 80GB HBM3 : cudaMallocAsync",
-            "type": "cuda",
-            "index": 0,
-            "vram_total": VIDEO_MEMORY,
-            "vram_free": VIDEO_MEMORY // 2,
-            "torch_vram_total": VIDEO_MEMORY // 2,
-            "torch_vram_free": 0,
-        }
-    ],
-}

@@ -138,8 +138,8 @@ class _Validation:
         inputs, node_class = self._graph[node_id]["inputs"], self._class(node_id)
         errors: list[NodeError] = []
         valid = True
-        required = node_class.required(inputs)
-        for name in (*required, *node_class.optional):
+        required, optional = node_class.for_given(inputs)
+        for name in (*required, *optional):
             if name not in inputs:
                 if name in required:
                     details = name.rpartition(".")[2]
