@@ -25,11 +25,15 @@ class Engine:
             if prompt is not None:
                 await self._run(prompt)
 
-    def interrupt(self, prompt_id: str | None) -> None:
-        """Stop the running prompt, if it is this one; with None, whichever runs."""
+    def runs(self, prompt_id: str | None) -> bool:
+        """Whether this prompt runs; with None, whether any does."""
         running = self._prompts.running
-        if running is not None and prompt_id in (None, running.prompt_id):
-            self._machine.interrupted = True
+        return running is not None and prompt_id in (None, running.prompt_id)
+
+    def interrupt(self, prompt_id: str | None) -> bool:
+        """Stop the running prompt, if it is this one; with None, whichever runs."""
+        self._machine.interrupted |= (found := self.runs(prompt_id))
+        return found
 
     def free(self, asked: dict[str, Any]) -> None:
         """Unload models, forget cached nodes: now, or else after the prompt that runs."""

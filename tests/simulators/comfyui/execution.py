@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulators.comfyui import pictures
+from tests.simulators.comfyui.dialects import Dialect
 from tests.simulators.comfyui.failures import OUT_OF_MEMORY, Crash, Failures
 from tests.simulators.comfyui.folders import Folders
-from tests.simulators.comfyui.graph import cache_keys, execution_order, model_files
+from tests.simulators.comfyui.graph import cache_keys, execution_order, model_files, texts
+from tests.simulators.comfyui.node_class import Saves
+from tests.simulators.comfyui.node_classes import TABLE
 from tests.simulators.comfyui.prompts import Prompt
 from tests.simulators.comfyui.sockets import Preview, Sockets
 
+PREVIEW_METHODS = ("none", "auto", "latent2rgb", "taesd")
 HELD_SECONDS = 0.005
 """How often a run that is stuck looks whether it still is."""
 
@@ -23,7 +27,7 @@ class Pace:
 
     Args:
         cache_lru: keep all models and all nodes, not only those of the last prompt.
-        previews: send a picture after each step.
+        previews: send a picture after each step of prompts that do not say whether to.
     """
 
     step_seconds: float
@@ -36,6 +40,7 @@ class Pace:
 class Machine:
     """What outlasts a run, until the server is restarted."""
 
+    dialect: Dialect
     pace: Pace
     folders: Folders
     failures: Failures
@@ -61,9 +66,11 @@ class _Interrupted(Exception):
 
 
 class _Crashed(Exception):
-    def __init__(self, crash: Crash) -> None:
+    """At the node that is reached, or at another that turned out to be to blame."""
+
+    def __init__(self, crash: Crash, node: str | None = None) -> None:
         super().__init__(crash.message)
-        self.crash = crash
+        self.crash, self.node = crash, node
 
 
 class Execution:
@@ -117,7 +124,7 @@ class Execution:
             except _Interrupted:
                 return self._end_interrupted(node)
             except _Crashed as crashed:
-                return self._end_crashed(node, crashed.crash)
+                return self._end_crashed(crashed.node or node, crashed.crash)
             await asyncio.sleep(0)
         self._tell("execution_success", {})
         self._ending = "success"
@@ -141,14 +148,17 @@ class Execution:
         return order, cached
 
     def _choose_crash(self, nodes: list[str]) -> None:
-        crash = None
-        if nodes and self._failures.take("out_of_memory"):
+        failures, crash = self._failures, None
+        if nodes and (self._says(failures.out_of_memory_words) or failures.take("out_of_memory")):
             crash = OUT_OF_MEMORY
-        elif nodes and self._failures.take("execution_error"):
-            crash = self._failures.crash
+        elif nodes and (self._says(failures.crash_words) or failures.take("execution_error")):
+            crash = failures.crash
         if crash is not None:
             of_type = [node for node in nodes if self._class(node) == crash.node_type]
             self._crash = (of_type or nodes)[0], crash
+
+    def _says(self, words: str) -> bool:
+        return bool(words) and any(words in text for text in texts(self._prompt.graph))
 
     def _class(self, node: str) -> str:
         class_type: str = self._prompt.graph[node]["class_type"]
@@ -156,7 +166,7 @@ class Execution:
 
     async def _reach(self, node: str, *, again: bool) -> None:
         if again:
-            if self._prompt.client_id is not None:  # others' cached outputs get lost in 0.3.75
+            if self._prompt.client_id is not None or self._machine.dialect.keeps_cached:
                 self._show(node, self._machine.cache[self._keys[node]] or {})
             self._progress(node, "finished", 1, 1)
         else:
@@ -186,8 +196,8 @@ class Execution:
                 self._load_image(inputs["image"])
             case "KSampler":
                 await self._sample(node, inputs["steps"])
-            case "SaveImage":
-                return await self._save(node, inputs["filename_prefix"])
+        if saves := TABLE[self._class(node)].saves:
+            return await self._save(node, saves)
         return None
 
     def _load_image(self, name: str) -> None:
@@ -207,28 +217,36 @@ class Execution:
             self._progress(node, "running", step, steps)
             told = {"value": step, "max": steps, "prompt_id": self._prompt.prompt_id, "node": node}
             self._sockets.send("progress", told, self._prompt.client_id)
-            if self._machine.pace.previews:
+            if self._is_previewed:
                 await self._preview(node)
+
+    @property
+    def _is_previewed(self) -> bool:
+        asked = self._prompt.extra_data.get("preview_method")
+        if self._machine.dialect.prompt_previews and asked in PREVIEW_METHODS:
+            return bool(asked != "none")
+        return self._machine.pace.previews
 
     async def _preview(self, node: str) -> None:
         metadata = {"node_id": node, "prompt_id": self._prompt.prompt_id, **_names(node)}
         preview = Preview((await self._rendered()).preview, metadata)
         self._sockets.send_preview(preview, self._prompt.client_id)
 
-    async def _save(self, node: str, prefix: str) -> dict[str, Any]:
+    async def _save(self, node: str, saves: Saves) -> dict[str, Any]:
         file = (await self._rendered()).files[node]
         folders = self._machine.folders
         if self._failures.take("black_image"):
             file = await asyncio.to_thread(pictures.blacken, file, self._prompt.graph, folders)
-        shown = {"images": [folders.save(file, prefix).as_json()]}
+        prefix = saves.prefix or self._prompt.graph[node]["inputs"]["filename_prefix"]
+        shown = {"images": [folders.save(file, saves.folder, prefix, saves.suffix).as_json()]}
         self._show(node, shown)
         return shown
 
     async def _rendered(self) -> pictures.Rendered:
         try:
             return await self._prompt.rendered
-        except OSError as error:
-            raise _crashed(error) from error
+        except pictures.NodeFailed as failed:
+            raise _crashed(failed.__cause__ or failed, failed.node) from failed
 
     async def _hold(self) -> None:
         """While a failure says that nothing moves; the steps that follow are as much later."""
@@ -292,7 +310,7 @@ def _names(node: str) -> dict[str, str | None]:
     return {"display_node_id": node, "parent_node_id": None, "real_node_id": node}
 
 
-def _crashed(error: OSError) -> _Crashed:
+def _crashed(error: BaseException, node: str | None = None) -> _Crashed:
     kind = type(error)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return _Crashed(Crash("", f"{module}{kind.__qualname__}", str(error)))
+    return _Crashed(Crash("", f"{module}{kind.__qualname__}", str(error)), node)

@@ -43,6 +43,13 @@ class Failures:
     execution_error: Switch = False
     """Runs end as `crash` says."""
     crash: Crash = Crash()
+    crash_words: str = ""
+    """Graphs in which this is written always end as `crash` says; "": none does."""
+    out_of_memory_words: str = ""
+    """Graphs in which this is written always run out of memory."""
+    own_prompt_ids: Switch = False
+    """POST /prompt gives every prompt an id of the server's own, as behind a gateway that passes on
+    only what it knows."""
     zombie: bool = False
     """The worker is dead: prompts are accepted and nothing runs."""
     stuck: Switch = False
@@ -58,6 +65,9 @@ class Failures:
     """GET /view answers 404."""
     refuse: int = 0
     """The status with which every request is answered; 0: none is refused."""
+    late_interrupt: float = 0.0
+    """Seconds from when POST /interrupt looks whether its prompt runs to when it stops whatever
+    runs then."""
     lost_prompt_reply: Switch = False
     """POST /prompt queues the prompt, then the connection is reset."""
     truncated_view: Switch = False

@@ -1,7 +1,9 @@
 """The server's input, output and temp folders."""
 
+import glob
 import hashlib
 import mimetypes
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -30,7 +32,7 @@ class Upload:
 class SavedFile:
     filename: str
     subfolder: str
-    type: str = "output"
+    type: str
 
     def as_json(self) -> dict[str, str]:
         return {"filename": self.filename, "subfolder": self.subfolder, "type": self.type}
@@ -93,17 +95,17 @@ class Folders:
         self._digests[self.root / kind / subfolder / path.name] = hashlib.sha256(data).hexdigest()
         return Upload(path.name if number else name, subfolder, kind, len(data))
 
-    def save(self, picture: Path, prefix: str) -> SavedFile:
-        """Move a rendered picture to output/ as SaveImage names it: prefix_00001_.png."""
+    def save(self, picture: Path, kind: str, prefix: str, suffix: str) -> SavedFile:
+        """Move a rendered picture to where the next number is free: prefix_00001_.png."""
         place = PurePosixPath(prefix)
-        folder = self.root / "output" / place.parent
+        folder = self.root / kind / place.parent
         folder.mkdir(parents=True, exist_ok=True)
-        taken = [
-            int(digits)
-            for path in folder.glob(f"{place.name}_*_.png")
-            if (digits := path.name.removeprefix(f"{place.name}_").removesuffix("_.png")).isdigit()
-        ]
-        filename = f"{place.name}_{max(taken, default=0) + 1:05}_.png"
+        numbers = (
+            re.match(r"\d+", path.name.removeprefix(f"{place.name}_"))
+            for path in folder.glob(f"{glob.escape(place.name)}_*")
+        )
+        taken = max((int(number[0]) for number in numbers if number), default=0)
+        filename = f"{place.name}_{taken + 1:05}{suffix}"
         picture.rename(folder / filename)
         subfolder = "" if place.parent == PurePosixPath() else str(place.parent)
-        return SavedFile(filename, subfolder)
+        return SavedFile(filename, subfolder, kind)

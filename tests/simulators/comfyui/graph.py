@@ -5,12 +5,9 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from tests.simulators.comfyui.node_classes import CLASSES
+from tests.simulators.comfyui.node_classes import TABLE
 
 Graph = dict[str, dict[str, Any]]
-
-PICTURE_INPUTS = ("images", "samples", "latent_image", "pixels", "image", "image1")
-"""The way back from a saved picture to the one from which it is made."""
 
 
 def links(node: dict[str, Any]) -> Iterator[str]:
@@ -76,7 +73,7 @@ def model_files(graph: Graph) -> frozenset[str]:
     return frozenset(
         node["inputs"][name]
         for node in graph.values()
-        for name, folder in CLASSES[node["class_type"]].model_inputs.items()
+        for name, folder in TABLE[node["class_type"]].model_inputs.items()
         if folder != "input"
     )
 
@@ -88,13 +85,7 @@ def kind_of(graph: Graph) -> str:
     return "camera-angle" if "UNETLoader" in classes else "qwen-image-edit"
 
 
-def source_of(graph: Graph, saver: str) -> dict[str, Any]:
-    """The LoadImage or EmptyImage whose pixels the saver's picture is made of."""
-    node = graph[saver]
-    for _ in graph:
-        inputs = node["inputs"]
-        back = next((inputs[name] for name in PICTURE_INPUTS if name in inputs), None)
-        if not isinstance(back, list):
-            break
-        node = graph[back[0]]
-    return node
+def texts(graph: Graph) -> Iterator[str]:
+    """All that is written into it."""
+    for node in graph.values():
+        yield from (value for value in node["inputs"].values() if isinstance(value, str))

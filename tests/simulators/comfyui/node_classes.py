@@ -1,172 +1,178 @@
-"""The node classes of the service's workflows, as GET /object_info of ComfyUI 0.3.75 tells them.
+"""The node classes of ComfyUI itself, one entry each, as GET /object_info of 0.3.75 tells them;
+what 0.33.0 tells otherwise is `newer`."""
 
-Tooltips and descriptions are left out.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from typing import Any
 
-Names = Mapping[str, Sequence[str]]
-"""Model files by folder."""
+from tests.simulators.comfyui import making
+from tests.simulators.comfyui.choices import (
+    BLENDS,
+    CLIP_TYPES,
+    DEVICES,
+    DTYPES,
+    NEWER_CLIP_TYPES,
+    NEWER_SAMPLERS,
+    REFERENCES,
+    SAMPLERS,
+    SCALINGS,
+    SCHEDULERS,
+)
+from tests.simulators.comfyui.dialects import VERSIONS, Version
+from tests.simulators.comfyui.node_class import DYNAMIC_COMBO, NodeClass, Saves, choice, number
+from tests.simulators.comfyui.node_packs import PACK_TABLE
 
-SAMPLERS = [
-    "euler", "euler_cfg_pp", "euler_ancestral", "euler_ancestral_cfg_pp", "heun", "heunpp2",
-    "dpm_2", "dpm_2_ancestral", "lms", "dpm_fast", "dpm_adaptive", "dpmpp_2s_ancestral",
-    "dpmpp_2s_ancestral_cfg_pp", "dpmpp_sde", "dpmpp_sde_gpu", "dpmpp_2m", "dpmpp_2m_cfg_pp",
-    "dpmpp_2m_sde", "dpmpp_2m_sde_gpu", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu",
-    "dpmpp_3m_sde", "dpmpp_3m_sde_gpu", "ddpm", "lcm", "ipndm", "ipndm_v", "deis",
-    "res_multistep", "res_multistep_cfg_pp", "res_multistep_ancestral",
-    "res_multistep_ancestral_cfg_pp", "gradient_estimation", "gradient_estimation_cfg_pp",
-    "er_sde", "seeds_2", "seeds_3", "sa_solver", "sa_solver_pece", "ddim", "uni_pc",
-    "uni_pc_bh2",
-]  # fmt: skip
-SCHEDULERS = [
-    "simple", "sgm_uniform", "karras", "exponential", "ddim_uniform", "beta", "normal",
-    "linear_quadratic", "kl_optimal",
-]  # fmt: skip
-CLIP_TYPES = [
-    "stable_diffusion", "stable_cascade", "sd3", "stable_audio", "mochi", "ltxv", "pixart",
-    "cosmos", "lumina2", "wan", "hidream", "chroma", "ace", "omnigen2", "qwen_image",
-    "hunyuan_image", "flux2",
-]  # fmt: skip
-DTYPES = ["default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"]
-SCALINGS = ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
-BLENDS = ["normal", "multiply", "screen", "overlay", "soft_light", "difference"]
 LARGEST = 16384
-
-Inputs = dict[str, list[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeClass:
-    """One class. An input is [type or choices, constraints?].
-
-    Args:
-        model_inputs: folder of model files by the input whose choices they are.
-        built_in: choices of such an input that are no files.
-        title: None for classes of the newer kind, whose choices the server does not check.
-    """
-
-    inputs: Inputs
-    outputs: tuple[str, ...]
-    category: str
-    title: str | None
-    module: str = "nodes"
-    optional: Inputs = field(default_factory=dict)
-    model_inputs: Mapping[str, str] = field(default_factory=dict)
-    built_in: tuple[str, ...] = ()
-    output_name: str | None = None
-    is_output: bool = False
-    experimental: bool = False
-
-    @property
-    def hidden(self) -> dict[str, str]:
-        return {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"} if self.is_output else {}
-
-    def config(self, name: str, models: Names) -> tuple[Any, dict[str, Any]]:
-        """Type or choices of an input, and its constraints."""
-        kind: Any
-        kind, *constraints = (self.inputs | self.optional)[name]
-        if name in self.model_inputs:
-            kind = [*models.get(self.model_inputs[name], ()), *self.built_in]
-        return kind, constraints[0] if constraints else {}
-
-    def info(self, name: str, models: Names) -> dict[str, Any]:
-        inputs: dict[str, Any] = {
-            "required": self._told(self.inputs, models),
-            "optional": self._told(self.optional, models),
-            "hidden": self.hidden,
-        }
-        inputs = {section: told for section, told in inputs.items() if told}
-        info: dict[str, Any] = {
-            "input": inputs,
-            "input_order": {section: list(told) for section, told in inputs.items()},
-            "output": self.outputs,
-            "output_is_list": [False] * len(self.outputs),
-            "output_name": [self.output_name] if self.output_name else self.outputs,
-            "name": name,
-            "display_name": self.title,
-            "description": "",
-            "python_module": self.module,
-            "category": self.category,
-            "output_node": self.is_output,
-        }
-        if self.title is None:
-            info |= {
-                "output_tooltips": [None] * len(self.outputs),
-                "deprecated": False,
-                "experimental": self.experimental,
-                "api_node": False,
-            }
-        return info
-
-    def _told(self, inputs: Inputs, models: Names) -> Inputs:
-        told = {}
-        for name, (_, *constraints) in inputs.items():
-            told[name] = [self.config(name, models)[0], *constraints]
-        return told
+_ADVANCED = {"advanced": True}
+_FILE_LABELS = ("prompt", "extra_pnginfo")
+"""What a node that saves is given unasked, and writes into the file."""
 
 
-def _number(default: float, low: float, high: float, **more: Any) -> list[Any]:
-    kind = "FLOAT" if isinstance(default, float) else "INT"
-    return [kind, {"default": default, "min": low, "max": high, **more}]
+def _format(key: str, depths: list[str], spaces: list[str]) -> dict[str, Any]:
+    required = {
+        "bit_depth": choice(depths, default=depths[0], **_ADVANCED),
+        "input_color_space": choice(spaces, default=spaces[0], **_ADVANCED),
+    }
+    return {"key": key, "inputs": {"required": required}}
 
 
-def _choice(options: list[str]) -> list[Any]:
-    return ["COMBO", {"multiselect": False, "options": options}]
-
-
-CLASSES: dict[str, NodeClass] = {
+CORE_TABLE: dict[str, NodeClass] = {
+    # Pictures
     "LoadImage": NodeClass(
         {"image": [[], {"image_upload": True}]},
         ("IMAGE", "MASK"), "image", "Load Image", model_inputs={"image": "input"},
+        makes=making.loaded,
+    ),
+    "EmptyImage": NodeClass(
+        {
+            "width": number(512, 1, LARGEST, step=1),
+            "height": number(512, 1, LARGEST, step=1),
+            "batch_size": number(1, 1, 4096),
+            "color": number(0, 0, 0xFFFFFF, step=1, display="color"),
+        },
+        ("IMAGE",), "image", "EmptyImage", makes=making.plain, newer={"title": "Empty Image"},
+    ),
+    "ImageInvert": NodeClass(
+        {"image": ["IMAGE"]}, ("IMAGE",), "image", "Invert Image", makes=making.inverted,
+        newer={"category": "image/color", "title": "Invert Image Colors"},
+    ),
+    "ImageBlend": NodeClass(
+        {
+            "image1": ["IMAGE", {}],
+            "image2": ["IMAGE", {}],
+            "blend_factor": number(0.5, 0.0, 1.0, step=0.01),
+            "blend_mode": choice(BLENDS),
+        },
+        ("IMAGE",), "image/postprocessing", None, "comfy_extras.nodes_post_processing",
+        is_v3=True, makes=making.blended,
+        newer={"category": "image/filters", "title": "Blend Images"},
+    ),
+    "ImageScale": NodeClass(
+        {
+            "image": ["IMAGE"],
+            "upscale_method": [SCALINGS],
+            "width": number(512, 0, LARGEST, step=1),
+            "height": number(512, 0, LARGEST, step=1),
+            "crop": [["disabled", "center"]],
+        },
+        ("IMAGE",), "image/upscaling", "Upscale Image", makes=making.scaled,
     ),
     "ImageScaleToTotalPixels": NodeClass(
         {
             "image": ["IMAGE", {}],
-            "upscale_method": _choice(SCALINGS),
-            "megapixels": _number(1.0, 0.01, 16.0, step=0.01),
+            "upscale_method": choice(SCALINGS),
+            "megapixels": number(1.0, 0.01, 16.0, step=0.01),
         },
         ("IMAGE",), "image/upscaling", None, "comfy_extras.nodes_post_processing",
+        is_v3=True, makes=making.scaled_to_total_pixels,
+        newer={
+            "title": "Scale Image to Total Pixels",
+            "inputs": {"resolution_steps": number(1, 1, 256, **_ADVANCED)},
+        },
     ),
+    "FluxKontextImageScale": NodeClass(
+        {"image": ["IMAGE", {}]},
+        ("IMAGE",), "advanced/conditioning/flux", None, "comfy_extras.nodes_flux",
+        is_v3=True, makes=making.scaled_for_kontext,
+        newer={"category": "model/conditioning/flux"},
+    ),
+    "ImageCrop": NodeClass(
+        {
+            "image": ["IMAGE"],
+            "width": number(512, 1, LARGEST, step=1),
+            "height": number(512, 1, LARGEST, step=1),
+            "x": number(0, 0, LARGEST, step=1),
+            "y": number(0, 0, LARGEST, step=1),
+        },
+        ("IMAGE",), "image/transform", "ImageCrop", "comfy_extras.nodes_images",
+        makes=making.cropped,
+        newer={
+            "inputs": {"image": ["IMAGE", {}]}, "title": "Crop Image (DEPRECATED)",
+            "is_v3": True, "deprecated": True,
+        },
+    ),
+    "GetImageSize": NodeClass(
+        {"image": ["IMAGE"]},
+        ("INT", "INT", "INT"), "image", "Get Image Size", "comfy_extras.nodes_images",
+        hidden=("unique_id",), output_names=("width", "height", "batch_size"),
+        makes=making.measured,
+        newer={"inputs": {"image": ["IMAGE", {}]}, "is_v3": True},
+    ),
+    # Models
     "UNETLoader": NodeClass(
         {"unet_name": [[]], "weight_dtype": [DTYPES]},
         ("MODEL",), "advanced/loaders", "Load Diffusion Model",
         model_inputs={"unet_name": "diffusion_models"},
+        newer={"category": "model/loaders", "inputs": {"weight_dtype": [DTYPES, _ADVANCED]}},
     ),
     "CLIPLoader": NodeClass(
         {"clip_name": [[]], "type": [CLIP_TYPES]},
         ("CLIP",), "advanced/loaders", "Load CLIP",
-        optional={"device": [["default", "cpu"], {"advanced": True}]},
+        optional={"device": [DEVICES, _ADVANCED]},
         model_inputs={"clip_name": "text_encoders"},
+        newer={"category": "model/loaders", "inputs": {"type": [NEWER_CLIP_TYPES]}},
     ),
     "VAELoader": NodeClass(
         {"vae_name": [[]]}, ("VAE",), "loaders", "Load VAE",
         model_inputs={"vae_name": "vae"}, built_in=("pixel_space",),
+        newer={"category": "model/loaders"},
     ),
     "LoraLoaderModelOnly": NodeClass(
         {
             "model": ["MODEL"],
             "lora_name": [[]],
-            "strength_model": _number(1.0, -100.0, 100.0, step=0.01),
+            "strength_model": number(1.0, -100.0, 100.0, step=0.01),
         },
         ("MODEL",), "loaders", "LoraLoaderModelOnly", model_inputs={"lora_name": "loras"},
+        newer={"category": "model/loaders", "title": "Load LoRA"},
     ),
     "CheckpointLoaderSimple": NodeClass(
         {"ckpt_name": [[], {}]},
         ("MODEL", "CLIP", "VAE"), "loaders", "Load Checkpoint",
-        model_inputs={"ckpt_name": "checkpoints"},
+        model_inputs={"ckpt_name": "checkpoints"}, newer={"category": "model/loaders"},
     ),
     "ModelSamplingAuraFlow": NodeClass(
-        {"model": ["MODEL"], "shift": _number(1.73, 0.0, 100.0, step=0.01)},
+        {"model": ["MODEL"], "shift": number(1.73, 0.0, 100.0, step=0.01)},
         ("MODEL",), "advanced/model", "ModelSamplingAuraFlow",
-        "comfy_extras.nodes_model_advanced",
+        "comfy_extras.nodes_model_advanced", newer={"category": "model/patch"},
     ),
     "CFGNorm": NodeClass(
-        {"model": ["MODEL", {}], "strength": _number(1.0, 0.0, 100.0, step=0.01)},
+        {"model": ["MODEL", {}], "strength": number(1.0, 0.0, 100.0, step=0.01)},
         ("MODEL",), "advanced/guidance", None, "comfy_extras.nodes_cfg",
-        output_name="patched_model", experimental=True,
+        output_names=("patched_model",), is_v3=True, experimental=True,
+        newer={"optional": {"pre_cfg": ["BOOLEAN", {"default": False}]}},
+    ),
+    # Prompts
+    "CLIPTextEncode": NodeClass(
+        {"text": ["STRING", {"multiline": True, "dynamicPrompts": True}], "clip": ["CLIP", {}]},
+        ("CONDITIONING",), "conditioning", "CLIP Text Encode (Prompt)", makes=making.conditioned,
+        newer={"category": "model/conditioning"},
+    ),
+    "TextEncodeQwenImageEdit": NodeClass(
+        {"clip": ["CLIP", {}], "prompt": ["STRING", {"multiline": True, "dynamicPrompts": True}]},
+        ("CONDITIONING",), "advanced/conditioning", None, "comfy_extras.nodes_qwen",
+        optional={"vae": ["VAE", {}], "image": ["IMAGE", {}]},
+        is_v3=True, makes=making.conditioned,
+        newer={"category": "model/conditioning/qwen image"},
     ),
     "TextEncodeQwenImageEditPlus": NodeClass(
         {"clip": ["CLIP", {}], "prompt": ["STRING", {"multiline": True, "dynamicPrompts": True}]},
@@ -175,49 +181,120 @@ CLASSES: dict[str, NodeClass] = {
             "vae": ["VAE", {}], "image1": ["IMAGE", {}],
             "image2": ["IMAGE", {}], "image3": ["IMAGE", {}],
         },
+        is_v3=True, makes=making.conditioned,
+        newer={"category": "model/conditioning/qwen image"},
     ),
+    "ConditioningZeroOut": NodeClass(
+        {"conditioning": ["CONDITIONING"]},
+        ("CONDITIONING",), "advanced/conditioning", "ConditioningZeroOut",
+        makes=making.conditioned_alike,
+        newer={
+            "category": "model/conditioning/transform", "title": "Conditioning Zero Out",
+        },
+    ),
+    "FluxKontextMultiReferenceLatentMethod": NodeClass(
+        {
+            "conditioning": ["CONDITIONING", {}],
+            "reference_latents_method": choice(REFERENCES),
+        },
+        ("CONDITIONING",), "advanced/conditioning/flux", None, "comfy_extras.nodes_flux",
+        is_v3=True, experimental=True, makes=making.conditioned_alike,
+        newer={
+            "category": "model/conditioning/flux", "title": "Edit Model Reference Method",
+            "inputs": {
+                "reference_latents_method": choice(
+                    [*REFERENCES, "index_timestep_zero"], **_ADVANCED
+                ),
+            },
+        },
+    ),
+    # Latents
     "VAEEncode": NodeClass(
         {"pixels": ["IMAGE"], "vae": ["VAE"]}, ("LATENT",), "latent", "VAE Encode",
+        makes=making.encoded, newer={"category": "model/latent"},
     ),
-    "VAEDecode": NodeClass(
-        {"samples": ["LATENT", {}], "vae": ["VAE", {}]}, ("IMAGE",), "latent", "VAE Decode",
+    "EmptyLatentImage": NodeClass(
+        {
+            "width": number(512, 16, LARGEST, step=8),
+            "height": number(512, 16, LARGEST, step=8),
+            "batch_size": number(1, 1, 4096),
+        },
+        ("LATENT",), "latent", "Empty Latent Image", makes=making.empty_latent,
+        newer={"category": "model/latent"},
+    ),
+    "EmptySD3LatentImage": NodeClass(
+        {
+            "width": number(1024, 16, LARGEST, step=16),
+            "height": number(1024, 16, LARGEST, step=16),
+            "batch_size": number(1, 1, 4096),
+        },
+        ("LATENT",), "latent/sd3", None, "comfy_extras.nodes_sd3",
+        is_v3=True, makes=making.empty_latent,
+        newer={"category": "model/latent/stable diffusion"},
     ),
     "KSampler": NodeClass(
         {
             "model": ["MODEL", {}],
-            "seed": _number(0, 0, 2**64 - 1, control_after_generate=True),
-            "steps": _number(20, 1, 10000),
-            "cfg": _number(8.0, 0.0, 100.0, step=0.1, round=0.01),
+            "seed": number(0, 0, 2**64 - 1, control_after_generate=True),
+            "steps": number(20, 1, 10000),
+            "cfg": number(8.0, 0.0, 100.0, step=0.1, round=0.01),
             "sampler_name": [SAMPLERS, {}],
             "scheduler": [SCHEDULERS, {}],
             "positive": ["CONDITIONING", {}],
             "negative": ["CONDITIONING", {}],
             "latent_image": ["LATENT", {}],
-            "denoise": _number(1.0, 0.0, 1.0, step=0.01),
+            "denoise": number(1.0, 0.0, 1.0, step=0.01),
         },
-        ("LATENT",), "sampling", "KSampler",
+        ("LATENT",), "sampling", "KSampler", makes=making.sampled,
+        newer={"category": "model/sampling", "inputs": {"sampler_name": [NEWER_SAMPLERS, {}]}},
     ),
+    "VAEDecode": NodeClass(
+        {"samples": ["LATENT", {}], "vae": ["VAE", {}]}, ("IMAGE",), "latent", "VAE Decode",
+        makes=making.decoded, newer={"category": "model/latent"},
+    ),
+    # Results
     "SaveImage": NodeClass(
         {"images": ["IMAGE", {}], "filename_prefix": ["STRING", {"default": "ComfyUI"}]},
-        (), "image", "Save Image", is_output=True,
+        (), "image", "Save Image", hidden=_FILE_LABELS, makes=making.saved, saves=Saves(),
+        newer={"outputs": ("IMAGE",), "output_names": ("images",)},
     ),
-    "ImageInvert": NodeClass({"image": ["IMAGE"]}, ("IMAGE",), "image", "Invert Image"),
-    "ImageBlend": NodeClass(
+    "SaveImageAdvanced": NodeClass(
         {
-            "image1": ["IMAGE", {}],
-            "image2": ["IMAGE", {}],
-            "blend_factor": _number(0.5, 0.0, 1.0, step=0.01),
-            "blend_mode": _choice(BLENDS),
+            "images": ["IMAGE", {}],
+            "filename_prefix": ["STRING", {"default": "ComfyUI", "multiline": False}],
+            "format": [
+                DYNAMIC_COMBO,
+                {
+                    "options": [
+                        _format("png", ["8-bit", "16-bit"], ["sRGB"]),
+                        _format("exr", ["32-bit float"], ["sRGB", "HDR", "linear"]),
+                    ]
+                },
+            ],
         },
-        ("IMAGE",), "image/postprocessing", None, "comfy_extras.nodes_post_processing",
+        ("IMAGE",), "image", "Save Image (Advanced)", "comfy_extras.nodes_images",
+        hidden=_FILE_LABELS, output_names=("images",), is_v3=True, makes=making.saved,
+        saves=Saves(".png"), since="0.33.0",
     ),
-    "EmptyImage": NodeClass(
-        {
-            "width": _number(512, 1, LARGEST, step=1),
-            "height": _number(512, 1, LARGEST, step=1),
-            "batch_size": _number(1, 1, 4096),
-            "color": _number(0, 0, 0xFFFFFF, step=1, display="color"),
-        },
-        ("IMAGE",), "image", "EmptyImage",
+    "PreviewImage": NodeClass(
+        {"images": ["IMAGE"]}, (), "image", "Preview Image", hidden=_FILE_LABELS,
+        makes=making.saved, saves=Saves(folder="temp", prefix="ComfyUI_temp_xyzzy"),
+        newer={"outputs": ("IMAGE",), "output_names": ("images",)},
     ),
 }  # fmt: skip
+
+TABLE = CORE_TABLE | PACK_TABLE
+
+
+def classes_of(version: Version, packs: Collection[str] = ()) -> dict[str, NodeClass]:
+    """What a server of this version has, with optional node packs."""
+    age = VERSIONS.index(version)
+    return {
+        name: node_class.told_by(version)
+        for name, node_class in TABLE.items()
+        if VERSIONS.index(node_class.since) <= age
+        and (node_class.pack is None or node_class.pack in packs)
+    }
+
+
+CLASSES = classes_of("0.3.75")

@@ -2,22 +2,20 @@
 
 import io
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.simulators.comfyui.folders import Folders
-from tests.simulators.comfyui.graph import Graph, cache_keys, source_of
+from tests.simulators.comfyui.graph import Graph, cache_keys
+from tests.simulators.comfyui.making import Given
+from tests.simulators.comfyui.node_classes import TABLE
 
-MEGAPIXEL = 1024 * 1024
 PREVIEW_SIDE = 512
-TINT = 0.25
-"""How much of a picture is its tint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,14 @@ class Rendered:
     preview: bytes
 
 
+class NodeFailed(Exception):
+    """What a node raised, which is the cause of this."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        self.node = node
+
+
 def identify(path: Path) -> None:
     """Raises OSError, which PIL.UnidentifiedImageError is, when it is no image."""
     with Image.open(path):
@@ -35,17 +41,20 @@ def identify(path: Path) -> None:
 
 
 def render(graph: Graph, outputs: list[str], folders: Folders) -> Rendered:
-    """What the graph would save: the pixels of the picture that it edits, with a tint that
-    depends on prompt, seed, all pictures and whatever else counts. Raises OSError."""
+    """What the graph saves: pictures are made as its nodes say, and sampled ones are those they
+    are made of, with a tint that depends on prompt, seed and whatever else counts.
+
+    Raises NodeFailed.
+    """
+    values = _Values(graph, folders)
     files, preview = {}, io.BytesIO()
     for saver in outputs:
-        color = _tint(graph, saver, folders)
-        source = _source(source_of(graph, saver), folders)
-        picture = Image.blend(source, Image.new("RGB", source.size, color), TINT)
+        picture: Image.Image = values.of([saver, 0])
         files[saver] = _write(picture, graph, folders)
         if not preview.tell():
-            picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-            picture.save(preview, "JPEG")
+            small = picture.copy()
+            small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+            small.save(preview, "JPEG")
     return Rendered(files, preview.getvalue())
 
 
@@ -54,26 +63,38 @@ def blacken(file: Path, graph: Graph, folders: Folders) -> Path:
         return _write(Image.new("RGB", picture.size), graph, folders)
 
 
-def _source(node: dict[str, Any], folders: Folders) -> Image.Image:
-    inputs = node["inputs"]
-    if node["class_type"] != "LoadImage":
-        size = (inputs.get("width", 64), inputs.get("height", 64))
-        return Image.new("RGB", size, f"#{inputs.get('color', 0):06x}")
-    with Image.open(folders.annotated(inputs["image"])) as opened:
-        picture = ImageOps.exif_transpose(opened).convert("RGB")
-    width, height = picture.size
-    if width * height <= MEGAPIXEL:
-        return picture
-    scale = math.sqrt(MEGAPIXEL / (width * height))
-    size = (max(1, math.floor(width * scale)), max(1, math.floor(height * scale)))
-    return picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+class _Values:
+    """What comes out of each node, made when it is asked for."""
 
+    def __init__(self, graph: Graph, folders: Folders) -> None:
+        self._graph, self._folders = graph, folders
+        self._made: dict[str, tuple[Any, ...]] = {}
 
-def _tint(graph: Graph, saver: str, folders: Folders) -> tuple[int, int, int]:
-    source = graph[saver]["inputs"]["images"][0]
-    keys = cache_keys(_nameless(graph, folders), [source], lambda digest: digest)
-    red, green, blue = bytes.fromhex(keys[source])[:3]
-    return red, green, blue
+    def of(self, value: Any) -> Any:
+        """The value that is meant by an input, which may be a link."""
+        if not isinstance(value, list):
+            return value
+        node, slot = value
+        if node not in self._made:
+            self._made[node] = self._make(node)
+        return self._made[node][slot]
+
+    def _make(self, node: str) -> tuple[Any, ...]:
+        node_class = TABLE[self._graph[node]["class_type"]]
+        inputs = {name: self.of(value) for name, value in self._graph[node]["inputs"].items()}
+        if node_class.makes is None:
+            return (None,) * len(node_class.outputs)
+        try:
+            return node_class.makes(
+                Given(inputs, self._folders.annotated, lambda: self._tint(node))
+            )
+        except Exception as error:
+            raise NodeFailed(node) from error
+
+    def _tint(self, node: str) -> tuple[int, int, int]:
+        graph = _nameless(self._graph, self._folders)
+        red, green, blue = bytes.fromhex(cache_keys(graph, [node], lambda digest: digest)[node])[:3]
+        return red, green, blue
 
 
 def _nameless(graph: Graph, folders: Folders) -> Graph:

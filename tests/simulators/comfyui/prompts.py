@@ -109,7 +109,7 @@ class Prompts:
         self.running = None
         self.on_change()
 
-    def delete(self, prompt_id: str) -> None:
+    def delete(self, prompt_id: str) -> bool:
         """Drop a waiting prompt; one that runs, or is not known, is left as it is."""
         for prompt in self.pending:
             if prompt.prompt_id == prompt_id:
@@ -117,7 +117,8 @@ class Prompts:
                 self.pending.remove(prompt)
                 heapq.heapify(self.pending)
                 self.on_change()
-                return
+                return True
+        return False
 
     def clear(self) -> None:
         for prompt in self.pending:

@@ -1,37 +1,48 @@
-"""The routes of ComfyUI 0.3.75, all of them also under /api, and those of the simulator itself."""
+"""The routes of ComfyUI, all of them also under /api, and those of the simulator itself."""
 
 import asyncio
 import json
 import mimetypes
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from tests.simulators.comfyui import pictures
+from tests.simulators.comfyui.cards import Card
+from tests.simulators.comfyui.dialects import Dialect
+from tests.simulators.comfyui.doors import OWN, Door, Handler, same_origin
 from tests.simulators.comfyui.engine import Engine
 from tests.simulators.comfyui.failures import Failures
 from tests.simulators.comfyui.folders import TYPES, Folders, OutsideFolder, Upload
-from tests.simulators.comfyui.node_classes import CLASSES, Names
+from tests.simulators.comfyui.jobs import Jobs
+from tests.simulators.comfyui.node_class import Names, NodeClass
 from tests.simulators.comfyui.prompts import Prompt, Prompts
 from tests.simulators.comfyui.runs import RunLog
-from tests.simulators.comfyui.sockets import FEATURES, Sockets
-from tests.simulators.comfyui.validation import Verdict, validate, whole
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-VIDEO_MEMORY = 80 * 2**30
+from tests.simulators.comfyui.sockets import Sockets
+from tests.simulators.comfyui.validation import (
+    NO_UUID,
+    Stock,
+    Verdict,
+    is_canonical,
+    validate,
+    whole,
+)
 
 
 @dataclass(slots=True)
 class Server:
     """What ComfyUI answers. Anything that a handler raises is a 500 in plain text, as there."""
 
+    dialect: Dialect
+    classes: Mapping[str, NodeClass]
+    door: Door
+    card: Card
     prompts: Prompts
     engine: Engine
     sockets: Sockets
@@ -45,24 +56,27 @@ class Server:
 
     def application(self) -> web.Application:
         application = web.Application(
-            middlewares=[self._refuse, _same_origin],
-            client_max_size=int(FEATURES["max_upload_size"]),
+            middlewares=[self._refuse, self.door.keep, same_origin],
+            client_max_size=self.dialect.features["max_upload_size"],
         )
         for (method, path), handler in self._routes().items():
-            application.router.add_route(method, path, handler)
-            application.router.add_route(method, f"/api{path}", handler)
-        own: dict[tuple[str, str], Handler] = {
-            ("GET", "/simulator/failures"): self._get_failures,
-            ("POST", "/simulator/failures"): self._post_failures,
-            ("POST", "/simulator/drop-sockets"): self._drop_sockets,
-            ("GET", "/simulator/runs"): self._get_runs,
-        }
-        for (method, path), handler in own.items():
-            application.router.add_route(method, path, handler)
+            application.router.add_route(method, f"{self.door.prefix}{path}", handler)
+            application.router.add_route(method, f"{self.door.prefix}/api{path}", handler)
+        for (method, path), handler in self._own_routes().items():
+            application.router.add_route(method, f"{OWN}{path}", handler)
         return application
 
-    def _routes(self) -> dict[tuple[str, str], Handler]:
+    def _own_routes(self) -> dict[tuple[str, str], Handler]:
         return {
+            ("GET", "/failures"): self._get_failures,
+            ("POST", "/failures"): self._post_failures,
+            ("POST", "/drop-sockets"): self._drop_sockets,
+            ("GET", "/runs"): self._get_runs,
+        }
+
+    def _routes(self) -> dict[tuple[str, str], Handler]:
+        jobs = Jobs(self.prompts, self.engine).routes() if self.dialect.jobs else {}
+        return jobs | {
             ("GET", "/ws"): self.sockets.serve,
             ("POST", "/upload/image"): self._upload,
             ("GET", "/view"): self._view,
@@ -85,7 +99,7 @@ class Server:
 
     @web.middleware
     async def _refuse(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self.failures.refuse and not request.path.startswith("/simulator/"):
+        if self.failures.refuse and not request.path.startswith(OWN):
             return web.Response(status=self.failures.refuse, text="refused")
         return await handler(request)
 
@@ -101,7 +115,8 @@ class Server:
         name, file = image.filename, image.file
 
         def keep() -> Upload:
-            return self.folders.keep(file.read(), name, subfolder, kind, overwrite=overwrite)
+            with file:
+                return self.folders.keep(file.read(), name, subfolder, kind, overwrite=overwrite)
 
         try:
             upload = await asyncio.to_thread(keep)
@@ -139,13 +154,10 @@ class Server:
         asked = time.monotonic()
         body = await request.json()
         number = self._number(body)
-        if "prompt" not in body:
-            error = whole("no_prompt", "No prompt provided", "No prompt provided")
-            return web.json_response(Verdict(error=error).refusal(), status=400)
-        verdict = validate(body["prompt"], self._names(), self._exists)
+        prompt_id = self._prompt_id(body)
+        verdict = self._verdict(body, prompt_id)
         if verdict.error is not None:
             return web.json_response(verdict.refusal(), status=400)
-        prompt_id = str(body.get("prompt_id", uuid.uuid4()))
         extra_data = {**body.get("extra_data", {}), "create_time": int(time.time() * 1000)}
         if "client_id" in body:
             extra_data["client_id"] = body["client_id"]
@@ -164,6 +176,21 @@ class Server:
         number = -self._next_number if body.get("front") else self._next_number
         self._next_number += 1
         return number
+
+    def _prompt_id(self, body: dict[str, Any]) -> str:
+        own = str(uuid.uuid4())
+        if self.failures.take("own_prompt_ids"):
+            return own
+        prompt_id = body.get("prompt_id", own)
+        return own if prompt_id is None and self.dialect.uuid_ids else str(prompt_id)
+
+    def _verdict(self, body: dict[str, Any], prompt_id: str) -> Verdict:
+        if "prompt" not in body:
+            return Verdict(error=whole("no_prompt", "No prompt provided", "No prompt provided"))
+        if self.dialect.uuid_ids and not is_canonical(prompt_id):
+            return Verdict(error=NO_UUID)
+        stock = Stock(self.classes, self._names(), self._exists)
+        return validate(body["prompt"], stock, self.dialect)
 
     def _names(self) -> Names:
         return {**self.models, "input": self.folders.images()}
@@ -195,7 +222,10 @@ class Server:
             body = await request.json()
         except json.JSONDecodeError:
             body = {}
-        self.engine.interrupt(body.get("prompt_id") or None)
+        prompt_id = body.get("prompt_id") or None
+        if self.engine.runs(prompt_id):
+            await asyncio.sleep(self.failures.late_interrupt)
+            self.engine.interrupt(prompt_id if not self.failures.late_interrupt else None)
         return web.Response()
 
     async def _get_history(self, request: web.Request) -> web.Response:
@@ -218,17 +248,18 @@ class Server:
         return web.Response()
 
     async def _system_stats(self, _: web.Request) -> web.Response:
-        return web.json_response(_SYSTEM_STATS)
+        system = {**self.card.system(), **self.dialect.system}
+        return web.json_response({"system": system, "devices": self.card.devices()})
 
     async def _features(self, _: web.Request) -> web.Response:
-        return web.json_response(FEATURES)
+        return web.json_response(self.dialect.features)
 
     async def _object_info(self, request: web.Request) -> web.Response:
         asked, names = request.match_info.get("name"), self._names()
         return web.json_response(
             {
                 name: node_class.info(name, names)
-                for name, node_class in CLASSES.items()
+                for name, node_class in self.classes.items()
                 if asked in (None, name)
             }
         )
@@ -256,15 +287,6 @@ class Server:
         return web.json_response(self.log.as_json())
 
 
-@web.middleware
-async def _same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pages of other sites get nothing."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        return web.Response(status=403)
-    return await handler(request)
-
-
 async def _half(request: web.Request, data: bytes, headers: dict[str, str]) -> web.StreamResponse:
     """Promise all of it, send half and break off."""
     response = web.StreamResponse(headers=headers)
@@ -274,31 +296,3 @@ async def _half(request: web.Request, data: bytes, headers: dict[str, str]) -> w
     if request.transport is not None:
         request.transport.close()
     return response
-
-
-_SYSTEM_STATS = {
-    "system": {
-        "os": "posix",
-        "ram_total": 128 * 2**30,
-        "ram_free": 100 * 2**30,
-        "comfyui_version": "0.3.75",
-        "required_frontend_version": "1.32.9",
-        "installed_templates_version": None,
-        "required_templates_version": "0.7.25",
-        "python_version": "3.11.7 (main) [GCC 12.2.0]",
-        "pytorch_version": "2.13.0+cu130",
-        "embedded_python": False,
-        "argv": ["main.py", "--listen", "127.0.0.1", "--disable-api-nodes"],
-    },
-    "devices": [
-        {
-            "name": "cuda:0 NVIDIA H100 80GB HBM3 : cudaMallocAsync",
-            "type": "cuda",
-            "index": 0,
-            "vram_total": VIDEO_MEMORY,
-            "vram_free": VIDEO_MEMORY // 2,
-            "torch_vram_total": VIDEO_MEMORY // 2,
-            "torch_vram_free": 0,
-        }
-    ],
-}

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -11,11 +11,15 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.simulators.comfyui.cards import CARDS
+from tests.simulators.comfyui.dialects import DIALECTS, Version
+from tests.simulators.comfyui.doors import Door
 from tests.simulators.comfyui.engine import Engine
 from tests.simulators.comfyui.execution import Machine, Pace
 from tests.simulators.comfyui.failures import Failures
 from tests.simulators.comfyui.folders import Folders, Upload
-from tests.simulators.comfyui.node_classes import Names
+from tests.simulators.comfyui.node_class import Names
+from tests.simulators.comfyui.node_classes import classes_of
 from tests.simulators.comfyui.prompts import Prompts
 from tests.simulators.comfyui.runs import Run, RunLog
 from tests.simulators.comfyui.server import Server
@@ -35,19 +39,25 @@ class ComfyUISimulator:
     """Use with `async with`. It runs in the loop of its caller.
 
     Args:
+        version: of ComfyUI, whose words it speaks.
         step_seconds: of each sampling step; nothing else of a run takes time.
         swap_seconds: more, when a prompt's models are not the loaded ones.
         cache_lru: keep the models and nodes of all prompts, not only of the last.
-        previews: send a picture after each step.
+        previews: send a picture after each step, unless a prompt says whether to.
         port: 0 for any that is free, which it keeps over restarts.
         folder: holds input/ and output/; None for one that is removed at the end.
         models: the model files there are, by folder.
+        packs: optional node packs that are installed.
+        card: what it runs on, by its name in CARDS.
+        prefix: before all its paths, as behind a reverse proxy.
+        authorization: the header without which that proxy lets nobody in.
         run_log: gets a line of JSON for each start and each end of a run.
     """
 
     def __init__(
         self,
         *,
+        version: Version = "0.3.75",
         step_seconds: float = 0.01,
         swap_seconds: float = 0.0,
         cache_lru: bool = False,
@@ -55,9 +65,15 @@ class ComfyUISimulator:
         port: int = 0,
         folder: Path | None = None,
         models: Names = MODELS,
+        packs: Collection[str] = (),
+        card: str = "h100",
+        prefix: str = "",
+        authorization: str | None = None,
         run_log: Path | None = None,
     ) -> None:
         self.port, self.models = port, models
+        self._dialect, self._classes = DIALECTS[version], classes_of(version, packs)
+        self._card, self._door = CARDS[card], Door(prefix, authorization)
         self.failures = Failures()
         self.uploads: list[Upload] = []
         self._pace = Pace(step_seconds, swap_seconds, cache_lru, previews)
@@ -66,6 +82,11 @@ class ComfyUISimulator:
 
     @property
     def url(self) -> str:
+        return f"{self.origin}{self._door.prefix}"
+
+    @property
+    def origin(self) -> str:
+        """Where the simulator's own routes are."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -115,14 +136,14 @@ class ComfyUISimulator:
         assert self._folder is not None, "use with `async with`"
         prompts, folders = Prompts(), Folders(self._folder)
         folders.open()
-        self._sockets = Sockets(prompts, self.failures)
+        self._sockets = Sockets(prompts, self.failures, self._dialect.features)
         prompts.on_change = self._sockets.send_status
-        machine = Machine(self._pace, folders, self.failures, self._sockets)
+        machine = Machine(self._dialect, self._pace, folders, self.failures, self._sockets)
         engine = Engine(machine, prompts, self._log)
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="comfyui-render")
         server = Server(
-            prompts, engine, self._sockets, folders, self.failures, self.models, self._log,
-            self._renderer, self.uploads,
+            self._dialect, self._classes, self._door, self._card, prompts, engine, self._sockets,
+            folders, self.failures, self.models, self._log, self._renderer, self.uploads,
         )  # fmt: skip
         await self._listen(server.application())
         self._tasks = [

@@ -13,7 +13,6 @@ from aiohttp import WSMsgType, web
 from tests.simulators.comfyui.failures import Failures
 from tests.simulators.comfyui.prompts import Prompts
 
-FEATURES = {"supports_preview_metadata": True, "max_upload_size": 100 * 2**20}
 PREVIEW, PREVIEW_WITH_METADATA, JPEG = 1, 4, 1
 
 
@@ -41,8 +40,8 @@ class Sockets:
     read holds up all others, and the older of two sockets with one id takes the newer one's place
     in the table with it when it closes. Both as recorded."""
 
-    def __init__(self, prompts: Prompts, failures: Failures) -> None:
-        self._prompts, self._failures = prompts, failures
+    def __init__(self, prompts: Prompts, failures: Failures, features: dict[str, Any]) -> None:
+        self._prompts, self._failures, self._features = prompts, failures, features
         self._table: dict[str, Connection] = {}
         self._open: set[Connection] = set()
         self._outbox: asyncio.Queue[tuple[dict[str, Any] | Preview, str | None]] = asyncio.Queue()
@@ -94,7 +93,7 @@ class Sockets:
             await self._greet(connection, client_id)
             async for message in connection.socket:
                 if message.type is WSMsgType.TEXT:
-                    await _hear(connection, json.loads(message.data))
+                    await self._hear(connection, json.loads(message.data))
         except (ConnectionError, ValueError):
             pass
         finally:
@@ -108,11 +107,10 @@ class Sockets:
         if self.client_id == client_id and self.node is not None:
             await connection.socket.send_json({"type": "executing", "data": {"node": self.node}})
 
-
-async def _hear(connection: Connection, message: Any) -> None:
-    if isinstance(message, dict) and message.get("type") == "feature_flags":
-        connection.features = message.get("data", {})
-        await connection.socket.send_json({"type": "feature_flags", "data": FEATURES})
+    async def _hear(self, connection: Connection, message: Any) -> None:
+        if isinstance(message, dict) and message.get("type") == "feature_flags":
+            connection.features = message.get("data", {})
+            await connection.socket.send_json({"type": "feature_flags", "data": self._features})
 
 
 async def _deliver(connection: Connection, message: dict[str, Any] | Preview) -> None:

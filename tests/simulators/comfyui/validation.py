@@ -1,12 +1,15 @@
-"""What POST /prompt refuses, in the words of ComfyUI 0.3.75."""
+"""What POST /prompt refuses, in the words of ComfyUI."""
 
+import contextlib
 import traceback
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.simulators.comfyui.dialects import Dialect
 from tests.simulators.comfyui.graph import Graph
-from tests.simulators.comfyui.node_classes import CLASSES, Names
+from tests.simulators.comfyui.node_class import Names, NodeClass
 
 NodeError = dict[str, Any]
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {
@@ -32,31 +35,54 @@ def whole(kind: str, message: str, details: str = "") -> dict[str, Any]:
     return {"type": kind, "message": message, "details": details, "extra_info": {}}
 
 
-def validate(graph: Graph, models: Names, exists: Callable[[str], bool]) -> Verdict:
-    """Converts numbers and texts in place, as the server does.
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What a graph can name.
 
     Args:
         exists: whether LoadImage would find a file of this name.
     """
+
+    classes: Mapping[str, NodeClass]
+    models: Names
+    exists: Callable[[str], bool]
+
+
+NO_UUID = whole(
+    "invalid_prompt_id",
+    "prompt_id must be a valid UUID",
+    "prompt_id must be a UUID string in canonical lowercase hyphenated form; "
+    "omit it to let the server generate one",
+)
+
+
+def is_canonical(prompt_id: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return str(uuid.UUID(prompt_id)) == prompt_id
+    return False
+
+
+def validate(graph: Graph, stock: Stock, dialect: Dialect) -> Verdict:
+    """Converts numbers and texts in place, as the server does."""
     for node_id in graph:
         if "class_type" not in graph[node_id]:
             message = "Cannot execute because a node is missing the class_type property."
             return Verdict(error=whole("invalid_prompt", message, f"Node ID '#{node_id}'"))
         name = graph[node_id]["class_type"]
-        if name not in CLASSES:
+        if name not in stock.classes:
             message = f"Cannot execute because node {name} does not exist."
             return Verdict(error=whole("invalid_prompt", message, f"Node ID '#{node_id}'"))
-    savers = [node_id for node_id in graph if CLASSES[graph[node_id]["class_type"]].is_output]
+    savers = [node for node in graph if stock.classes[graph[node]["class_type"]].is_output]
     if not savers:
         return Verdict(error=whole("prompt_no_outputs", "Prompt has no outputs"))
-    return _Validation(graph, models, exists).outputs(savers)
+    return _Validation(graph, stock, dialect).outputs(savers)
 
 
 class _Validation:
-    def __init__(self, graph: Graph, models: Names, exists: Callable[[str], bool]) -> None:
-        self._graph, self._models, self._exists = graph, models, exists
+    def __init__(self, graph: Graph, stock: Stock, dialect: Dialect) -> None:
+        self._graph, self._stock, self._dialect = graph, stock, dialect
         self._seen: dict[str, tuple[bool, list[NodeError]]] = {}
-        self._entered: set[str] = set()
+        self._entered: list[str] = []
 
     def outputs(self, savers: list[str]) -> Verdict:
         good: list[str] = []
@@ -106,32 +132,53 @@ class _Validation:
         """Raises what a bad link makes the server raise: KeyError, IndexError."""
         if node_id in self._seen:
             return self._seen[node_id]
-        if node_id in self._entered:  # a cycle is refused without a reason
-            return False, []
-        self._entered.add(node_id)
+        if node_id in self._entered:
+            return self._cycle(node_id)
+        self._entered.append(node_id)
         inputs, node_class = self._graph[node_id]["inputs"], self._class(node_id)
         errors: list[NodeError] = []
         valid = True
-        for name in (*node_class.inputs, *node_class.optional):
+        required, optional = node_class.for_given(inputs)
+        for name in (*required, *optional):
             if name not in inputs:
-                if name in node_class.inputs:
-                    errors.append(_error("required_input_missing", name, name))
+                if name in required:
+                    details = name.rpartition(".")[2]
+                    errors.append(_error("required_input_missing", name, details))
             elif isinstance(inputs[name], list):
                 error, followed = self._link(node_id, name)
                 errors += error
                 valid = valid and followed
             else:
                 errors += self._value(node_id, name)
-        self._seen[node_id] = (valid and not errors, errors)
+        _, found = self._seen.get(node_id, (True, []))  # that it is in a cycle
+        self._seen[node_id] = (valid and not errors and not found, [*found, *errors])
+        self._entered.remove(node_id)
         return self._seen[node_id]
 
-    def _class(self, node_id: str) -> Any:
-        return CLASSES[self._graph[node_id]["class_type"]]
+    def _cycle(self, node_id: str) -> tuple[bool, list[NodeError]]:
+        if not self._dialect.names_cycles:
+            return False, []
+        members = self._entered[self._entered.index(node_id) :]
+        path = " -> ".join(
+            f"{member} ({self._graph[member]['class_type']})" for member in (*members, node_id)
+        )
+        for member in members:
+            error = whole("dependency_cycle", "Dependency cycle detected", path)
+            error["extra_info"] = {"node_id": member, "cycle_nodes": members}
+            self._seen[member] = (False, [error])
+        return self._seen[node_id]
+
+    def _class(self, node_id: str) -> NodeClass:
+        return self._stock.classes[self._graph[node_id]["class_type"]]
+
+    def _config(self, node_id: str, name: str) -> tuple[Any, dict[str, Any]]:
+        given = self._graph[node_id]["inputs"]
+        return self._class(node_id).config(name, self._stock.models, given)
 
     def _link(self, node_id: str, name: str) -> tuple[list[NodeError], bool]:
         """What is wrong with the link itself, and whether what feeds it is right."""
         link = self._graph[node_id]["inputs"][name]
-        info = self._class(node_id).config(name, self._models)
+        info = self._config(node_id, name)
         if len(link) != 2:
             extra = {"input_config": info, "received_value": link}
             return [_error("bad_linked_input", name, name, **extra)], True
@@ -157,10 +204,10 @@ class _Validation:
 
     def _value(self, node_id: str, name: str) -> list[NodeError]:
         node = self._graph[node_id]
-        kind, limits = info = self._class(node_id).config(name, self._models)
+        kind, limits = info = self._config(node_id, name)
         value = node["inputs"][name]
         if node["class_type"] == "LoadImage":
-            if self._exists(value):
+            if self._stock.exists(value):
                 return []
             details = f"{name} - Invalid image file: {value}"
             return [_error("custom_validation_failed", name, details)]
@@ -173,21 +220,27 @@ class _Validation:
             }  # fmt: skip
             details = f"{name}, {value}, {error}"
             return [_error("invalid_input_type", name, details, kind=kind, **extra)]
-        return _out_of_bounds(name, value, kind, limits)
+        options = kind if isinstance(kind, list) else None
+        if kind == "COMBO" and self._dialect.checks_combos:
+            options = limits["options"]
+        return _out_of_bounds(name, value, info, options)
 
 
-def _out_of_bounds(name: str, value: Any, kind: Any, limits: dict[str, Any]) -> list[NodeError]:
-    extra = {"input_config": (kind, limits), "received_value": value}
+def _out_of_bounds(
+    name: str, value: Any, config: tuple[Any, dict[str, Any]], options: list[Any] | None
+) -> list[NodeError]:
+    limits = config[1]
+    extra: dict[str, Any] = {"input_config": config, "received_value": value}
     if "min" in limits and value < limits["min"]:
         bounds = {"value": value, "bound": limits["min"]}
         return [_error("value_smaller_than_min", name, name, **extra, **bounds)]
     if "max" in limits and value > limits["max"]:
         bounds = {"value": value, "bound": limits["max"]}
         return [_error("value_bigger_than_max", name, name, **extra, **bounds)]
-    if isinstance(kind, list) and value not in kind:
-        told = str(kind)
-        if len(kind) > LONGEST_LIST:
-            told, extra["input_config"] = f"(list of length {len(kind)})", None
+    if options is not None and value not in options:
+        told = str(options)
+        if len(options) > LONGEST_LIST:
+            told, extra["input_config"] = f"(list of length {len(options)})", None
         return [_error("value_not_in_list", name, f"{name}: '{value}' not in {told}", **extra)]
     return []
 
