@@ -122,6 +122,16 @@ CLASSES: dict[str, NodeClass] = {
         {"image": [[], {"image_upload": True}]},
         ("IMAGE", "MASK"), "image", "Load Image", model_inputs={"image": "input"},
     ),
+    "ImageScale": NodeClass(
+        {
+            "image": ["IMAGE"],
+            "upscale_method": [SCALINGS],
+            "width": _number(512, 0, LARGEST, step=1),
+            "height": _number(512, 0, LARGEST, step=1),
+            "crop": [["disabled", "center"]],
+        },
+        ("IMAGE",), "image/upscaling", "Upscale Image",
+    ),
     "ImageScaleToTotalPixels": NodeClass(
         {
             "image": ["IMAGE", {}],
