@@ -17,6 +17,7 @@ from short_drama.comfyui_api.server.comfyui import result_of
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
 from short_drama.comfyui_api.server.refusals import PromptLost
 from short_drama.comfyui_api.unfinished import PreviewReporter
+from short_drama.comfyui_api.workflows.model_size import Size
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import (
@@ -61,6 +62,14 @@ class Prepared:
 
     prompt_id: str
     graph: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An image that the server has by now: what LoadImage calls it, and its size."""
+
+    name: str
+    size: Size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,17 +179,23 @@ class ComfyUIWork:
             for field in self._workflow.image_fields
             if (reference := getattr(job.order.request, field)) is not None
         ]
-        names = await asyncio.gather(*(self._upload(job, *one) for one in given))
-        images = {field: name for (field, _), name in zip(given, names, strict=True)}
-        return self._workflow.build(self._inputs(job), images=images, prefix=_prefix(job.job_id))
+        taken = dict(await asyncio.gather(*(self._upload(job, *one) for one in given)))
+        still = self._workflow.still
+        return self._workflow.build(
+            self._inputs(job),
+            images={field: image.name for field, image in taken.items()},
+            prefix=_prefix(job.job_id),
+            size=None if still is None else self._workflow.size_for(taken[still].size),
+        )
 
-    async def _upload(self, job: Job, field: str, reference: str) -> str:
-        data, content_type = await self._sources.file(reference, field=field)
-        folder, name = f"{FOLDER}/{job.job_id}", f"{field}.{EXTENSIONS[content_type]}"
+    async def _upload(self, job: Job, field: str, reference: str) -> tuple[str, Taken]:
+        image = await self._sources.file(reference, field=field)
+        folder, name = f"{FOLDER}/{job.job_id}", f"{field}.{EXTENSIONS[image.content_type]}"
         with _not_begun():
-            return await self._engine.comfyui.upload(
-                data, folder=folder, name=name, content_type=content_type
+            there = await self._engine.comfyui.upload(
+                image.data, folder=folder, name=name, content_type=image.content_type
             )
+        return field, Taken(there, (image.width, image.height))
 
     def _inputs(self, job: Job) -> dict[str, object]:
         values = dict(self._values(job.order.request))

@@ -35,6 +35,17 @@ class Upload:
     """Of the bytes as they were sent."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFile:
+    """A picture as a file whose structure has been checked. What was written by us is upright, so
+    width and height are as it is seen."""
+
+    data: bytes
+    content_type: str
+    width: int
+    height: int
+
+
 class ImageSources:
     """Where requests' images come from.
 
@@ -95,9 +106,9 @@ class ImageSources:
         except UserError as error:
             raise error.about(field) from None
 
-    async def file(self, reference: str, *, field: str) -> tuple[bytes, str]:
-        """A picture as a file whose structure has been checked, and its content type. What we hold
-        is handed out as it is, for it was re-encoded when it came. Raises as `picture` does."""
+    async def file(self, reference: str, *, field: str) -> ImageFile:
+        """What we hold is handed out as it is, for it was re-encoded when it came. Raises as
+        `picture` does."""
         try:
             key = self.key_of(reference)
             if key is None:
@@ -105,9 +116,17 @@ class ImageSources:
                     intake = await asyncio.to_thread(
                         normalise, await self._fetcher.fetch(reference)
                     )
-                return intake.data, intake.content_type
+                return ImageFile(
+                    data=intake.data,
+                    content_type=intake.content_type,
+                    width=intake.width,
+                    height=intake.height,
+                )
             data = await self._assets.get(key)
-            return data, open_image(data)[1]
+            image, content_type = open_image(data)
+            return ImageFile(
+                data=data, content_type=content_type, width=image.width, height=image.height
+            )
         except UserError as error:
             raise error.about(field) from None
 

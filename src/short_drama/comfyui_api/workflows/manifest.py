@@ -133,6 +133,24 @@ ValueInput = TextInput | IntegerInput | SeedInput | NumberInput | ChoiceInput | 
 Input = Annotated[ImageInput | ValueInput, Field(discriminator="type")]
 
 
+class SizeTable(_Strict):
+    """The size at which the model works, for the service to choose and to write into the graph.
+
+    `pixels`: about how many in all. `multiple`: of what both sides are multiples.
+    `encoder_multiple`: see `model_size`. `width` and `height`: where they go.
+    """
+
+    pixels: Annotated[int, Field(ge=256**2, le=8192**2)]
+    multiple: Annotated[int, Field(ge=1, le=256)]
+    encoder_multiple: Annotated[int, Field(ge=1, le=256)] | None = None
+    width: Annotated[list[Pair], Field(min_length=1)]
+    height: Annotated[list[Pair], Field(min_length=1)]
+
+    @property
+    def pairs(self) -> list[Pair]:
+        return self.width + self.height
+
+
 class Manifest(_Strict):
     """`result`: the SaveImage node whose first image is the result. `steps`: the nodes whose steps
     are shown as progress. `models`: what operators may name another file for, by role."""
@@ -142,11 +160,13 @@ class Manifest(_Strict):
     steps: list[str] = []
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]
     models: dict[Name, Pair] = {}
+    size: SizeTable | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         pairs = [pair for each in self.inputs.values() for pair in each.into]
         pairs += self.models.values()
+        pairs += self.size.pairs if self.size else []
         twice = {pair for pair in pairs if pairs.count(pair) > 1}
         if twice:
             raise ValueError(f"{min(twice)} is named more than once")

@@ -21,6 +21,7 @@ from short_drama.comfyui_api.workflows.manifest import (
     ValueInput,
     read_manifest,
 )
+from short_drama.comfyui_api.workflows.model_size import Size, model_size
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import ImageReference, Lane, Seed, Strict, TaskKind, task_kind
 
@@ -77,6 +78,11 @@ class Workflow:
         ]
 
     @property
+    def still(self) -> str | None:
+        """The image that the result is made of: the first one that a request must give."""
+        return next(iter(self.required_images), None)
+
+    @property
     def result(self) -> str:
         return self.manifest.result
 
@@ -96,6 +102,18 @@ class Workflow:
         literals = (value for node in self.graph.values() for value in node["inputs"].values())
         files = {value for value in literals if isinstance(value, str) and _names_model(value)}
         return tuple(sorted(files | set(self.models.values())))
+
+    def size_for(self, still: Size) -> Size | None:
+        """At which the model works on such a still; None where the graph itself decides."""
+        table = self.manifest.size
+        if table is None:
+            return None
+        return model_size(
+            still,
+            pixels=table.pixels,
+            multiple=table.multiple,
+            encoder_multiple=table.encoder_multiple,
+        )
 
     def with_models(self, files: Mapping[str, str]) -> Self:
         """With other files for some roles; roles that it does not have are left to others."""
@@ -123,7 +141,12 @@ class Workflow:
     # --- Prompts ---------------------------------------------------------------------------
 
     def build(
-        self, values: Mapping[str, object], *, images: Mapping[str, str], prefix: str
+        self,
+        values: Mapping[str, object],
+        *,
+        images: Mapping[str, str],
+        prefix: str,
+        size: Size | None = None,
     ) -> Graph:
         """The graph to submit: a copy in which only what the manifest lists has changed.
 
@@ -132,6 +155,7 @@ class Workflow:
                 the graph says.
             images: image inputs, as LoadImage names the file; the optional ones may be absent.
             prefix: of the result's file name.
+            size: as `size_for` answers; None leaves what the graph says.
 
         Raises InvalidRequest that names the input.
         """
@@ -144,8 +168,17 @@ class Workflow:
                 _require(name, each, value)
                 for pair in each.into:
                     set_input(graph, pair, value)
+        self._set_size(graph, size)
         graph[self.result]["inputs"][_PREFIX_INPUT] = prefix
         return graph
+
+    def _set_size(self, graph: Graph, size: Size | None) -> None:
+        table = self.manifest.size
+        if table is None or size is None:
+            return
+        for side, pairs in zip(size, (table.width, table.height), strict=True):
+            for pair in pairs:
+                set_input(graph, pair, side)
 
     def _require_known(self, values: Mapping[str, object], images: Mapping[str, str]) -> None:
         known = set(self.image_fields)
@@ -164,11 +197,22 @@ class Workflow:
             self._check_literal(f"models.{role}", pair)
             if not isinstance(self._value(pair), str):
                 raise self._wrong(f"models.{role}", f"{pair} is not the name of a file")
+        self._check_size()
         if self.graph.get(self.result, {}).get("class_type") != "SaveImage":
             raise self._wrong("result", f"there is no SaveImage node {self.result!r}")
         for node in self.steps:
             if node not in self.graph:
                 raise self._wrong("steps", f"there is no node {node!r}")
+
+    def _check_size(self) -> None:
+        if self.manifest.size is None:
+            return
+        for pair in self.manifest.size.pairs:
+            self._check_literal("size", pair)
+            if type(self._value(pair)) is not int:
+                raise self._wrong("size", f"{pair} is no whole number in the graph")
+        if self.still is None:
+            raise self._wrong("size", "the size is the still's, and no image is required")
 
     def _check_literal(self, key: str, pair: str) -> None:
         node, _, name = pair.partition(".")
