@@ -1,7 +1,6 @@
 """Would a server run this workflow? Judged by its /object_info alone; and how it should be started.
 
-Inputs of a class are told as [type, options]; choices as [[...], options] by older nodes and as
-["COMBO", {"options": [...]}] by newer ones, whose values the server itself does not validate.
+The server itself does not validate the choices of its newer classes.
 """
 
 import difflib
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from short_drama.comfyui_api.workflows import node_info
 from short_drama.comfyui_api.workflows.manifest import IntegerInput, NumberInput
 from short_drama.comfyui_api.workflows.workflow import Workflow
 
@@ -78,28 +78,28 @@ class _Checker:
                 yield Fault(self._workflow.kind, identity, message, fix)
 
     def _of_node(self, identity: str, node: Mapping[str, Any], info: Mapping[str, Any]) -> Found:
-        known = _inputs(info)
+        known = node_info.inputs(info)
         for name, value in node["inputs"].items():
             pair = f"{identity}.{name}"
             if name in known and pair not in self._images:
                 yield from self._of_input(pair, value, known[name])
-            elif _declared(name) not in known:
+            elif node_info.owner(name) not in known:
                 yield f"the server's node has no input {pair}", _CHANGED
 
     def _of_input(self, pair: str, value: object, spec: Sequence[Any]) -> Found:
         if isinstance(value, list):
             yield from self._of_link(pair, value, spec)
-        elif (choices := _choices(spec)) is not None:
+        elif (choices := node_info.choices(spec)) is not None:
             if value not in choices:
                 yield _not_a_choice(pair, value, choices, self._where(pair, spec))
         elif isinstance(value, int | float) and not isinstance(value, bool):
             for bound in self._bounds.get(pair, (value,)):
-                yield from _out_of_range(pair, bound, _options(spec))
+                yield from _out_of_range(pair, bound, node_info.options(spec))
 
     def _where(self, pair: str, spec: Sequence[Any]) -> str | None:
         """What an operator does about a file that is not there; None if it is no file."""
         role, name = self._roles.get(pair), pair.partition(".")[2]
-        if _options(spec).get("image_upload"):
+        if node_info.options(spec).get("image_upload"):
             return "Put the file into ComfyUI's input folder."
         if role is None and name not in FOLDERS:
             return None
@@ -129,8 +129,8 @@ def _missing_class(identity: str, node: Mapping[str, Any]) -> Found:
 
 def _lacking(identity: str, given: Mapping[str, Any], info: Mapping[str, Any]) -> Found:
     """Required inputs that the prompt with the fewest images does not have."""
-    declared = {_declared(name) for name in given} | set(given)
-    for name in _required(info):
+    declared = {node_info.owner(name) for name in given} | set(given)
+    for name in node_info.required(info):
         if name not in declared:
             yield (
                 f"{identity}.{name}, which the server requires, is not given in every prompt",
@@ -163,31 +163,6 @@ def _fits(given: object, wanted: str) -> bool:
 
 def _prompt(workflow: Workflow, images: Sequence[str]) -> Mapping[str, Any]:
     return workflow.build({}, images=dict.fromkeys(images, "image.png"), prefix="check")
-
-
-def _declared(name: str) -> str:
-    """Inputs that grow in number are declared as `images` and given as `images.image0`."""
-    return name.partition(".")[0]
-
-
-def _inputs(info: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
-    told = info.get("input") or {}
-    return {**(told.get("required") or {}), **(told.get("optional") or {})}
-
-
-def _required(info: Mapping[str, Any]) -> Sequence[str]:
-    return list((info.get("input") or {}).get("required") or {})
-
-
-def _options(spec: Sequence[Any]) -> Mapping[str, Any]:
-    return spec[1] if len(spec) > 1 and isinstance(spec[1], Mapping) else {}
-
-
-def _choices(spec: Sequence[Any]) -> Sequence[object] | None:
-    if isinstance(spec[0], list):
-        return spec[0]
-    options = _options(spec).get("options")
-    return options if spec[0] == "COMBO" and isinstance(options, list) else None
 
 
 # --- How the server should be started ----------------------------------------------------------

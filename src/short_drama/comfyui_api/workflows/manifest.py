@@ -152,8 +152,10 @@ class SizeTable(_Strict):
 
 
 class Manifest(_Strict):
-    """`result`: the SaveImage node whose first image is the result. `steps`: the nodes whose steps
-    are shown as progress. `models`: what operators may name another file for, by role."""
+    """`result`: the SaveImage or SaveImageAdvanced node whose first image is the result. `steps`:
+    the nodes whose steps are shown as progress. `models`: what operators may name another file
+    for, by role. `optional`: inputs (node.input) that are left out, and nodes that are bypassed,
+    where a server has none."""
 
     summary: Annotated[str, Field(min_length=1, max_length=200)]
     result: str
@@ -161,6 +163,7 @@ class Manifest(_Strict):
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]
     models: dict[Name, Pair] = {}
     size: SizeTable | None = None
+    optional: list[str] = []
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -26,6 +26,7 @@ from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import ImageReference, Lane, Seed, Strict, TaskKind, task_kind
 
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_SAVES = ("SaveImage", "SaveImageAdvanced")
 _PREFIX_INPUT = "filename_prefix"
 _MODEL_FILE = re.compile(r".+\.(safetensors|sft|gguf|ckpt|pth?|bin)", re.IGNORECASE)
 _OPENS_FILES = ("Load", "Save")
@@ -198,11 +199,12 @@ class Workflow:
             if not isinstance(self._value(pair), str):
                 raise self._wrong(f"models.{role}", f"{pair} is not the name of a file")
         self._check_size()
-        if self.graph.get(self.result, {}).get("class_type") != "SaveImage":
-            raise self._wrong("result", f"there is no SaveImage node {self.result!r}")
+        self._check_result()
         for node in self.steps:
             if node not in self.graph:
                 raise self._wrong("steps", f"there is no node {node!r}")
+        for one in self.manifest.optional:
+            self._check_optional(one)
 
     def _check_size(self) -> None:
         if self.manifest.size is None:
@@ -213,6 +215,33 @@ class Workflow:
                 raise self._wrong("size", f"{pair} is no whole number in the graph")
         if self.still is None:
             raise self._wrong("size", "the size is the still's, and no image is required")
+
+    def _check_result(self) -> None:
+        node = self.graph.get(self.result, {})
+        if node.get("class_type") not in _SAVES:
+            raise self._wrong("result", f"there is no SaveImage node {self.result!r}")
+        told = node["inputs"].get("format", "png")
+        if told != "png":
+            raise self._wrong("result", f"{self.result} saves {told!r}; results are PNG files")
+
+    def _check_optional(self, one: str) -> None:
+        """An input that the service fills, or a node that nothing goes through, is needed."""
+        node, _, name = one.partition(".")
+        inputs = self.graph.get(node, {}).get("inputs", {})
+        if node not in self.graph or (name and name not in inputs):
+            raise self._wrong("optional", f"the graph has no {one}")
+        mentioned = {*self._written, self.result, *self.steps}
+        if any(each == one or each.startswith(f"{one}.") for each in mentioned):
+            raise self._wrong("optional", f"{one} is used by the manifest")
+        if not name and not any(isinstance(value, list) for value in inputs.values()):
+            raise self._wrong("optional", f"{one} is linked to no node, and cannot be bypassed")
+
+    @property
+    def _written(self) -> set[str]:
+        """All node.input that the service writes."""
+        pairs = {pair for each in self.inputs.values() for pair in each.into}
+        pairs |= set(self.manifest.models.values())
+        return pairs | set(self.manifest.size.pairs if self.manifest.size else ())
 
     def _check_literal(self, key: str, pair: str) -> None:
         node, _, name = pair.partition(".")

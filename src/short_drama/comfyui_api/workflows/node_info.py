@@ -1,0 +1,70 @@
+"""What a server says of a node class in /object_info.
+
+Inputs are told as [type, options]; choices as [[...], options] by older classes and as
+["COMBO", {"options": [...]}] by newer ones. A choice that brings inputs of its own is told as
+["COMFY_DYNAMICCOMBO_V3", {"options": [{"key", "inputs"}]}], and given as `name` and `name.inner`
+(recorded from ComfyUI 0.33.0).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NodeInfo = Mapping[str, Any]
+Spec = Sequence[Any]
+
+_DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
+
+
+def inputs(info: NodeInfo) -> dict[str, Spec]:
+    """All that may be given, except what grows with what is given."""
+    told = info.get("input") or {}
+    return {**(told.get("required") or {}), **(told.get("optional") or {})}
+
+
+def required(info: NodeInfo) -> dict[str, Spec]:
+    return dict((info.get("input") or {}).get("required") or {})
+
+
+def options(spec: Spec) -> Mapping[str, Any]:
+    return spec[1] if len(spec) > 1 and isinstance(spec[1], Mapping) else {}
+
+
+def choices(spec: Spec) -> Sequence[object] | None:
+    """None for an input that takes no choice."""
+    if isinstance(spec[0], list):
+        return spec[0]
+    told = options(spec).get("options")
+    if not isinstance(told, list):
+        return None
+    return told if spec[0] == "COMBO" else _keys(told) if spec[0] == _DYNAMIC else None
+
+
+def default(spec: Spec) -> object:
+    """What ComfyUI's own editor puts into an input that a graph does not give: the default, or
+    the first choice. None where there is neither: nobody can know what was meant."""
+    given = options(spec).get("default")
+    if given is not None:
+        return given
+    return next(iter(choices(spec) or ()), None)
+
+
+def inner(spec: Spec, choice: object) -> dict[str, Spec]:
+    """The required inputs that a choice brings with it."""
+    told = options(spec).get("options")
+    if spec[0] != _DYNAMIC or not isinstance(told, list):
+        return {}
+    chosen = [each for each in told if _key(each) == choice]
+    return required({"input": chosen[0].get("inputs")}) if chosen else {}
+
+
+def owner(name: str) -> str:
+    """The declared input that `images.image0` or `format.bit_depth` is a part of."""
+    return name.partition(".")[0]
+
+
+def _keys(told: Sequence[object]) -> list[object]:
+    return [_key(each) for each in told if _key(each) is not None]
+
+
+def _key(option: object) -> object:
+    return option.get("key") if isinstance(option, Mapping) else None
