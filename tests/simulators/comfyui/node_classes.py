@@ -76,16 +76,6 @@ CORE_TABLE: dict[str, NodeClass] = {
         },
         ("IMAGE",), "image/upscaling", "Upscale Image", makes=making.scaled,
     ),
-    "ImageScale": NodeClass(
-        {
-            "image": ["IMAGE"],
-            "upscale_method": [SCALINGS],
-            "width": _number(512, 0, LARGEST, step=1),
-            "height": _number(512, 0, LARGEST, step=1),
-            "crop": [["disabled", "center"]],
-        },
-        ("IMAGE",), "image/upscaling", "Upscale Image",
-    ),
     "ImageScaleToTotalPixels": NodeClass(
         {
             "image": ["IMAGE", {}],
