@@ -107,6 +107,39 @@ async def test_a_cycle_is_named(caller: Caller) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("bad", "message", "title"),
+    [
+        (
+            {**node("NoSuchNode"), "_meta": {"title": "Magic"}},
+            "Node 'Magic' not found. The custom node may not be installed.",
+            "Magic",
+        ),
+        (
+            {"inputs": {}},
+            (
+                "Node 'ID #3' has no class_type. The workflow may be corrupted or a custom node is "
+                "missing."
+            ),
+            None,
+        ),
+    ],
+)
+async def test_a_class_that_is_missing_has_an_error_of_its_own(
+    caller: Caller, bad: Json, message: str, title: str | None
+) -> None:
+    status, answer = await caller.ask("POST", "/prompt", json={"prompt": {"3": bad}})
+    assert (status, answer["node_errors"]) == (400, {})
+    assert answer["error"] == {
+        "type": "missing_node_type",
+        "message": message,
+        "details": "Node ID '#3'",
+        "extra_info": {
+            "node_id": "3", "class_type": bad.get("class_type"), "node_title": title,
+        },
+    }  # fmt: skip
+
+
 # --- Runs ---------------------------------------------------------------------------------
 
 

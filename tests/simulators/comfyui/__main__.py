@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from tests.simulators.comfyui import CARDS, PACKS, VERSIONS, ComfyUISimulator
+from tests.simulators.comfyui import CARDS, MODELS, PACKS, VERSIONS, ComfyUISimulator
 
 
 def arguments() -> argparse.Namespace:
@@ -15,6 +15,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--swap-seconds", type=float, default=0.0)
     parser.add_argument("--cache-lru", action="store_true", help="keep all models loaded")
     parser.add_argument("--previews", action="store_true")
+    parser.add_argument("--model", action="append", default=[], help="folder/file, one more")
+    parser.add_argument("--without", action="append", default=[], help="a model file, missing")
     parser.add_argument("--pack", action="append", default=[], choices=PACKS, help="of nodes")
     parser.add_argument("--card", choices=CARDS, default="h100", help="that it runs on")
     parser.add_argument("--prefix", default="", help="before all its paths")
@@ -24,6 +26,15 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def models(more: list[str], without: list[str]) -> dict[str, list[str]]:
+    """Those of the two workflows, with and without these."""
+    found = {folder: [name for name in MODELS[folder] if name not in without] for folder in MODELS}
+    for path in more:
+        folder, _, name = path.partition("/")
+        found.setdefault(folder, []).append(name)
+    return found
+
+
 async def serve(chosen: argparse.Namespace) -> None:
     async with ComfyUISimulator(
         version=chosen.version,
@@ -31,6 +42,7 @@ async def serve(chosen: argparse.Namespace) -> None:
         swap_seconds=chosen.swap_seconds,
         cache_lru=chosen.cache_lru,
         previews=chosen.previews,
+        models=models(chosen.model, chosen.without),
         packs=chosen.pack,
         card=chosen.card,
         prefix=chosen.prefix,

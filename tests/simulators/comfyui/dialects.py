@@ -18,6 +18,7 @@ class Dialect:
         prompt_previews: extra_data.preview_method counts.
         checks_combos: choices of nodes of the newer kind are checked like those of the older.
         names_cycles: a cycle is refused with its nodes, not without a word.
+        names_missing_nodes: a class that there is not has an error of its own, with its title.
     """
 
     version: Version
@@ -27,6 +28,7 @@ class Dialect:
     prompt_previews: bool
     checks_combos: bool
     names_cycles: bool
+    names_missing_nodes: bool
     features: dict[str, Any]
     system: dict[str, Any]
     """What /system_stats says of the software."""
@@ -50,6 +52,7 @@ DIALECTS: dict[Version, Dialect] = {
         prompt_previews=False,
         checks_combos=False,
         names_cycles=False,
+        names_missing_nodes=False,
         features=_LIMITS,
         system={
             **_PYTHON,
@@ -67,6 +70,7 @@ DIALECTS: dict[Version, Dialect] = {
         prompt_previews=True,
         checks_combos=True,
         names_cycles=True,
+        names_missing_nodes=True,
         features={
             **_LIMITS,
             "supports_model_type_tags": True,

@@ -64,18 +64,31 @@ def is_canonical(prompt_id: str) -> bool:
 
 def validate(graph: Graph, stock: Stock, dialect: Dialect) -> Verdict:
     """Converts numbers and texts in place, as the server does."""
-    for node_id in graph:
-        if "class_type" not in graph[node_id]:
-            message = "Cannot execute because a node is missing the class_type property."
-            return Verdict(error=whole("invalid_prompt", message, f"Node ID '#{node_id}'"))
-        name = graph[node_id]["class_type"]
-        if name not in stock.classes:
-            message = f"Cannot execute because node {name} does not exist."
-            return Verdict(error=whole("invalid_prompt", message, f"Node ID '#{node_id}'"))
+    for node_id, node in graph.items():
+        if node.get("class_type") not in stock.classes:
+            return Verdict(error=_unknown(node_id, node, dialect))
     savers = [node for node in graph if stock.classes[graph[node]["class_type"]].is_output]
     if not savers:
         return Verdict(error=whole("prompt_no_outputs", "Prompt has no outputs"))
     return _Validation(graph, stock, dialect).outputs(savers)
+
+
+def _unknown(node_id: str, node: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Of a node whose class is not given, or not there."""
+    name, details = node.get("class_type"), f"Node ID '#{node_id}'"
+    if not dialect.names_missing_nodes:
+        message = f"Cannot execute because node {name} does not exist."
+        if name is None:
+            message = "Cannot execute because a node is missing the class_type property."
+        return whole("invalid_prompt", message, details)
+    title = node.get("_meta", {}).get("title", name)
+    message = f"Node '{title}' not found. The custom node may not be installed."
+    if name is None:
+        message = f"Node '{title or f'ID #{node_id}'}' has no class_type. "
+        message += "The workflow may be corrupted or a custom node is missing."
+    error = whole("missing_node_type", message, details)
+    error["extra_info"] = {"node_id": node_id, "class_type": name, "node_title": title}
+    return error
 
 
 class _Validation:
