@@ -3,12 +3,14 @@
 A variable with our prefix that no setting reads is a typo, and refused at start.
 """
 
+import base64
 import ipaddress
 import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     Field,
@@ -16,7 +18,9 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -69,11 +73,16 @@ class Settings(BaseSettings):
     """Where clients read assets; default: CloudFront, if there is one, else the GPU
     orchestrator's /assets."""
 
-    comfyui_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+/?$")] | None = Field(
+    comfyui_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#@][^\s?#@]*$")] | None = Field(
         default_factory=lambda: os.environ.get("COMFYUI_URL")
     )
-    """The ComfyUI that does the GPU kinds, for instance http://127.0.0.1:8188; without one they are
-    done by the local preview. COMFYUI_URL is read as well."""
+    """The ComfyUI that does the GPU kinds, for instance http://127.0.0.1:8188, or a path of the
+    reverse proxy in front of it; without one they are done by the local preview. COMFYUI_URL is
+    read as well."""
+    comfyui_token: Annotated[SecretStr, Field(min_length=1)] | None = None
+    """A bearer token that its proxy asks for."""
+    comfyui_credentials: Annotated[SecretStr, Field(min_length=3)] | None = None
+    """Or user:password, for basic authentication; may stand in the URL as well."""
     comfyui_models: Annotated[dict[str, str], NoDecode] = {}
     """Model files that replace a workflow's own, as role=file, comma separated."""
     comfyui_warm_up: bool = True
@@ -85,8 +94,8 @@ class Settings(BaseSettings):
     comfyui_swap_wait_seconds: PositiveFloat = 120.0
     """The longest a job is passed over by others whose models are already loaded."""
     comfyui_previews: bool = False
-    """Whether unfinished pictures are shown; ComfyUI must run with --preview-method, which has
-    been seen to crash it."""
+    """Whether unfinished pictures are shown; older versions of ComfyUI must run with
+    --preview-method for it, which has been seen to crash them."""
     comfyui_folder: Path | None = None
     """ComfyUI's base folder, when it is on this machine: results that were published are deleted
     there after an hour. Nothing else ever deletes them."""
@@ -165,6 +174,38 @@ class Settings(BaseSettings):
     cpu_parallel: PositiveInt | None = None
     """Default: 2, and 16 with providers, which have limits of their own."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_credentials_out_of_the_url(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """An address is shown and logged. A setting of their own counts more."""
+        url = values.get("comfyui_url") or os.environ.get("COMFYUI_URL") or ""
+        scheme, separator, rest = url.partition("://")
+        given, at, _ = rest.partition("/")[0].rpartition("@")
+        if not at:
+            return values
+        user, _, password = given.partition(":")
+        return {
+            "comfyui_credentials": f"{unquote(user)}:{unquote(password)}",
+            **values,
+            "comfyui_url": f"{scheme}{separator}{rest[len(given) + 1 :]}",
+        }
+
+    @field_validator("comfyui_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is not None:
+            _ = urlsplit(url).port  # raises ValueError for what is no address
+        return url
+
+    @field_validator("comfyui_credentials")
+    @classmethod
+    def _one_way_in(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if given is not None and ":" not in given.get_secret_value():
+            raise ValueError("give user:password")
+        if given is not None and info.data.get("comfyui_token") is not None:
+            raise ValueError("there is a token already; a proxy asks for one of them")
+        return given
+
     @field_validator("host")
     @classmethod
     def _loopback(cls, host: str) -> str:
@@ -218,6 +259,16 @@ class Settings(BaseSettings):
         if not all(role.strip() and file.strip() for role, _, file in pairs):
             raise ValueError("give role=file, comma separated")
         return {role.strip(): file.strip() for role, _, file in pairs}
+
+    @property
+    def comfyui_authorization(self) -> str | None:
+        """The header of that name for the proxy in front of ComfyUI."""
+        if self.comfyui_token is not None:
+            return f"Bearer {self.comfyui_token.get_secret_value()}"
+        if self.comfyui_credentials is not None:
+            given = self.comfyui_credentials.get_secret_value().encode()
+            return f"Basic {base64.b64encode(given).decode()}"
+        return None
 
     @property
     def models_dir(self) -> Path:

@@ -35,6 +35,8 @@ READ: dict[str, tuple[str, Any]] = {
     "paid_api_url": ("http://cpu:8000", "http://cpu:8000"),
     "assets_url": ("https://cdn", "https://cdn"),
     "comfyui_url": ("http://gpu:8188", "http://gpu:8188"),
+    "comfyui_token": ("t0ken", SecretStr("t0ken")),
+    "comfyui_credentials": ("anna:safe", SecretStr("anna:safe")),
     "comfyui_models": (
         "vae=a.safetensors, text_encoder=b=c.gguf,",
         {
@@ -291,3 +293,50 @@ def test_keys_are_found_as_the_providers_tools_find_them(
     assert load().parallel(Lane.CPU) == 16
     assert load({"face_detector": "local"}).detector == "local"
     assert "sk-a" not in repr(load())
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "sent"),
+    [
+        ("http://gpu:8188/", "http://gpu:8188/", None),
+        ("https://studio.example/comfy/a", "https://studio.example/comfy/a", None),
+        ("https://anna:s%40fe@gpu/comfy", "https://gpu/comfy", "Basic YW5uYTpzQGZl"),
+        ("http://anna@[::1]:8188", "http://[::1]:8188", "Basic YW5uYTo="),
+    ],
+)
+def test_comfyui_may_stand_behind_a_proxy(
+    environment: pytest.MonkeyPatch, url: str, shown: str, sent: str | None
+) -> None:
+    for variable in ("COMFYUI_URL", "SHORT_DRAMA_COMFYUI_URL"):
+        environment.setenv(variable, url)
+        settings = load()
+        assert (settings.comfyui_url, settings.comfyui_authorization) == (shown, sent)
+        assert "s@fe" not in repr(settings)
+        environment.delenv(variable)
+
+
+def test_comfyuis_proxy_is_told_a_token_or_credentials() -> None:
+    with_token = load({"comfyui_url": "http://gpu", "comfyui_token": "t0ken"})
+    assert with_token.comfyui_authorization == "Bearer t0ken"
+    assert "t0ken" not in repr(with_token)
+    given = load({"comfyui_url": "http://bo:b@gpu", "comfyui_credentials": "anna:s:fe"})
+    assert given.comfyui_authorization == "Basic YW5uYTpzOmZl", "the setting counts, not the URL"
+    for wrong in (
+        {"comfyui_credentials": "no-colon"},
+        {"comfyui_credentials": "a:b", "comfyui_token": "t"},
+        {"comfyui_url": "http://a:b@gpu", "comfyui_token": "t"},
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            load(wrong)
+        assert refused.value.field == "SHORT_DRAMA_COMFYUI_CREDENTIALS"
+    for url in (
+        "http://gpu/?a=1",
+        "http://gpu/#x",
+        "ftp://gpu",
+        "http:///comfy",
+        "http://[",
+        "http://a:b",
+    ):
+        with pytest.raises(InvalidRequest) as refused:
+            load({"comfyui_url": url})
+        assert refused.value.field == "SHORT_DRAMA_COMFYUI_URL"

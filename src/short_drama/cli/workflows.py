@@ -14,6 +14,7 @@ from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, Problem
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.check import Fault, advice, faults
+from short_drama.comfyui_api.workflows.fit import fit
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.settings import Settings
@@ -65,8 +66,11 @@ def check(*, comfyui_url: str | None, as_json: bool) -> None:
             code=EXIT_USAGE,
         )
     workflows = _open(settings)
-    answers = asyncio.run(_ask(settings.comfyui_url))
-    found = {kind: faults(workflow, answers.object_info) for kind, workflow in workflows.items()}
+    answers = asyncio.run(_ask(settings.comfyui_url, settings.comfyui_authorization))
+    found = {
+        kind: faults(fit(workflow, answers.object_info), answers.object_info)
+        for kind, workflow in workflows.items()
+    }
     (_print_json if as_json else _print)(found, answers)
     if any(found.values()):
         raise click.exceptions.Exit(EXIT_FAILED)
@@ -79,13 +83,17 @@ def _open(settings: Settings) -> Mapping[str, Workflow]:
         raise Problem(error.detail, fix=error.fix, code=EXIT_USAGE) from None
 
 
-async def _ask(url: str) -> Answers:
+async def _ask(url: str, authorization: str | None) -> Answers:
     try:
-        async with ComfyUI(url, client_id="short-drama-check") as comfyui:
+        async with ComfyUI(
+            url, client_id="short-drama-check", authorization=authorization
+        ) as comfyui:
             return Answers(await comfyui.object_info(), await comfyui.system_stats())
     except Unavailable as error:
         raise Problem(
-            f"{url}: {error.detail}", fix="Is ComfyUI running there?", code=EXIT_UNAVAILABLE
+            f"{url}: {error.detail}",
+            fix=error.fix or "Is ComfyUI running there?",
+            code=EXIT_UNAVAILABLE,
         ) from None
 
 

@@ -35,6 +35,7 @@ class ComfyUIOptions:
 
     url: str
     client_id: str
+    authorization: str | None = None
     swap_wait: float = 120.0
     warm_up: bool = True
     previews: bool = False
@@ -59,7 +60,7 @@ async def open_comfyui(
     """Does not wait for the server: each work's `check` says when it can be used."""
     async with contextlib.AsyncExitStack() as opened:
         comfyui = await opened.enter_async_context(
-            ComfyUI(options.url, client_id=options.client_id)
+            ComfyUI(options.url, client_id=options.client_id, authorization=options.authorization)
         )
         engine = await opened.enter_async_context(
             Engine(comfyui, options.times, previews=options.previews)

@@ -88,6 +88,7 @@ def _open_comfyui(
 ) -> contextlib.AbstractAsyncContextManager[ComfyUILane]:
     options = ComfyUIOptions(
         url=settings.comfyui_url or "",
+        authorization=settings.comfyui_authorization,
         client_id=f"short-drama-{secrets.token_hex(8)}",
         swap_wait=settings.comfyui_swap_wait_seconds,
         warm_up=settings.comfyui_warm_up,

@@ -151,7 +151,24 @@ def _add_orchestrators(
     wanted = [parts for parts in _LANES.values() if parts.orchestrator in components]
     if not wanted:
         return
-    backend = stack.backend
+    backend, desk = stack.backend, _desk(stack.backend, settings, sources, catalogue)
+    for parts in wanted:
+        stack.apps[parts.orchestrator] = parts.create_orchestrator(
+            desk, hosts=settings.public_hosts
+        )
+    stack.sweepers.append(
+        Sweeper(
+            backend.store,
+            backend.lane_queues(),
+            every=settings.sweep_seconds,
+            dead_letters_every=settings.dead_letter_seconds,
+        )
+    )
+
+
+def _desk(
+    backend: Backend, settings: Settings, sources: ImageSources, catalogue: Catalogue
+) -> Desk:
     if backend.secret is None:
         raise InvalidRequest(
             "an orchestrator on AWS needs a secret for idempotency keys",
@@ -166,7 +183,7 @@ def _add_orchestrators(
         consent_required=settings.consent_required,
         affordable=affordable(settings, backend),
     )
-    desk = Desk(
+    return Desk(
         catalogue=catalogue,
         submitter=submitter,
         store=backend.store,
@@ -174,18 +191,6 @@ def _add_orchestrators(
         assets=backend.assets,
         sources=sources,
         serves_assets=_cdn(settings) is None,
-    )
-    for parts in wanted:
-        stack.apps[parts.orchestrator] = parts.create_orchestrator(
-            desk, hosts=settings.public_hosts
-        )
-    stack.sweepers.append(
-        Sweeper(
-            backend.store,
-            backend.lane_queues(),
-            every=settings.sweep_seconds,
-            dead_letters_every=settings.dead_letter_seconds,
-        )
     )
 
 

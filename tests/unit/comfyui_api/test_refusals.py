@@ -49,10 +49,20 @@ def test_an_input_that_is_gone_was_lost_in_a_restart() -> None:
     assert isinstance(read_refusal(told), PromptLost)
 
 
-def test_a_node_that_the_server_lacks() -> None:
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("invalid_prompt", "Cannot execute because node NoSuchNode does not exist."),
+        (
+            "missing_node_type",
+            "Node 'NoSuchNode' not found. The custom node may not be installed.",
+        ),
+    ],
+)
+def test_a_node_that_the_server_lacks(kind: str, message: str) -> None:
     error = {
-        "type": "invalid_prompt",
-        "message": "Cannot execute because node NoSuchNode does not exist.",
+        "type": kind,
+        "message": message,
         "details": "Node ID '#3'",
         "extra_info": {},
     }

@@ -97,7 +97,8 @@ class Engine:
     """Use with `async with`.
 
     Args:
-        previews: whether to listen for previews, which the server must have been told to make.
+        previews: whether to ask and listen for previews; an older server makes them only if it was
+            started so.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Engine:
         self._hears = self._heard_before = False
         self.drops = 0
         """How often the socket has been closed."""
-        self._times, self._clock = times, clock
+        self._times, self._clock, self._previews = times, clock, previews
         self._runs: dict[str, Run] = {}
         self.running: Sequence[str] = ()
         """What ran when the queue was last looked at, whoever's it is."""
@@ -226,7 +227,7 @@ class Engine:
     async def _submit(self, prompt_id: str, graph: Mapping[str, Any]) -> None:
         try:
             # To its end: a request that is cut off may be carried out after all, and later.
-            submitting = self.comfyui.submit(graph, prompt_id=prompt_id)
+            submitting = self.comfyui.submit(graph, prompt_id=prompt_id, previews=self._previews)
             await to_the_end(asyncio.create_task(submitting))
         except (Unavailable, EngineInterrupted) as error:
             if await self._arrived(prompt_id):

@@ -1,11 +1,13 @@
 """One ComfyUI server over HTTP.
 
-Routes and shapes are those of ComfyUI 0.3.64 and 0.3.75, recorded from running servers. What runs
-is told by /queue and what ended by /history; an id in neither is lost: the server was restarted.
+Routes and shapes are those of ComfyUI 0.3.64, 0.3.75 and 0.33.0, recorded from running servers.
+What runs is told by /queue, and what ended by /history, or by /api/jobs where there is that; an id
+that nobody knows is lost: the server was restarted.
 """
 
 import json
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,14 +17,18 @@ from urllib.parse import quote
 import aiohttp
 
 from short_drama import metrics
-from short_drama.comfyui_api.server.endings import Ending, SavedImage, read_ending
+from short_drama.comfyui_api.server.endings import Ending, SavedImage, read_ending, read_job_ending
 from short_drama.comfyui_api.server.refusals import read_refusal
-from short_drama.domain.errors import EngineFailed, EngineInterrupted, Unavailable
+from short_drama.domain.errors import EngineFailed, EngineInterrupted, EngineNotReady, Unavailable
 
 _ANSWER_SECONDS = 10.0
 """A busy server has been seen to take 0.3."""
 _TRANSFER_SECONDS = 60.0
 _LONGEST_MESSAGE = 64 * 2**20
+_ACCESS_FIX = (
+    "Give what its proxy asks for: SHORT_DRAMA_COMFYUI_TOKEN (a bearer token) or "
+    "SHORT_DRAMA_COMFYUI_CREDENTIALS (user:password)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +47,22 @@ class ComfyUI:
     one that makes no sense.
 
     Args:
+        url: of the server, or of a path of a reverse proxy in front of it.
         client_id: whose socket hears of the prompts submitted here.
+        authorization: the header of that name, for a proxy that asks for one.
     """
 
-    def __init__(self, url: str, *, client_id: str) -> None:
+    def __init__(self, url: str, *, client_id: str, authorization: str | None = None) -> None:
         self.url, self.client_id = url.rstrip("/"), client_id
+        self._headers = {"Authorization": authorization} if authorization else {}
+        self._jobs: bool | None = None
+        """Whether there is /api/jobs; None while nobody has asked."""
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS, connect=3.0),
             connector=aiohttp.TCPConnector(limit=0),
+            headers=self._headers,
             trust_env=False,
         )
         return self
@@ -72,14 +84,30 @@ class ComfyUI:
         path = "/".join(part for part in (kept.get("subfolder"), kept.get("name")) if part)
         return f"{path} [{kept.get('type', 'temp')}]"
 
-    async def submit(self, graph: Mapping[str, Any], *, prompt_id: str) -> None:
+    async def submit(
+        self, graph: Mapping[str, Any], *, prompt_id: str, previews: bool = False
+    ) -> None:
         """Queue a prompt under our own id, which no other prompt may have had.
 
-        Raises as `read_refusal` says, and EngineInterrupted for an error of the server's; after
-        that, and after Unavailable, it may have been queued nevertheless.
+        Args:
+            prompt_id: a UUID in its canonical form; newer servers take no other ids.
+            previews: whether newer servers make previews of this prompt; older ones do as they
+                were started.
+
+        Raises as `read_refusal` says, EngineNotReady for a server that gives the prompt an id of
+        its own, and EngineInterrupted for an error of the server's; after that, and after
+        Unavailable, it may have been queued nevertheless.
         """
-        body = {"prompt": graph, "prompt_id": prompt_id, "client_id": self.client_id}
-        status, answer = await self._ask("POST", "/prompt", json=body)
+        status, answer = await self._ask(
+            "POST",
+            "/prompt",
+            json={
+                "prompt": graph,
+                "prompt_id": prompt_id,
+                "client_id": self.client_id,
+                "extra_data": {"preview_method": "auto" if previews else "none"},
+            },
+        )
         if status == HTTPStatus.BAD_REQUEST or answer.get("node_errors"):
             if status == HTTPStatus.OK:  # what is not faulty of it would run for nothing
                 await self.cancel(prompt_id)
@@ -88,11 +116,32 @@ class ComfyUI:
             raise Unavailable("ComfyUI answered 503 to a prompt")
         if status != HTTPStatus.OK:  # it may be this prompt that it cannot stand: that counts
             raise EngineInterrupted(f"ComfyUI answered {status} to a prompt")
+        await self._require_ours(prompt_id, answer.get("prompt_id"))
+
+    async def _require_ours(self, prompt_id: str, given: object) -> None:
+        """A prompt under another id would never be found again, and be run anew for ever."""
+        if given == prompt_id:
+            return
+        if isinstance(given, str):
+            await self.cancel(given)
+        raise EngineNotReady(
+            "ComfyUI does not keep the id that a prompt is given",
+            fix="Update ComfyUI to 0.3.60 or later. A gateway in front of it has to pass prompt_id "
+            "on, and the answer to it.",
+        )
 
     async def history(self, prompt_id: str) -> Ending | None:
         """How the prompt ended; None if it has not, or is not known."""
-        entry = (await self._json("GET", f"/history/{quote(prompt_id, safe='')}")).get(prompt_id)
-        return read_ending(entry) if isinstance(entry, Mapping) else None
+        path = quote(prompt_id, safe="")
+        if not await self._has_jobs():
+            entry = (await self._json("GET", f"/history/{path}")).get(prompt_id)
+            return read_ending(entry) if isinstance(entry, Mapping) else None
+        status, job = await self._ask("GET", f"/api/jobs/{path}")
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        if status != HTTPStatus.OK or job.get("id") != prompt_id:
+            raise Unavailable(f"ComfyUI answered {status} when asked for a job")
+        return read_job_ending(job)
 
     async def queue(self) -> Queue:
         found = await self._json("GET", "/queue")
@@ -108,9 +157,12 @@ class ComfyUI:
     async def cancel(self, prompt_id: str) -> None:
         """Stop this prompt, and no other, wherever it is.
 
-        A running one stops before its next step or node, which may take seconds. Deleting first
-        leaves no moment in which it could start in between.
+        A running one stops before its next step or node, which may take seconds. Where that takes
+        two calls, deleting first leaves no moment in which it could start in between.
         """
+        if await self._has_jobs():
+            await self._json("POST", f"/api/jobs/{quote(prompt_id, safe='')}/cancel")
+            return
         await self._ask("POST", "/queue", json={"delete": [prompt_id]})
         await self._ask("POST", "/interrupt", json={"prompt_id": prompt_id})
 
@@ -136,8 +188,19 @@ class ComfyUI:
         """Every node class the server has, with its inputs; about a megabyte."""
         return await self._json("GET", "/object_info")
 
+    async def _has_jobs(self) -> bool:
+        """Asked with the cancel of a prompt that there is not: only a server that knows the route
+        answers it like that, whatever stands in between."""
+        if self._jobs is None:
+            status, answer = await self._ask("POST", f"/api/jobs/{uuid.uuid4()}/cancel")
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise Unavailable(f"ComfyUI answered {status} when asked for its jobs")
+            self._jobs = status == HTTPStatus.OK and answer.get("cancelled") is False
+        return self._jobs
+
     async def open_socket(self) -> aiohttp.ClientWebSocketResponse:
         """The stream of events. Raises Unavailable."""
+        self._jobs = None  # it may be another version now
         try:
             return await self._session.ws_connect(
                 f"{self.url}/ws",
@@ -153,6 +216,8 @@ class ComfyUI:
 
     async def _json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
         status, data = await self._call(method, path, **options)
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise Unavailable(f"ComfyUI answered {status} at {path}", fix=_ACCESS_FIX)
         if status != HTTPStatus.OK:
             raise Unavailable(f"ComfyUI answered {status} at {path}")
         answer = _object(data)
@@ -169,7 +234,9 @@ class ComfyUI:
     async def _call(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         started, outcome = time.perf_counter(), "error"
         try:
-            async with self._session.request(method, self.url + path, **options) as answer:
+            async with self._session.request(
+                method, self.url + path, allow_redirects=False, **options
+            ) as answer:
                 data = await answer.read()
                 outcome = str(answer.status)
                 return answer.status, data

@@ -1,11 +1,11 @@
 """How a prompt ended, read from ComfyUI's history.
 
-The shapes are those of ComfyUI 0.3.64 and 0.3.75, recorded from running servers. An entry's status
-says "error" for failures and interruptions alike; its last message tells them apart.
+The shapes are those of ComfyUI 0.3.64, 0.3.75 and 0.33.0, recorded from running servers. An
+entry's status says "error" for failures and interruptions alike; its last message tells them apart.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from short_drama.domain.errors import (
@@ -47,6 +47,17 @@ def read_ending(entry: Mapping[str, Any]) -> Ending:
         seconds=_seconds(messages),
         failure=_failure(status, messages),
     )
+
+
+def read_job_ending(job: Mapping[str, Any]) -> Ending | None:
+    """The ending of an answer of /api/jobs/{id}; None while it waits or runs. Its shape is that of
+    ComfyUI 0.33.0, recorded from a running server."""
+    if job.get("status") not in ("completed", "failed", "cancelled"):
+        return None
+    ending = read_ending({"outputs": job.get("outputs"), "status": job.get("execution_status")})
+    if job["status"] == "cancelled" and not isinstance(ending.failure, EngineInterrupted):
+        return replace(ending, failure=EngineInterrupted("ComfyUI was told to stop the work"))
+    return ending
 
 
 def _failure(

@@ -15,6 +15,10 @@ MISSING_MODEL_FIX = (
 )
 
 
+_UNKNOWN_NODE = ("invalid_prompt", "missing_node_type")
+"""What older and newer servers call a class that they do not have."""
+
+
 class PromptLost(Exception):
     """The server was restarted: what it had been given is gone, and none of it was run."""
 
@@ -28,7 +32,7 @@ def read_refusal(body: Mapping[str, Any]) -> Exception:
     told = error if isinstance(error, Mapping) else {}
     message = str(told.get("message") or error or "no reason given")[:300]
     where = str(told.get("details") or "")[:100]
-    if told.get("type") == "invalid_prompt":
+    if told.get("type") in _UNKNOWN_NODE:
         return EngineNotReady(
             f"ComfyUI cannot run the workflow: {message} {where}".strip(),
             fix="Update ComfyUI, or install the custom node; `short-drama workflows check` helps.",
