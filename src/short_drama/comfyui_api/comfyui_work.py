@@ -10,8 +10,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from short_drama.comfyui_api.engine.remedies import Remedies
-from short_drama.comfyui_api.gpu_engine import Found, GpuEngine, Running
+from short_drama.comfyui_api.gpu_engine import Found, GpuEngine, Remedies, Running
 from short_drama.comfyui_api.prompts.camera import CameraMove, prompt_for
 from short_drama.comfyui_api.server.comfyui import result_of
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
@@ -76,6 +75,7 @@ class Made:
     prompt_id: str
     image: SavedImage
     seconds: float | None
+    facts: Mapping[str, object]
 
 
 class ComfyUIWork:
@@ -159,7 +159,9 @@ class ComfyUIWork:
         facts = {"kind": job.order.kind, "engine": self.engine}
         await publish_once(self._assets, key, finished, content_type=PNG, metadata=facts)
         return Outcome(
-            result_key=key, engine_seconds=made.seconds, details=self._details(job, made.prompt_id)
+            result_key=key,
+            engine_seconds=made.seconds,
+            details={**self._details(job, made.prompt_id), **made.facts},
         )
 
     async def _finished(self, job: Job, made: Made) -> bytes:
@@ -225,7 +227,7 @@ class ComfyUIWork:
             image = result_of(ending, node=self._workflow.result, otherwise=expected)
         except EngineOutOfMemory as error:
             raise await self._remedies.out_of_memory(job.order.key, error) from error
-        return Made(prompt_id=prompt_id, image=image, seconds=ending.seconds)
+        return Made(prompt_id=prompt_id, image=image, seconds=ending.seconds, facts=ending.facts)
 
     def _report(self, job: Job, run: Running) -> None:
         if not run.started:
@@ -266,6 +268,11 @@ def camera_values(request: BaseModel) -> Mapping[str, object]:
     asked = cast("CameraAngleRequest", request)
     move = CameraMove(asked.vertical, asked.horizontal, asked.zoom)
     return {"prompt": prompt_for(asked.prompt, move), "steps": asked.steps, "seed": asked.seed}
+
+
+def values_of(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, object]]:
+    """The workflow's inputs, images apart, from a request of its kind."""
+    return camera_values if workflow.kind == "camera-angle" else plain_values(workflow)
 
 
 def plain_values(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, object]]:

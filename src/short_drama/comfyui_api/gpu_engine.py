@@ -9,6 +9,12 @@ from typing import Any, Protocol
 
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
 from short_drama.comfyui_api.server.events import Previewed
+from short_drama.domain.errors import (
+    EngineInterrupted,
+    EngineOutOfMemory,
+    PermanentError,
+    RetryableError,
+)
 
 
 class Running(Protocol):
@@ -85,4 +91,22 @@ class GpuEngine(Protocol):
 
     async def fetch(self, image: SavedImage) -> bytes:
         """Raises Unavailable, and EngineInterrupted when the file is gone."""
+        ...
+
+
+class Remedies(Protocol):
+    """What is done when a result says that the engine, or its task, is ill; one for all kinds."""
+
+    async def out_of_memory(
+        self, key: str, error: EngineOutOfMemory
+    ) -> RetryableError | PermanentError:
+        """What the task of this key fails with."""
+        ...
+
+    async def black(self, prompt_id: str) -> EngineInterrupted:
+        """What the job fails with whose picture is black from edge to edge."""
+        ...
+
+    def fine(self) -> None:
+        """A picture that is not black."""
         ...
