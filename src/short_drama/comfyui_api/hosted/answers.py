@@ -25,7 +25,7 @@ from short_drama.domain.errors import (
 ACCOUNT_SECONDS = 60.0
 """Between two tries while the account may not run jobs."""
 _LONGEST_WORDS = 200
-_OPERATORS = {
+_OPERATORS: Mapping[int, tuple[str, str]] = {
     HTTPStatus.UNAUTHORIZED: (
         "the key is missing or wrong",
         "Set SHORT_DRAMA_COMFY_V2_KEY to an API key of the account, or to the proxy's --token.",
@@ -39,6 +39,7 @@ _OPERATORS = {
         "Top up the account; the tasks wait meanwhile.",
     ),
 }
+_STOPPED = "the deployment is stopped", "Start it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,8 @@ def refusal(status: int, told: Mapping[str, Any], *, after: float | None) -> Sho
     """
     code, words = str(told.get("code") or "")[:60], str(told.get("message") or "")
     said = f"{status} {code}: {words[:_LONGEST_WORDS]}"
-    if status in _OPERATORS:
-        what, fix = _OPERATORS[HTTPStatus(status)]
+    if status in _OPERATORS or code == "deployment_stopped":
+        what, fix = _OPERATORS.get(status, _STOPPED)
         detail = f"Comfy API v2 takes no jobs: {what} ({status} {code})"
         return ProviderPaused(detail, fix=fix, after=after or ACCOUNT_SECONDS)
     if status == HTTPStatus.TOO_MANY_REQUESTS:

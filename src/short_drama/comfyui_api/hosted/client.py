@@ -202,7 +202,9 @@ class ComfyAPI:
     def _read(self, answer: _Answer) -> HostedJob | None:
         if answer.status == HTTPStatus.NOT_FOUND:
             if not answer.error:  # a page of something in between
-                raise Unavailable("Comfy API v2 is not at this address")
+                raise Unavailable(
+                    "Comfy API v2 is not at this address", fix="Check SHORT_DRAMA_COMFY_V2_URL."
+                )
             return None
         if answer.status != HTTPStatus.OK:
             raise answer.meaning

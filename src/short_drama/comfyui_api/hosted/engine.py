@@ -115,17 +115,17 @@ class HostedEngine:
     # --- Jobs ------------------------------------------------------------------------------
 
     async def find(self, prompt_ids: Sequence[str]) -> Found | None:
-        """Runs are begun in the order of these ids, each once the one before has ended: the first
-        of which no job is known is the only one that may have been submitted all the same."""
+        """They are begun in their order, each once the one before has ended: the earliest of which
+        no job is known is the only one that may have been submitted all the same."""
         with self._noticing():
-            for run in reversed(prompt_ids):
-                if run in self._rejected:
+            for prompt_id in reversed(prompt_ids):
+                if prompt_id in self._rejected:
                     continue
-                job_id = await self._submissions.job_id(run)
+                job_id = await self._submissions.job_id(prompt_id)
                 if job_id is None:
-                    return Found(run, submitted=False)
+                    return Found(prompt_id, submitted=False)
                 if await self._following.is_alive(job_id):
-                    return Found(run)
+                    return Found(prompt_id)
         return None
 
     async def carry_out(

@@ -1,9 +1,9 @@
-"""Each run of ours is one job of the server's, whatever happens to the request that starts it.
+"""Each prompt of ours is one job of the server's, whatever happens to the request that starts it.
 
-A run has one Idempotency-Key, its id, for ever: after a submit whose outcome nobody knows the same
-key is sent again, which cannot start a second job. The server says only that a key was used, not
-for what; which job a run became is noted in our asset store, and looked for in the server's list,
-where it has one.
+A prompt has one Idempotency-Key, its id, for ever: after a submit whose outcome nobody knows the
+same key is sent again, which cannot start a second job. The server says only that a key was used,
+not for what; which job a prompt became is noted in our asset store, and looked for in the server's
+list, where it has one.
 """
 
 import asyncio
@@ -38,41 +38,41 @@ class Submissions:
         self._api, self._notes = api, notes
         self._jobs: OrderedDict[str, str] = OrderedDict()
 
-    async def job_id(self, run: str) -> str | None:
-        """The server's id of the run's job, if one is known. Raises Unavailable."""
-        known = self._jobs.get(run)
-        if known is None and (known := await self._notes.read(run)) is not None:
-            self._remember(run, known)
+    async def job_id(self, prompt_id: str) -> str | None:
+        """The server's id of the prompt's job, if one is known. Raises Unavailable."""
+        known = self._jobs.get(prompt_id)
+        if known is None and (known := await self._notes.read(prompt_id)) is not None:
+            self._remember(prompt_id, known)
         return known
 
-    async def begin(self, run: str, graph: Graph | None) -> str:
+    async def begin(self, prompt_id: str, graph: Graph | None) -> str:
         """As `job_id`, after it has been submitted, unless it was before.
 
         Raises ChargeUnknown when nobody knows whether it was, EngineUnavailable when it was not,
         and what `ComfyAPI.submit` raises.
         """
         try:
-            job_id = await self.job_id(run)
+            job_id = await self.job_id(prompt_id)
         except Unavailable as error:
             raise EngineUnavailable(error.detail) from error
         if job_id is not None:
             return job_id
         if graph is None:
             raise EngineInterrupted("it is no longer known which hosted job this is")
-        job_id = await self._submit(run, graph)
-        self._remember(run, job_id)
+        job_id = await self._submit(prompt_id, graph)
+        self._remember(prompt_id, job_id)
         with contextlib.suppress(Unavailable):  # a later attempt sends the key again, and is told
-            await self._notes.write(run, job_id)
+            await self._notes.write(prompt_id, job_id)
         return job_id
 
-    async def _submit(self, run: str, graph: Graph) -> str:
+    async def _submit(self, prompt_id: str, graph: Graph) -> str:
         perhaps = False
         for pause in (*_AGAIN, 0.0):
             try:
-                return await self._api.submit(graph, key=run)
+                return await self._api.submit(graph, key=prompt_id)
             except KeyUsed:
                 perhaps = True
-                if (job_id := await self._started(run)) is not None:
+                if (job_id := await self._started(prompt_id)) is not None:
                     return job_id
             except Unanswered as error:
                 perhaps = True
@@ -89,10 +89,10 @@ class Submissions:
             fix="Look at the account's jobs; if it is not among them, submit the task anew.",
         )
 
-    async def _started(self, run: str) -> str | None:
+    async def _started(self, prompt_id: str) -> str | None:
         """The job that an earlier request with this key has started."""
         with contextlib.suppress(ShortDramaError):
-            return await self._notes.read(run) or await self._api.find(run)
+            return await self._notes.read(prompt_id) or await self._api.find(prompt_id)
         return None
 
     async def _forget_inputs(self, graph: Graph) -> None:
@@ -101,8 +101,8 @@ class Submissions:
             with contextlib.suppress(ShortDramaError):
                 await self._api.forget(asset)
 
-    def _remember(self, run: str, job_id: str) -> None:
-        self._jobs[run] = job_id
+    def _remember(self, prompt_id: str, job_id: str) -> None:
+        self._jobs[prompt_id] = job_id
         if len(self._jobs) > _REMEMBERED:
             self._jobs.popitem(last=False)
 
