@@ -243,15 +243,22 @@ async def test_a_black_picture_is_made_again(tmp_path: Path, cloud: ComfyAPISimu
 # --- The proxy ----------------------------------------------------------------------------
 
 
+async def samples(stage: ComfyUIStage, task_id: str) -> None:
+    """Until the task's sampler is at work."""
+    async for view in stage.client.follow(task_id):
+        if view.stage == "running" and (view.progress or 0) > 0.05:
+            return
+
+
 async def test_a_proxy_that_is_restarted_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "proxy").mkdir()
     [port] = free_ports(1)
     async with ComfyUISimulator(step_seconds=0.2) as comfyui:
         with contextlib.ExitStack() as started:
             proxy = started.enter_context(comfy_proxy(tmp_path / "proxy", comfyui.url, port=port))
-            async with behind(proxy, comfyui, tmp_path) as stage:
+            async with behind(proxy, comfyui, tmp_path, progress_seconds=0.1) as stage:
                 task = await stage.submit()
-                await until(lambda: comfyui.runs)
+                await samples(stage, task.task_id)
                 started.close()
                 started.enter_context(comfy_proxy(tmp_path / "proxy", comfyui.url, port=port))
                 assert (await stage.ended(task)).status == "completed"
