@@ -29,7 +29,7 @@ from tests.emulators.comfy_proxy import comfy_proxy
 from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, comfyui_stage
 from tests.real_comfyui.server import RealComfyUI
 from tests.samples import png
-from tests.simulators.comfyui import ComfyUISimulator
+from tests.simulators.comfyui import VERSIONS, ComfyUISimulator, Version
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.timeout(900)]
 PAGE = Path(__file__).parents[2] / "docs" / "workflows.md"
@@ -83,13 +83,16 @@ async def comfyui(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     if chosen == "real":
         pytest.skip("ComfyUI 0.3.75 has no atomic cancel, which the proxy needs")
     (tmp_path / "proxy").mkdir()
-    async with served(chosen, tmp_path) as server:
+    async with served(chosen, tmp_path, version=VERSIONS[-1]) as server:
         with comfy_proxy(tmp_path / "proxy", server.url) as proxy:
             yield Hosted(proxy, server)
 
 
 @asynccontextmanager
-async def served(chosen: str, tmp_path: Path) -> AsyncIterator[Server]:
+async def served(
+    chosen: str, tmp_path: Path, *, version: Version = VERSIONS[0]
+) -> AsyncIterator[Server]:
+    """`version`: of a simulated one."""
     if url := os.environ.get("COMFYUI_URL"):
         yield Elsewhere(url)
     elif chosen == "real":
@@ -98,7 +101,7 @@ async def served(chosen: str, tmp_path: Path) -> AsyncIterator[Server]:
         async with RealComfyUI(folder) as real:
             yield real
     else:
-        async with ComfyUISimulator(step_seconds=0.05) as simulated:
+        async with ComfyUISimulator(step_seconds=0.05, version=version) as simulated:
             yield simulated
 
 

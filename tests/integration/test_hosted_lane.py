@@ -250,6 +250,18 @@ async def samples(stage: ComfyUIStage, task_id: str) -> None:
             return
 
 
+async def test_a_cancel_reaches_the_comfyui_behind(tmp_path: Path) -> None:
+    (tmp_path / "proxy").mkdir()
+    async with ComfyUISimulator(step_seconds=2.0, version="0.33.0") as comfyui:
+        with comfy_proxy(tmp_path / "proxy", comfyui.url) as proxy:
+            async with behind(proxy, comfyui, tmp_path) as stage:
+                task = await stage.submit()
+                await until(lambda: comfyui.runs)
+                await stage.client.cancel(task.task_id)
+                await until(lambda: comfyui.runs[0].ending)
+        assert comfyui.runs[0].ending == "interrupted"
+
+
 async def test_a_proxy_that_is_restarted_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "proxy").mkdir()
     [port] = free_ports(1)
