@@ -10,9 +10,15 @@ import pytest
 from PIL import Image
 
 from short_drama.comfyui_api.hosted import answers, submissions
+from short_drama.comfyui_api.hosted.client import ComfyAPI
+from short_drama.comfyui_api.hosted.engine import HostedEngine
+from short_drama.comfyui_api.hosted.following import HostedTimes
+from short_drama.comfyui_api.hosted.notes import Notes
+from short_drama.domain.errors import EngineStarting
 from tests.emulators.comfy_proxy import comfy_proxy
 from tests.emulators.server import free_ports
 from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, comfyui_stage, until
+from tests.protocol.memory import MemoryAssets
 from tests.simulators.comfy_api import KEY, ComfyAPISimulator
 from tests.simulators.comfyui import ComfyUISimulator
 
@@ -150,6 +156,27 @@ async def test_a_server_that_fails_is_waited_for(tmp_path: Path, cloud: ComfyAPI
         cloud.failures.status = 0
         assert (await stage.ended(task)).attempts == 1
     assert len(cloud.jobs) == 1
+
+
+async def test_an_outage_is_noticed_without_any_job(cloud: ComfyAPISimulator) -> None:
+    times = HostedTimes(watch=0.05, recheck=0.05)
+    async with (
+        ComfyAPI(cloud.url, key=KEY) as api,
+        HostedEngine(api, Notes(MemoryAssets()), times) as engine,
+    ):
+        await engine.usable()
+        cloud.failures.status = 503
+        await until(lambda: refuses(engine))
+        cloud.failures.status = 0
+        await engine.usable()
+
+
+def refuses(engine: HostedEngine) -> bool:
+    try:
+        engine.check()
+    except EngineStarting:
+        return True
+    return False
 
 
 # --- Never twice --------------------------------------------------------------------------

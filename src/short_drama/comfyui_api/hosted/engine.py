@@ -74,12 +74,15 @@ class HostedEngine:
                     await self._api.check()
                 self._health.ready()
                 self._said = ""
-                await self._health.trouble()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._times.watch):
+                        await self._health.trouble()
             except ProviderPaused:
                 pass
             except ShortDramaError as error:
                 self._health.starting(EngineStarting(error.detail, fix=error.fix))
-                self._pause = self._times.recheck
+                after = error.after if isinstance(error, RetryableError) else None
+                self._pause = after or self._times.recheck
             except Exception:  # nobody would notice that nobody looks any more
                 log.exception("watching Comfy API v2 failed unexpectedly")
             await asyncio.sleep(self._pause)

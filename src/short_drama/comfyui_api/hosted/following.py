@@ -33,12 +33,14 @@ ended between its two looks at ComfyUI."""
 class HostedTimes:
     """Seconds. `poll`: between two looks at a job that says nothing. `stuck`: without any change,
     after which a job is cancelled. `patience`: how long a job waits for a server that does not
-    answer before it is given back. `recheck`: between two looks at a server that takes no work."""
+    answer before it is given back. `recheck`: between two looks at a server that takes no work;
+    `watch`: at one that does."""
 
     poll: float = 2.0
     stuck: float = 3000.0
     patience: float = 60.0
     recheck: float = 5.0
+    watch: float = 30.0
 
 
 @dataclass(slots=True, eq=False)
