@@ -35,7 +35,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 models: $(INSTALLED)
 	@$(BIN)/short-drama models install --samples
 
-emulators: $(EMULATED) ## The servers that stand in for AWS in tests, in a venv of their own
+emulators: $(EMULATED) ## The servers of others that tests start, in a venv of their own
 
 $(EMULATED): requirements/emulators.txt
 	test -x $(EMULATORS)/bin/python || $(PYTHON) -m venv $(EMULATORS)

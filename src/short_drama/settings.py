@@ -99,6 +99,15 @@ class Settings(BaseSettings):
     comfyui_folder: Path | None = None
     """ComfyUI's base folder, when it is on this machine: results that were published are deleted
     there after an hour. Nothing else ever deletes them."""
+    comfy_v2_url: ServiceUrl | None = None
+    """A server of Comfy API v2 that does the GPU kinds instead of a ComfyUI of one's own:
+    https://cloud.comfy.org, a deployment, or a comfy-api-proxy such as http://127.0.0.1:8189."""
+    comfy_v2_key: SecretStr | None = Field(
+        default_factory=lambda: _key("COMFY_API_KEY"), min_length=1
+    )
+    """Its API key, or the proxy's token. COMFY_API_KEY is read as well."""
+    comfy_v2_in_flight: PositiveInt = 4
+    """Jobs given to it at a time; it queues by itself what it does not run at once."""
     workflows_dir: Path | None = None
     """More workflows: each NAME-api.json with its NAME.toml becomes a kind of task."""
 
@@ -233,6 +242,16 @@ class Settings(BaseSettings):
             return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part)
         return value
 
+    @field_validator("comfy_v2_url")
+    @classmethod
+    def _one_engine(cls, url: str | None, others: ValidationInfo) -> str | None:
+        if url is not None and others.data.get("comfyui_url") is not None:
+            raise ValueError(
+                "SHORT_DRAMA_COMFYUI_URL (or COMFYUI_URL) names another engine for the GPU kinds; "
+                "unset one of them"
+            )
+        return url
+
     @field_validator("comfyui_restart_command")
     @classmethod
     def _command(cls, command: str | None) -> str | None:
@@ -296,9 +315,9 @@ class Settings(BaseSettings):
         return self.detector == "qwen" or self.generator == "seedream"
 
     def parallel(self, lane: Lane) -> int:
-        """Jobs in the lane's engine at a time. Providers do many, as many as are let in."""
+        """Jobs in the lane's engine at a time. Those elsewhere do many, as many as are let in."""
         if lane is Lane.GPU:
-            return self.gpu_parallel
+            return self.gpu_parallel if self.comfy_v2_url is None else self.comfy_v2_in_flight
         if self.cpu_parallel is not None:
             return self.cpu_parallel
         return 16 if self.pays else 2

@@ -25,14 +25,19 @@ from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.library import library
 from short_drama.domain.errors import EngineNotReady
 from short_drama.sdk.models import TaskView
+from tests.emulators.comfy_proxy import comfy_proxy
 from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, comfyui_stage
 from tests.real_comfyui.server import RealComfyUI
 from tests.samples import png
-from tests.simulators.comfyui import ComfyUISimulator
+from tests.simulators.comfyui import VERSIONS, ComfyUISimulator, Version
 
 pytestmark = [pytest.mark.comfyui, pytest.mark.timeout(900)]
 PAGE = Path(__file__).parents[2] / "docs" / "workflows.md"
 EXPOSURE = "double-exposure"
+
+
+OWN = pytest.mark.parametrize("comfyui", ["comfyui"], indirect=True)
+"""For what only a ComfyUI of one's own says of itself."""
 
 
 class Server(Protocol):
@@ -40,6 +45,21 @@ class Server(Protocol):
     def url(self) -> str: ...
 
     async def restart(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A ComfyUI that is only spoken to by the Comfy API v2 of a proxy in front of it."""
+
+    proxy: str
+    behind: Server
+
+    @property
+    def url(self) -> str:
+        return self.behind.url
+
+    async def restart(self) -> None:
+        await self.behind.restart()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +72,27 @@ class Elsewhere:
         pytest.skip("this server is not ours to restart")
 
 
-@pytest.fixture
+@pytest.fixture(params=["comfyui", "comfy-api-v2"])
 async def comfyui(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
+    """The engine of the GPU lane, by the name that records give it."""
     chosen: str = request.config.getoption("--comfyui")
+    if request.param == "comfyui":
+        async with served(chosen, tmp_path) as server:
+            yield server
+        return
+    if chosen == "real":
+        pytest.skip("ComfyUI 0.3.75 has no atomic cancel, which the proxy needs")
+    (tmp_path / "proxy").mkdir()
+    async with served(chosen, tmp_path, version=VERSIONS[-1]) as server:
+        with comfy_proxy(tmp_path / "proxy", server.url) as proxy:
+            yield Hosted(proxy, server)
+
+
+@asynccontextmanager
+async def served(
+    chosen: str, tmp_path: Path, *, version: Version = VERSIONS[0]
+) -> AsyncIterator[Server]:
+    """`version`: of a simulated one."""
     if url := os.environ.get("COMFYUI_URL"):
         yield Elsewhere(url)
     elif chosen == "real":
@@ -63,13 +101,15 @@ async def comfyui(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         async with RealComfyUI(folder) as real:
             yield real
     else:
-        async with ComfyUISimulator(step_seconds=0.05) as simulated:
+        async with ComfyUISimulator(step_seconds=0.05, version=version) as simulated:
             yield simulated
 
 
 @asynccontextmanager
 async def opened(tmp_path: Path, comfyui: Server, **settings: Any) -> AsyncIterator[ComfyUIStage]:
     times = {"lease_seconds": 60.0, "drain_seconds": 60.0}
+    if isinstance(comfyui, Hosted):
+        settings |= {"comfyui_url": None, "comfy_v2_url": comfyui.proxy}
     async with comfyui_stage(
         tmp_path / "data", comfyui.url, image=photograph(), **(times | settings)
     ) as stage:
@@ -168,6 +208,7 @@ async def test_the_next_service_takes_on_what_runs(tmp_path: Path, comfyui: Serv
 # --- What is missing ----------------------------------------------------------------------
 
 
+@OWN
 async def test_a_bad_model_name_is_said_before_a_job_fails(tmp_path: Path, comfyui: Server) -> None:
     role = {"lightning_lora": "no-such-lora.safetensors"}
     async with comfyui_stage(tmp_path / "data", comfyui.url, comfyui_models=role) as stage:
@@ -176,6 +217,7 @@ async def test_a_bad_model_name_is_said_before_a_job_fails(tmp_path: Path, comfy
         assert "models/loras" in health["fix"]
 
 
+@OWN
 async def test_a_refused_prompt_names_node_and_model(comfyui: Server) -> None:
     graph = library(None, {"vae": "no-such-vae.safetensors"})[ANGLE].build(
         {"prompt": "x"}, images={"image_url": "x.png [temp]"}, prefix="short-drama/test/x"
@@ -189,6 +231,7 @@ async def test_a_refused_prompt_names_node_and_model(comfyui: Server) -> None:
             await client.submit(graph, prompt_id="contract-refused")
 
 
+@OWN
 async def test_the_command_checks_the_server(comfyui: Server) -> None:
     asked = ["workflows", "check", "--comfyui-url", comfyui.url]
     told = await asyncio.to_thread(CliRunner().invoke, cli, asked)

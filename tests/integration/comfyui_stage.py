@@ -69,7 +69,7 @@ async def comfyui_stage(
     """Does not wait for ComfyUI. `settings` beside those that make a test quick."""
     quick = {"comfyui_warm_up": False, "lease_seconds": 6.0, "sweep_seconds": 0.2}
     async with (
-        running_stack(folder, comfyui_url=url, **(quick | settings)) as stack,
+        running_stack(folder, **({"comfyui_url": url} | quick | settings)) as stack,
         AsyncClient(gpu_url=stack.gpu, cpu_url=stack.cpu) as client,
     ):
         upload = await client.upload(png() if image is None else image)

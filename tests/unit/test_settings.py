@@ -50,6 +50,9 @@ READ: dict[str, tuple[str, Any]] = {
     "comfyui_swap_wait_seconds": ("30", 30.0),
     "comfyui_previews": ("true", True),
     "comfyui_folder": ("/opt/comfyui", Path("/opt/comfyui")),
+    "comfy_v2_url": ("https://cloud.comfy.org", "https://cloud.comfy.org"),
+    "comfy_v2_key": ("comfyui-a", SecretStr("comfyui-a")),
+    "comfy_v2_in_flight": ("3", 3),
     "workflows_dir": ("/etc/workflows", Path("/etc/workflows")),
     "dashscope_api_key": ("sk-a", SecretStr("sk-a")),
     "dashscope_base_url": ("https://a.example/v1", "https://a.example/v1"),
@@ -231,6 +234,23 @@ def test_comfyui_is_found_as_its_own_tools_find_it(environment: pytest.MonkeyPat
     assert load().comfyui_url == "http://127.0.0.1:8188"
     environment.setenv("SHORT_DRAMA_COMFYUI_URL", "http://gpu:8188")
     assert load().comfyui_url == "http://gpu:8188"
+
+
+def test_only_one_engine_may_do_the_gpu_kinds(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("SHORT_DRAMA_COMFY_V2_URL", "https://cloud.comfy.org")
+    environment.setenv("COMFYUI_URL", "http://gpu:8188")
+    with pytest.raises(
+        InvalidRequest, match=r"SHORT_DRAMA_COMFY_V2_URL: .*SHORT_DRAMA_COMFYUI_URL"
+    ):
+        load()
+    environment.delenv("COMFYUI_URL")
+    assert load().comfy_v2_url == "https://cloud.comfy.org"
+
+
+def test_hosted_gpus_do_as_many_jobs_as_they_are_given(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("COMFYUI_URL", raising=False)
+    hosted = load({"comfy_v2_url": "https://cloud.comfy.org", "comfy_v2_in_flight": 3})
+    assert (hosted.parallel(Lane.GPU), hosted.deliveries(Lane.GPU)) == (3, 4)
 
 
 def test_with_comfyui_there_is_an_order_to_choose(environment: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,12 @@ def ls(*, as_json: bool) -> None:
 
 def check(*, comfyui_url: str | None, as_json: bool) -> None:
     settings = read_settings(comfyui_url=comfyui_url)
+    if settings.comfy_v2_url is not None:
+        raise Problem(
+            "Comfy API v2 does not say which nodes and models its server has",
+            fix="Unset SHORT_DRAMA_COMFY_V2_URL and ask the ComfyUI behind it, if it is yours.",
+            code=EXIT_USAGE,
+        )
     if settings.comfyui_url is None:
         raise Problem(
             "there is no ComfyUI to ask",

@@ -10,8 +10,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from short_drama.comfyui_api.engine.engine import Engine, Run
-from short_drama.comfyui_api.engine.remedies import Remedies
+from short_drama.comfyui_api.gpu_engine import Found, GpuEngine, Remedies, Running
 from short_drama.comfyui_api.prompts.camera import CameraMove, prompt_for
 from short_drama.comfyui_api.server.comfyui import result_of
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
@@ -42,7 +41,6 @@ from short_drama.ports import AssetStore
 
 log = logging.getLogger(__name__)
 
-ENGINE = "comfyui"
 FOLDER = "short-drama"
 """Of our files on the server, in its temporary and its output folder."""
 _EARLIER = 8
@@ -68,7 +66,7 @@ class Prepared:
 class Taken:
     """An image that the server has by now: what LoadImage calls it, and its size."""
 
-    name: str
+    name: object
     size: Size
 
 
@@ -77,22 +75,21 @@ class Made:
     prompt_id: str
     image: SavedImage
     seconds: float | None
+    facts: Mapping[str, object]
 
 
 class ComfyUIWork:
-    """One workflow on one engine, as a kind's `Work`.
+    """One workflow on one engine, as a kind's `Work`; `engine` is that engine's name.
 
     Args:
         values: the workflow's inputs, images apart, from a request.
         broken: the kinds that the server cannot run, and why not.
     """
 
-    engine = ENGINE
-
     def __init__(
         self,
         workflow: Workflow,
-        engine: Engine,
+        engine: GpuEngine,
         remedies: Remedies,
         *,
         sources: ImageSources,
@@ -100,12 +97,13 @@ class ComfyUIWork:
         values: Callable[[BaseModel], Mapping[str, object]],
         broken: Mapping[str, EngineNotReady],
     ) -> None:
+        self.engine = engine.name
         self._workflow, self._engine, self._remedies = workflow, engine, remedies
         self._sources, self._assets, self._values = sources, assets, values
         self._broken = broken
 
     async def check(self) -> None:
-        self._engine.health.check()
+        self._engine.check()
 
     # --- Stages ----------------------------------------------------------------------------
 
@@ -121,10 +119,14 @@ class ComfyUIWork:
         ]
         with _not_begun():
             found = await self._engine.find(earlier) if job.attempt > 1 else None
-        if found is not None:
-            log.info("a prompt of an earlier attempt is taken on", extra={"prompt_id": found})
-            return Prepared(prompt_id=found, graph=None)
-        return Prepared(prompt_id=job.job_id, graph=await self._graph(job))
+        found = found or Found(job.job_id, submitted=False)
+        if found.submitted:
+            log.info(
+                "a prompt of an earlier attempt is taken on", extra={"prompt_id": found.prompt_id}
+            )
+            return Prepared(prompt_id=found.prompt_id, graph=None)
+        graph = await self._graph(job, found.prompt_id)
+        return Prepared(prompt_id=found.prompt_id, graph=graph)
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
         job.report(stage=WAITING)
@@ -154,16 +156,18 @@ class ComfyUIWork:
             self._engine.reject(made.prompt_id)
             raise
         key = asset_keys.comfyui_result(job.order.kind, job.job_id)
-        facts = {"kind": job.order.kind, "engine": ENGINE}
+        facts = {"kind": job.order.kind, "engine": self.engine}
         await publish_once(self._assets, key, finished, content_type=PNG, metadata=facts)
         return Outcome(
-            result_key=key, engine_seconds=made.seconds, details=self._details(job, made.prompt_id)
+            result_key=key,
+            engine_seconds=made.seconds,
+            details={**self._details(job, made.prompt_id), **made.facts},
         )
 
     async def _finished(self, job: Job, made: Made) -> bytes:
         """The file to publish."""
         data = await self._view(made.image)
-        finished, black = await asyncio.to_thread(_finished, data, _label(job))
+        finished, black = await asyncio.to_thread(_finished, data, self._label(job))
         if not self._workflow.steps:  # without a sampler, black may be what was asked for
             return finished
         if black:
@@ -173,26 +177,26 @@ class ComfyUIWork:
 
     # --- Before the engine -----------------------------------------------------------------
 
-    async def _graph(self, job: Job) -> Mapping[str, Any]:
+    async def _graph(self, job: Job, prompt_id: str) -> Mapping[str, Any]:
         given = [
             (field, reference)
             for field in self._workflow.image_fields
             if (reference := getattr(job.order.request, field)) is not None
         ]
-        taken = dict(await asyncio.gather(*(self._upload(job, *one) for one in given)))
+        taken = dict(await asyncio.gather(*(self._upload(prompt_id, *one) for one in given)))
         still = self._workflow.still
         return self._workflow.build(
             self._inputs(job),
             images={field: image.name for field, image in taken.items()},
-            prefix=_prefix(job.job_id),
+            prefix=_prefix(prompt_id),
             size=None if still is None else self._workflow.size_for(taken[still].size),
         )
 
-    async def _upload(self, job: Job, field: str, reference: str) -> tuple[str, Taken]:
+    async def _upload(self, prompt_id: str, field: str, reference: str) -> tuple[str, Taken]:
         image = await self._sources.file(reference, field=field)
-        folder, name = f"{FOLDER}/{job.job_id}", f"{field}.{EXTENSIONS[image.content_type]}"
+        folder, name = f"{FOLDER}/{prompt_id}", f"{field}.{EXTENSIONS[image.content_type]}"
         with _not_begun():
-            there = await self._engine.comfyui.upload(
+            there = await self._engine.upload(
                 image.data, folder=folder, name=name, content_type=image.content_type
             )
         return field, Taken(there, (image.width, image.height))
@@ -205,9 +209,9 @@ class ComfyUIWork:
 
     async def _run(self, job: Job, prepared: Prepared) -> Made:
         prompt_id = prepared.prompt_id
-        previews = PreviewReporter(job, _label(job))
+        previews = PreviewReporter(job, self._label(job))
 
-        def report(run: Run) -> None:
+        def report(run: Running) -> None:
             self._report(job, run)
             previews.take(run.preview)
 
@@ -223,9 +227,9 @@ class ComfyUIWork:
             image = result_of(ending, node=self._workflow.result, otherwise=expected)
         except EngineOutOfMemory as error:
             raise await self._remedies.out_of_memory(job.order.key, error) from error
-        return Made(prompt_id=prompt_id, image=image, seconds=ending.seconds)
+        return Made(prompt_id=prompt_id, image=image, seconds=ending.seconds, facts=ending.facts)
 
-    def _report(self, job: Job, run: Run) -> None:
+    def _report(self, job: Job, run: Running) -> None:
         if not run.started:
             return
         progress = job.progress
@@ -238,11 +242,15 @@ class ComfyUIWork:
     async def _view(self, image: SavedImage) -> bytes:
         for pause in _VIEW_AGAIN:
             try:
-                return await self._engine.comfyui.view(image)
+                return await self._engine.fetch(image)
             except Unavailable as error:
                 log.warning("ComfyUI is asked for a result again: %s", error.detail)
             await asyncio.sleep(pause)
         raise EngineInterrupted("ComfyUI does not hand out what it made")
+
+    def _label(self, job: Job) -> Label:
+        source = SourceType.COMPOSITE_WITH_TRAINED
+        return Label.of_job(source, engine=self.engine, kind=job.order.kind, job_id=job.job_id)
 
     def _details(self, job: Job, prompt_id: str) -> dict[str, object]:
         """What an artist needs to make the same picture again."""
@@ -262,6 +270,11 @@ def camera_values(request: BaseModel) -> Mapping[str, object]:
     return {"prompt": prompt_for(asked.prompt, move), "steps": asked.steps, "seed": asked.seed}
 
 
+def values_of(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, object]]:
+    """The workflow's inputs, images apart, from a request of its kind."""
+    return camera_values if workflow.kind == "camera-angle" else plain_values(workflow)
+
+
 def plain_values(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, object]]:
     """Each field of the request is the input of the same name."""
     names = [name for name in workflow.inputs if name not in workflow.image_fields]
@@ -270,11 +283,6 @@ def plain_values(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, objec
         return {name: getattr(request, name) for name in names}
 
     return values
-
-
-def _label(job: Job) -> Label:
-    source = SourceType.COMPOSITE_WITH_TRAINED
-    return Label.of_job(source, engine=ENGINE, kind=job.order.kind, job_id=job.job_id)
 
 
 def _seed(job: Job) -> int:

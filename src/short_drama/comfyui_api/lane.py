@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from short_drama.comfyui_api.comfyui_work import ComfyUIWork, camera_values, plain_values
+from short_drama.comfyui_api.comfyui_work import ComfyUIWork, values_of
 from short_drama.comfyui_api.engine.caretaker import Caretaker
 from short_drama.comfyui_api.engine.engine import Engine, EngineTimes
 from short_drama.comfyui_api.engine.remedies import Remedies
@@ -86,7 +86,7 @@ async def open_comfyui(
             works={
                 kind: ComfyUIWork(
                     workflow, engine, remedies, sources=sources, assets=assets, broken=broken,
-                    values=camera_values if kind == "camera-angle" else plain_values(workflow),
+                    values=values_of(workflow),
                 )
                 for kind, workflow in workflows.items()
             },

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from short_drama.comfyui_api.engine.engine import EngineTimes
+from short_drama.comfyui_api.hosted_lane import HostedOptions, open_hosted
 from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfyui
 from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import library
@@ -71,6 +72,12 @@ async def open_runner(
             ) as runner,
         ):
             yield runner
+    elif lane is Lane.GPU and engines is None and settings.comfy_v2_url is not None:
+        async with (
+            _open_hosted(settings, settings.comfy_v2_url, sources, backend.assets) as works,
+            JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner,
+        ):
+            yield runner
     elif lane is Lane.CPU and engines is None and settings.pays:
         async with (
             _open_providers(settings, sources, backend) as works,
@@ -98,6 +105,18 @@ def _open_comfyui(
         times=EngineTimes(stuck=settings.comfyui_stuck_seconds),
     )
     return open_comfyui(options, open_workflows(settings), sources, assets)
+
+
+def _open_hosted(
+    settings: Settings, url: str, sources: ImageSources, assets: AssetStore
+) -> contextlib.AbstractAsyncContextManager[Mapping[str, Work[Any, Any]]]:
+    key = settings.comfy_v2_key
+    options = HostedOptions(
+        url=url,
+        key=None if key is None else key.get_secret_value(),
+        previews=settings.comfyui_previews,
+    )
+    return open_hosted(options, open_workflows(settings), sources, assets)
 
 
 def _open_providers(

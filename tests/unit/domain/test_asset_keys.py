@@ -18,6 +18,7 @@ KEYS = {
     ): f"images/face_swap/19700101T000000Z_{JOB}.png",
     asset_keys.seedream_picture(86_400.5, JOB): f"seedream/19700102T000000Z_{JOB}.jpg",
     asset_keys.paid_fact("t1", "detect", 2, "asked"): "jobs/t1/detect.2.asked.json",
+    asset_keys.hosted_job(JOB): f"jobs/{JOB}/hosted.json",
     asset_keys.reusable(HASH): f"reuse/{HASH}.json",
     f"{asset_keys.incoming_prefix('anna')}{JOB}": f"incoming/anna/{JOB}",
 }

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from short_drama.comfyui_api.engine.health import Health
+from short_drama.comfyui_api.gpu_engine import Found, OnChange
 from short_drama.comfyui_api.server.comfyui import ComfyUI
-from short_drama.comfyui_api.server.endings import Ending
+from short_drama.comfyui_api.server.endings import Ending, SavedImage
 from short_drama.comfyui_api.server.events import Ended, Event, EventStream, Previewed, Progressed
 from short_drama.comfyui_api.server.refusals import PromptLost
 from short_drama.domain.errors import (
@@ -59,7 +60,7 @@ class Run:
     """One prompt that is followed."""
 
     prompt_id: str
-    on_change: Callable[["Run"], None]
+    on_change: OnChange
     started: bool = False
     heard: bool = False
     """Whether the socket has told anything of it."""
@@ -94,12 +95,14 @@ class Run:
 
 
 class Engine:
-    """Use with `async with`.
+    """Use with `async with`; a `GpuEngine`.
 
     Args:
         previews: whether to ask and listen for previews; an older server makes them only if it was
             started so.
     """
+
+    name = "comfyui"
 
     def __init__(
         self,
@@ -140,21 +143,28 @@ class Engine:
         """When prompts were last seen to move, by the clock."""
         return self._last_sign
 
+    def check(self) -> None:
+        self.health.check()
+
     async def usable(self) -> None:
-        """Until the engine takes work. Raises EngineUnavailable when that takes too long."""
         await self.health.usable(self._times.patience)
 
-    async def find(self, prompt_ids: Sequence[str]) -> str | None:
-        """Which of these runs, waits, or ended well: it need not run again. Raises Unavailable."""
+    async def upload(self, data: bytes, *, folder: str, name: str, content_type: str) -> str:
+        return await self.comfyui.upload(data, folder=folder, name=name, content_type=content_type)
+
+    async def fetch(self, image: SavedImage) -> bytes:
+        return await self.comfyui.view(image)
+
+    async def find(self, prompt_ids: Sequence[str]) -> Found | None:
         queue = await self.comfyui.queue()
         wanted = [prompt_id for prompt_id in prompt_ids if prompt_id not in self._rejected]
         for prompt_id in wanted:
             if prompt_id in queue:
-                return prompt_id
+                return Found(prompt_id)
         for prompt_id in wanted:
             ending = await self.comfyui.history(prompt_id)
             if ending is not None and ending.failure is None:
-                return prompt_id
+                return Found(prompt_id)
         return None
 
     async def carry_out(
@@ -162,16 +172,8 @@ class Engine:
         prompt_id: str,
         graph: Mapping[str, Any] | None,
         *,
-        on_change: Callable[[Run], None] = lambda _: None,
+        on_change: OnChange = lambda _: None,
     ) -> Ending:
-        """Run a prompt to its end, or follow the one that has this id when `graph` is None.
-
-        Raises:
-            PromptLost: the server was restarted before it began; its inputs are gone.
-            EngineInterrupted: it began, and was lost or stopped moving.
-            EngineUnavailable: it did not begin, and the server does not answer or move.
-            EngineNotReady, EngineFailed: the server refused it.
-        """
         run = Run(prompt_id, on_change, taken_on=graph is None, drops=self.drops)
         self._runs[prompt_id] = run
         if len(self._runs) == 1:
@@ -186,7 +188,6 @@ class Engine:
             del self._runs[prompt_id]
 
     async def stop(self, prompt_id: str) -> None:
-        """Cancel a prompt, and return when nothing of it computes any more."""
         self.reject(prompt_id)
         absent = 0
         with contextlib.suppress(TimeoutError):
@@ -202,7 +203,6 @@ class Engine:
                     await asyncio.sleep(0.05)
 
     def reject(self, prompt_id: str) -> None:
-        """Nobody is to take this prompt on: it is being stopped, or its result is no good."""
         self._rejected[prompt_id] = None
         if len(self._rejected) > _REMEMBERED:
             self._rejected.popitem(last=False)

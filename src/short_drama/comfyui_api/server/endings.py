@@ -5,7 +5,7 @@ entry's status says "error" for failures and interruptions alike; its last messa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from short_drama.domain.errors import (
@@ -21,7 +21,7 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 @dataclass(frozen=True, slots=True)
 class SavedImage:
-    """A file that an output node has written, as /view wants it named."""
+    """A file that an output node has written, as the engine wants it asked for."""
 
     filename: str
     subfolder: str = ""
@@ -36,6 +36,8 @@ class Ending:
     seconds: float | None = None
     """From the start of the execution to its end, by the server's clock, to the millisecond."""
     failure: ShortDramaError | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """What else the engine tells of the run, for the task's record."""
 
 
 def read_ending(entry: Mapping[str, Any]) -> Ending:

@@ -145,7 +145,7 @@ class Workflow:
         self,
         values: Mapping[str, object],
         *,
-        images: Mapping[str, str],
+        images: Mapping[str, object],
         prefix: str,
         size: Size | None = None,
     ) -> Graph:
@@ -154,7 +154,8 @@ class Workflow:
         Args:
             values: inputs that are no images; those absent or None have their default, or what
                 the graph says.
-            images: image inputs, as LoadImage names the file; the optional ones may be absent.
+            images: image inputs, as the engine has LoadImage name the file; the optional ones may
+                be absent.
             prefix: of the result's file name.
             size: as `size_for` answers; None leaves what the graph says.
 
@@ -181,7 +182,7 @@ class Workflow:
             for pair in pairs:
                 set_input(graph, pair, side)
 
-    def _require_known(self, values: Mapping[str, object], images: Mapping[str, str]) -> None:
+    def _require_known(self, values: Mapping[str, object], images: Mapping[str, object]) -> None:
         known = set(self.image_fields)
         wrong = sorted((set(values) - (set(self.inputs) - known)) | (set(images) - known))
         if wrong:
@@ -277,7 +278,7 @@ class Workflow:
         return InvalidRequest(f"{self.kind}.toml: {key}: {what}")
 
 
-def _place_image(graph: Graph, name: str, each: ImageInput, file: str | None) -> None:
+def _place_image(graph: Graph, name: str, each: ImageInput, file: object) -> None:
     if file is not None:
         for pair in each.into:
             set_input(graph, pair, file)

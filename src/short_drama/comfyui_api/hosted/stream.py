@@ -1,0 +1,88 @@
+"""A job's stream of server-sent events: what makes it fast, and never what is true of it."""
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Lines(Protocol):
+    async def readline(self) -> bytes:
+        """With its end; b"" when there are no more. Raises ValueError for one that is too long."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Its status or its outputs have changed: look at the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """`fraction` of the node's steps, 0 to 1; None for a node without any."""
+
+    node: str | None
+    fraction: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    content_type: str
+    data: bytes
+
+
+Told = Moved | Stepped | Pictured
+
+
+async def read_stream(lines: Lines) -> AsyncIterator[Told]:
+    """Until the stream ends. What makes no sense is skipped."""
+    name, data = "", ""
+    while line := await lines.readline():
+        field, _, value = line.decode(errors="replace").rstrip("\r\n").partition(":")
+        value = value.removeprefix(" ")
+        match field:
+            case "event":
+                name = value
+            case "data":
+                data += value
+            case "":  # a comment, or the end of an event
+                if line.strip() == b"":
+                    if (told := _told(name, data)) is not None:
+                        yield told
+                    name, data = "", ""
+
+
+def _told(name: str, data: str) -> Told | None:
+    try:
+        told = json.loads(data)
+    except ValueError:
+        return None
+    if not isinstance(told, Mapping):
+        return None
+    match name:
+        case "status" | "output":
+            return Moved()
+        case "progress":
+            return stepped(told)
+        case "preview":
+            return _pictured(told)
+    return None
+
+
+def stepped(progress: Mapping[str, Any]) -> Stepped:
+    """Of a snapshot, which a job's own view has as well."""
+    node, step, steps = (progress.get(name) for name in ("current_node", "step", "steps"))
+    fraction = None
+    if isinstance(step, int | float) and isinstance(steps, int | float) and steps > 0:
+        fraction = min(max(step / steps, 0.0), 1.0)
+    return Stepped(node if isinstance(node, str) else None, fraction)
+
+
+def _pictured(told: Mapping[str, Any]) -> Pictured | None:
+    try:
+        data = base64.b64decode(str(told.get("data_base64", "")), validate=True)
+    except binascii.Error:
+        return None
+    return Pictured(str(told.get("content_type", "")), data) if data else None
