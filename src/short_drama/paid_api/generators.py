@@ -162,7 +162,7 @@ class SeeDreamGenerator:
 
     async def _fetch(self, made: Generated) -> bytes:
         try:
-            return await self._seedream.download(made.url or "")
+            return await self._seedream.download(made.url)
         except ResultExpired as error:
             raise EngineFailed(
                 f"SeeDream's picture was paid for and is gone: {error}",
