@@ -15,11 +15,10 @@ from short_drama.paid_api.face_swap import (
     require_faces,
 )
 from short_drama.paid_api.local_faces import LocalFaces
-from short_drama.paid_api.paying.checkpoint import Codec
 from short_drama.paid_api.paying.estimates import ANSWER_TOKENS, PROMPT_TOKENS
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
-from short_drama.paid_api.paying.steps import Step, Steps
+from short_drama.paid_api.paying.steps import Codec, Step, Steps
 from short_drama.paid_api.providers.endpoint import CallNotSent, CallRefused, CallUnanswered
 from short_drama.paid_api.providers.qwen.client import (
     Detection,

@@ -15,11 +15,10 @@ from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.face_swap import Ellipse
 from short_drama.paid_api.local_faces import LocalFaces
 from short_drama.paid_api.paying import reuse
-from short_drama.paid_api.paying.checkpoint import Codec
 from short_drama.paid_api.paying.estimates import PICTURES_IN
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
-from short_drama.paid_api.paying.steps import Step, Steps
+from short_drama.paid_api.paying.steps import Codec, Step, Steps
 from short_drama.paid_api.providers.seedream.client import Generated, ResultExpired, SeeDream
 from short_drama.paid_api.providers.seedream.models import size_for
 from short_drama.ports import AssetStore
