@@ -27,6 +27,7 @@ from short_drama.images.codec import decode, encode
 from short_drama.images.colour import Pixels
 from short_drama.images.structure import JPEG
 from short_drama.paid_api.local_faces import LocalFaces
+from short_drama.paid_api.masks import paint_soft
 
 STILL = (2048, 1152)
 MEBIBYTE = 1024 * 1024
@@ -65,12 +66,12 @@ def measure(models: Path, samples: Path, rounds: int) -> dict[str, Any]:
     still, actor = pictures(samples)
     still_bytes, actor_bytes = (encode(each, JPEG, label=None) for each in (still, actor))
     face = faces.find(still)[0]
-    masked = faces.mask(still, face)
+    masked = paint_soft(still, face.ellipse, feather=0.0)
     steps: dict[str, Callable[[], object]] = {
         "full swap, pixels to pixels": lambda: swap_pixels(faces, still, actor),
         "full swap, JPEG to JPEG": lambda: swap_bytes(faces, still_bytes, actor_bytes),
         "find": lambda: faces.find(still),
-        "mask": lambda: faces.mask(still, face),
+        "mask": lambda: paint_soft(still, face.ellipse, feather=0.0),
         "fill, mask to be found": lambda: faces.fill(masked, actor),
     }
     return {

@@ -32,6 +32,7 @@ from short_drama.paid_api.face_swap import Ellipse, FaceBox
 from short_drama.paid_api.local_faces import LocalFace, LocalFaces
 from short_drama.paid_api.local_faces.ellipse import region
 from short_drama.paid_api.local_faces.landmarks import LEFT_EYE, RIGHT_EYE
+from short_drama.paid_api.masks import paint_soft
 from tests.faces import photographs
 from tests.faces.catalogue import Scene, scenes
 from tests.faces.scoring import hits
@@ -173,7 +174,7 @@ def test_the_mask_is_black_on_the_face_and_changes_nothing_else(
     faces: LocalFaces, woman: Pixels
 ) -> None:
     face, before = only_face(faces, woman), woman.copy()
-    masked = faces.mask(woman, face)
+    masked = paint_soft(woman, face.ellipse, feather=0.0)
     on_the_face = inside(face.ellipse, woman)
     assert not masked[on_the_face].any()
     np.testing.assert_array_equal(masked[~on_the_face], woman[~on_the_face])
@@ -185,7 +186,7 @@ def test_the_mask_covers_the_face(faces: LocalFaces, woman: Pixels) -> None:
     covered = inside(face.ellipse, woman)
     x, y = face.mesh.flat.round().astype(int).T
     assert covered[y, x].mean() > 0.99
-    assert faces.find(faces.mask(woman, face)) == []
+    assert faces.find(paint_soft(woman, face.ellipse, feather=0.0)) == []
 
 
 # --- Swap ---------------------------------------------------------------------------------
@@ -306,7 +307,7 @@ def test_the_mask_is_found_again(
 ) -> None:
     person = photo(name)
     face = only_face(faces, person)
-    masked = faces.mask(person, face)
+    masked = paint_soft(person, face.ellipse, feather=0.0)
     if quality is not None:
         masked = jpeg(masked, quality)
     filled = faces.fill(masked, person)
@@ -317,7 +318,7 @@ def test_a_fill_puts_a_face_into_the_hole_and_changes_nothing_else(
     faces: LocalFaces, woman: Pixels, actor: Pixels
 ) -> None:
     face = only_face(faces, woman)
-    masked = faces.mask(woman, face)
+    masked = paint_soft(woman, face.ellipse, feather=0.0)
     filled = faces.fill(masked, actor)
     outside = ~inside(filled.ellipse, woman, scale=1.04)
     np.testing.assert_array_equal(filled.image[outside], masked[outside])

@@ -348,7 +348,15 @@ async def test_the_provider_finds_and_the_local_engine_fills(tmp_path: Path) -> 
         refused = await stage.task(FULL, prompt="smiling")
         assert refused.error is not None
         assert (refused.error.code, refused.error.field) == ("request_unsupported", "prompt")
-        assert len(stage.seedream.calls) == 0
+        assert (len(stage.qwen.calls), len(stage.seedream.calls)) == (1, 0)
+
+
+async def test_nothing_is_paid_for_a_size_that_cannot_be_made(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        refused = await stage.task(FULL, size="600x400")
+        assert refused.error is not None
+        assert (refused.error.code, refused.error.field) == ("invalid_request", "size")
+        assert len(stage.qwen.calls) == 0
 
 
 async def test_no_key_no_picture_and_no_prompt_is_left_behind(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Work that no cancel can interrupt: threads above all."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -19,9 +20,13 @@ async def in_thread(
 
 
 async def to_the_end(work: "asyncio.Task[Result]") -> Result:
-    """The task's result. A cancel does not reach it: CancelledError is raised when it has ended."""
+    """The task's result. No cancel reaches it: CancelledError is raised when it has ended."""
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        await asyncio.wait([work])
+        while not work.done():  # a job that was cancelled is cancelled again when the service stops
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # looked at, or asyncio would log what nobody waits for any more
         raise

@@ -15,11 +15,10 @@ from short_drama.paid_api.face_swap import (
     require_faces,
 )
 from short_drama.paid_api.local_faces import LocalFaces
-from short_drama.paid_api.paying.checkpoint import Codec
 from short_drama.paid_api.paying.estimates import ANSWER_TOKENS, PROMPT_TOKENS
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
-from short_drama.paid_api.paying.steps import Step, Steps
+from short_drama.paid_api.paying.steps import Codec, Step, Steps
 from short_drama.paid_api.providers.endpoint import CallNotSent, CallRefused, CallUnanswered
 from short_drama.paid_api.providers.qwen.client import (
     Detection,
@@ -43,7 +42,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFaces:
     """All faces, from the left, and the one that is meant."""
 
     faces: Sequence[Face]
@@ -56,18 +55,20 @@ class Found:
 
 class Detector(Protocol):
     name: str
+    paid: bool
+    """Whether it is a provider's."""
 
     def check(self) -> None:
         """Raises EngineNotReady or ProviderPaused."""
         ...
 
-    async def find(self, picture: Pixels, wanted: Wanted, steps: Steps) -> Found:
+    async def find(self, picture: Pixels, wanted: Wanted, steps: Steps) -> FoundFaces:
         """Raises NoFaceFound, FaceIndexOutOfRange, and what the engine raises."""
         ...
 
 
 class LocalDetector:
-    name = "local-faces"
+    name, paid = "local-faces", False
 
     def __init__(self, faces: LocalFaces) -> None:
         self._faces = faces
@@ -75,11 +76,11 @@ class LocalDetector:
     def check(self) -> None:
         self._faces.check()
 
-    async def find(self, picture: Pixels, wanted: Wanted, _: Steps) -> Found:
+    async def find(self, picture: Pixels, wanted: Wanted, _: Steps) -> FoundFaces:
         faces = await in_thread(self._faces.find, picture)
         if wanted.words is None:
-            return Found(faces, choose_face(faces, wanted.index, picture=wanted.picture))
-        return Found(faces, choose_face_by_words(faces, wanted.words, picture=wanted.picture))
+            return FoundFaces(faces, choose_face(faces, wanted.index, picture=wanted.picture))
+        return FoundFaces(faces, choose_face_by_words(faces, wanted.words, picture=wanted.picture))
 
 
 _CODEC = Codec(QwenAnswer.to_json, QwenAnswer.from_json)
@@ -90,7 +91,7 @@ class QwenDetector:
     expand: of masks, see `face_swap.around`.
     """
 
-    name = "qwen3-vl"
+    name, paid = "qwen3-vl", True
 
     def __init__(
         self, qwen: QwenVL, limits: ProviderLimits, prices: Prices, *, expand: float = 1.0
@@ -102,19 +103,19 @@ class QwenDetector:
     def check(self) -> None:
         self._limits.check()
 
-    async def find(self, picture: Pixels, wanted: Wanted, steps: Steps) -> Found:
+    async def find(self, picture: Pixels, wanted: Wanted, steps: Steps) -> FoundFaces:
         detection = await self._detect(picture, wanted.words, steps)
         faces = [Face(box, around(box, expand=self._expand)) for box in detection.boxes]
         require_faces(faces, wanted.picture)
         if wanted.words is None:
-            return Found(faces, choose_face(faces, wanted.index, picture=wanted.picture))
+            return FoundFaces(faces, choose_face(faces, wanted.index, picture=wanted.picture))
         if detection.chosen is None:
             raise FaceIndexOutOfRange(
                 f"of the {len(faces)} faces found none is the one described, or several are",
                 field="face_position_prompt",
                 fix="Describe one face, or give face_index.",
             )
-        return Found(faces, detection.chosen)
+        return FoundFaces(faces, detection.chosen)
 
     async def _detect(self, picture: Pixels, words: str | None, steps: Steps) -> Detection:
         """Asked again once where the answer is no good: to overlook a face is to count the others

@@ -10,18 +10,18 @@ import numpy as np
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import EngineFailed, RequestUnsupported
 from short_drama.images.codec import Pixels, decode, encode
+from short_drama.images.labels import SourceType
 from short_drama.images.structure import JPEG
 from short_drama.jobs.threads import in_thread
-from short_drama.paid_api.face_swap import Ellipse
-from short_drama.paid_api.local_faces import LocalFaces
+from short_drama.paid_api.face_swap import Ellipse, Face
+from short_drama.paid_api.local_faces import LocalFace, LocalFaces, Swapped
 from short_drama.paid_api.paying import reuse
-from short_drama.paid_api.paying.checkpoint import Codec
 from short_drama.paid_api.paying.estimates import PICTURES_IN
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
-from short_drama.paid_api.paying.steps import Step, Steps
+from short_drama.paid_api.paying.steps import Codec, Step, Steps
 from short_drama.paid_api.providers.seedream.client import Generated, ResultExpired, SeeDream
-from short_drama.paid_api.providers.seedream.models import size_for
+from short_drama.paid_api.providers.seedream.models import checked_size, size_for
 from short_drama.ports import AssetStore
 
 GENERATE = "generate"
@@ -49,17 +49,28 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """What was made. `request` identifies what was asked for, where it may be used again."""
+class SwappedStill:
+    """The still with the actor's face in it.
+
+    Args:
+        ellipse: where the face was replaced, from a generator that keeps to one.
+        request: identifies what was asked for, where it may be used again.
+        reused: whether it was made for an earlier request.
+    """
 
     image: Pixels
     warnings: Sequence[str] = ()
+    ellipse: Ellipse | None = None
     request: str | None = None
     reused: bool = False
 
 
 class Generator(Protocol):
     name: str
+    paid: bool
+    """Whether it is a provider's."""
+    source_type: SourceType
+    """For the label of what it makes."""
 
     def key(self, created_at: float, job_id: str) -> str:
         """Of the result of a task that was created then."""
@@ -69,11 +80,23 @@ class Generator(Protocol):
         """Raises EngineNotReady or ProviderPaused."""
         ...
 
-    async def make(self, order: Order, steps: Steps) -> Picture: ...
+    def check_request(self, prompt: str | None, size: str) -> None:
+        """Before any step is paid for. Raises RequestUnsupported or InvalidRequest for what it
+        cannot do."""
+        ...
+
+    async def fill(self, order: Order, steps: Steps) -> SwappedStill:
+        """The masked still with the actor's face where the mask is."""
+        ...
+
+    async def swap(self, still: Pixels, face: Face, order: Order, steps: Steps) -> SwappedStill:
+        """As `fill`, where the still is known, and the face in it that was masked."""
+        ...
 
 
 class LocalGenerator:
-    name = "local-faces"
+    name, paid = "local-faces", False
+    source_type = SourceType.COMPOSITE_CAPTURE
 
     def __init__(self, faces: LocalFaces) -> None:
         self._faces = faces
@@ -84,31 +107,40 @@ class LocalGenerator:
     def check(self) -> None:
         self._faces.check()
 
-    async def make(self, order: Order, _: Steps) -> Picture:
-        refuse_what_needs_a_provider(order.prompt, order.size)
-        made = await in_thread(self._faces.fill, order.masked, order.actor, order.ellipse)
-        return Picture(image=made.image, warnings=made.warnings)
+    def check_request(self, prompt: str | None, size: str) -> None:
+        """A prompt or size that is taken and ignored would be a lie."""
+        if prompt is not None:
+            raise RequestUnsupported(
+                "the local face engine takes no prompt", field="prompt", fix="Leave it out."
+            )
+        if size != "auto":
+            raise RequestUnsupported(
+                "the local face engine keeps the size of the still",
+                field="size",
+                fix='Leave it out, or send "auto".',
+            )
+
+    async def fill(self, order: Order, _: Steps) -> SwappedStill:
+        return _told(await in_thread(self._faces.fill, order.masked, order.actor, order.ellipse))
+
+    async def swap(self, still: Pixels, face: Face, order: Order, steps: Steps) -> SwappedStill:
+        """From the unmasked still, for the landmarks in it keep the pose. Only our own detector
+        finds any."""
+        if not isinstance(face, LocalFace):
+            return await self.fill(order, steps)
+        return _told(await in_thread(self._faces.swap, still, face, order.actor))
 
 
-def refuse_what_needs_a_provider(prompt: str | None, size: str) -> None:
-    """A prompt or size that is taken and ignored would be a lie."""
-    if prompt is not None:
-        raise RequestUnsupported(
-            "the local face engine takes no prompt", field="prompt", fix="Leave it out."
-        )
-    if size != "auto":
-        raise RequestUnsupported(
-            "the local face engine keeps the size of the still",
-            field="size",
-            fix='Leave it out, or send "auto".',
-        )
+def _told(swapped: Swapped) -> SwappedStill:
+    return SwappedStill(image=swapped.image, warnings=swapped.warnings, ellipse=swapped.ellipse)
 
 
 _CODEC = Codec(Generated.to_json, Generated.from_json)
 
 
 class SeeDreamGenerator:
-    name = "seedream"
+    name, paid = "seedream", True
+    source_type = SourceType.COMPOSITE_WITH_TRAINED
 
     def __init__(
         self, seedream: SeeDream, limits: ProviderLimits, prices: Prices, assets: AssetStore
@@ -123,7 +155,15 @@ class SeeDreamGenerator:
     def check(self) -> None:
         self._limits.check()
 
-    async def make(self, order: Order, steps: Steps) -> Picture:
+    def check_request(self, prompt: str | None, size: str) -> None:
+        if size != "auto":
+            checked_size(self._seedream.model, size)
+
+    async def swap(self, still: Pixels, face: Face, order: Order, steps: Steps) -> SwappedStill:
+        """SeeDream is not shown whose face it was."""
+        return await self.fill(order, steps)
+
+    async def fill(self, order: Order, steps: Steps) -> SwappedStill:
         height, width = order.masked.shape[:2]
         size = size_for(self._seedream.model, order.size, width, height)
         wanted = (width, height) if order.size == "auto" else _sides(order.size)
@@ -135,7 +175,7 @@ class SeeDreamGenerator:
         earlier = await reuse.find(self._assets, request) if order.reuse else None
         if earlier is not None:
             pixels = (await in_thread(decode, earlier)).pixels
-            return Picture(image=pixels, request=request, reused=True)
+            return SwappedStill(image=pixels, request=request, reused=True)
         made = await steps.run(
             self._step(
                 lambda: self._seedream.generate(
@@ -145,7 +185,7 @@ class SeeDreamGenerator:
         )
         data = await self._fetch(made)
         pixels = await in_thread(_fitted, data, wanted)
-        return Picture(image=pixels, request=request)
+        return SwappedStill(image=pixels, request=request)
 
     def _step(self, ask: Callable[[], Awaitable[Generated]]) -> Step[Generated]:
         return Step(
@@ -162,7 +202,7 @@ class SeeDreamGenerator:
 
     async def _fetch(self, made: Generated) -> bytes:
         try:
-            return await self._seedream.download(made.url or "")
+            return await self._seedream.download(made.url)
         except ResultExpired as error:
             raise EngineFailed(
                 f"SeeDream's picture was paid for and is gone: {error}",

@@ -1,4 +1,4 @@
-"""The CPU lane with providers: clients, limits and the pipeline, put together."""
+"""The CPU lane: engines, their limits and the pipeline, put together."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -9,12 +9,12 @@ from typing import Any
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.job import Work
 from short_drama.paid_api.detectors import Detector, LocalDetector, QwenDetector
+from short_drama.paid_api.face_work import Pipeline, face_works
 from short_drama.paid_api.generators import Generator, LocalGenerator, SeeDreamGenerator
 from short_drama.paid_api.local_faces import LocalFaces
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Prices
-from short_drama.paid_api.provider_work import Pipeline, provider_works
 from short_drama.paid_api.providers.endpoint import Provider
 from short_drama.paid_api.providers.qwen.client import QwenVL
 from short_drama.paid_api.providers.seedream.client import SeeDream
@@ -37,7 +37,7 @@ class ProviderAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderOptions:
+class FaceOptions:
     """`qwen` and `seedream`: None where the local engine does that step."""
 
     models: Path
@@ -50,27 +50,21 @@ class ProviderOptions:
 
 
 @contextlib.asynccontextmanager
-async def open_providers(
-    options: ProviderOptions, sources: ImageSources, assets: AssetStore, budgets: Budgets
+async def open_faces(
+    options: FaceOptions, sources: ImageSources, assets: AssetStore, budgets: Budgets
 ) -> AsyncIterator[Mapping[str, Work[Any, Any]]]:
     """Asks nobody anything yet. Raises InvalidRequest for a table of prices that is wrong."""
-    prices, faces = Prices.load(options.prices), LocalFaces(options.models)
+    faces = LocalFaces(options.models)
     async with contextlib.AsyncExitStack() as opened:
         detector: Detector = LocalDetector(faces)
         generator: Generator = LocalGenerator(faces)
         if options.qwen is not None:
-            provider = await _opened(opened, "qwen", options.qwen, read=QWEN_READ_SECONDS)
-            qwen = QwenVL(provider, options.qwen.model)
-            limits = _limits("qwen", options.qwen)
-            detector = QwenDetector(qwen, limits, prices, expand=options.expand)
+            detector = await opened.enter_async_context(_qwen(options.qwen, options))
         if options.seedream is not None:
-            account = options.seedream
-            provider = await _opened(opened, "seedream", account, read=SEEDREAM_READ_SECONDS)
-            seedream = await opened.enter_async_context(
-                SeeDream(provider, account.model, watermark=options.watermark)
+            generator = await opened.enter_async_context(
+                _seedream(options.seedream, options, assets)
             )
-            generator = SeeDreamGenerator(seedream, _limits("seedream", account), prices, assets)
-        yield provider_works(
+        yield face_works(
             Pipeline(
                 detector=detector,
                 generator=generator,
@@ -82,13 +76,25 @@ async def open_providers(
         )
 
 
+@contextlib.asynccontextmanager
+async def _qwen(account: ProviderAccount, options: FaceOptions) -> AsyncIterator[QwenDetector]:
+    prices = Prices.load(options.prices)
+    async with Provider("qwen", account.base_url, account.key, read=QWEN_READ_SECONDS) as provider:
+        qwen = QwenVL(provider, account.model)
+        yield QwenDetector(qwen, _limits("qwen", account), prices, expand=options.expand)
+
+
+@contextlib.asynccontextmanager
+async def _seedream(
+    account: ProviderAccount, options: FaceOptions, assets: AssetStore
+) -> AsyncIterator[SeeDreamGenerator]:
+    prices = Prices.load(options.prices)
+    async with (
+        Provider("seedream", account.base_url, account.key, read=SEEDREAM_READ_SECONDS) as provider,
+        SeeDream(provider, account.model, watermark=options.watermark) as seedream,
+    ):
+        yield SeeDreamGenerator(seedream, _limits("seedream", account), prices, assets)
+
+
 def _limits(name: str, account: ProviderAccount) -> ProviderLimits:
     return ProviderLimits(name, in_flight=account.in_flight, per_minute=account.per_minute)
-
-
-async def _opened(
-    opened: contextlib.AsyncExitStack, name: str, account: ProviderAccount, *, read: float
-) -> Provider:
-    return await opened.enter_async_context(
-        Provider(name, account.base_url, account.key, read=read)
-    )

@@ -19,7 +19,7 @@ from short_drama.domain.kinds import KINDS, Catalogue, Lane
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import JobRunner, Work
 from short_drama.orchestrator.submit import Affordable
-from short_drama.paid_api.lane import ProviderAccount, ProviderOptions, open_providers
+from short_drama.paid_api.lane import FaceOptions, ProviderAccount, open_faces
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.estimates import estimated_micros
 from short_drama.paid_api.paying.prices import Prices
@@ -39,16 +39,7 @@ def local_preview(
     return preview_works(settings.models_dir, sources, assets)
 
 
-def local_faces(
-    settings: Settings, sources: ImageSources, assets: AssetStore
-) -> Mapping[str, Work[Any, Any]]:
-    from short_drama.paid_api.local_work import face_works
-
-    return face_works(settings.models_dir, sources, assets)
-
-
 _SERVICES = {Lane.GPU: "comfyui-api", Lane.CPU: "paid-api"}
-_LOCAL: Mapping[Lane, Engines] = {Lane.GPU: local_preview, Lane.CPU: local_faces}
 
 
 @contextlib.asynccontextmanager
@@ -78,14 +69,15 @@ async def open_runner(
             JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner,
         ):
             yield runner
-    elif lane is Lane.CPU and engines is None and settings.pays:
+    elif lane is Lane.CPU and engines is None:
         async with (
-            _open_providers(settings, sources, backend) as works,
+            _open_faces(settings, sources, backend) as works,
             JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner,
         ):
             yield runner
     else:
-        works = (engines or _LOCAL)[lane](settings, sources, backend.assets)
+        open_works = local_preview if engines is None else engines[lane]
+        works = open_works(settings, sources, backend.assets)
         async with JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner:
             yield runner
 
@@ -119,10 +111,10 @@ def _open_hosted(
     return open_hosted(options, open_workflows(settings), sources, assets)
 
 
-def _open_providers(
+def _open_faces(
     settings: Settings, sources: ImageSources, backend: Backend
 ) -> contextlib.AbstractAsyncContextManager[Mapping[str, Work[Any, Any]]]:
-    options = ProviderOptions(
+    options = FaceOptions(
         models=settings.models_dir,
         qwen=_qwen(settings),
         seedream=_seedream(settings),
@@ -131,7 +123,7 @@ def _open_providers(
         expand=settings.mask_expand,
         feather=settings.mask_feather,
     )
-    return open_providers(options, sources, backend.assets, budgets(settings, backend))
+    return open_faces(options, sources, backend.assets, budgets(settings, backend))
 
 
 def _qwen(settings: Settings) -> ProviderAccount | None:

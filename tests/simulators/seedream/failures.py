@@ -21,7 +21,7 @@ ENDINGS: Final = {
     "top-level-error": "200 with error; not charged",
     "empty-data": "200 with no data and no error; not charged",
     "says-nothing": "200 with an empty object; charged",
-    "bad-base64": "200 with a b64_json that is none; charged",
+    "no-url": "200 with the picture itself where a URL was asked for; charged",
     "wrong-size": "a picture of half the sides, though it says otherwise",
     "wrong-aspect": "a picture a quarter taller, and says so",
 }

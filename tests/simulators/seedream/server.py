@@ -110,9 +110,7 @@ class Server:
         if failure == "wrong-aspect":
             height = height * 5 // 4
         item: dict[str, Any] = {"size": f"{width}x{height}"}
-        if failure == "bad-base64":
-            item["b64_json"] = "@@@"
-        elif order.as_base64:
+        if order.as_base64 or failure == "no-url":
             item["b64_json"] = pictures.as_base64(data)
         else:
             item["url"] = f"http://{host}{self.results.keep(data, order.file_format)}"

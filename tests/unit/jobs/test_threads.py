@@ -32,9 +32,10 @@ async def test_a_cancelled_call_returns_when_its_thread_has_ended(fails: bool) -
 
     calling = asyncio.create_task(in_thread(work))
     await asyncio.to_thread(started.wait, 10)
-    calling.cancel()
-    done, _ = await asyncio.wait([calling], timeout=0.05)
-    assert not done
+    for _ in range(2):
+        calling.cancel()
+        done, _ = await asyncio.wait([calling], timeout=0.05)
+        assert not done
     free.set()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(calling, 10)

@@ -1,7 +1,6 @@
 """Paid steps: what was paid for is not paid for again, wherever the process dies."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import given, settings
@@ -11,15 +10,12 @@ from short_drama.domain.errors import (
     ChargeUnknown,
     ContentRefused,
     EngineFailed,
+    ProviderFailed,
     RetryableError,
     ShortDramaError,
-    Throttled,
 )
-from short_drama.paid_api.paying.checkpoint import Checkpoint, Codec, Paid
-from tests.protocol.memory import MemoryAssets
-
-STEPS = ("detect", "generate")
-NUMBER: Codec[int] = Codec(lambda answer: {"number": answer}, lambda facts: int(facts["number"]))
+from tests.protocol.memory import MemoryAssets, MemoryLedger
+from tests.unit.paid_api.paid_steps import DAY, PRICE, STEPS, Ask, paid
 
 
 class Killed(BaseException):
@@ -55,11 +51,7 @@ class DyingAssets(MemoryAssets):
             raise Killed
 
 
-def checkpoint(assets: MemoryAssets) -> Checkpoint:
-    return Checkpoint(assets, "t1", STEPS, clock=lambda: 1.0)
-
-
-def failing(error: BaseException) -> Callable[[], Awaitable[int]]:
+def failing(error: BaseException) -> Ask:
     async def call() -> int:
         raise error
 
@@ -68,40 +60,38 @@ def failing(error: BaseException) -> Callable[[], Awaitable[int]]:
 
 async def test_an_answer_is_paid_for_once() -> None:
     assets, provider = MemoryAssets(), Provider()
-    first = await checkpoint(assets).once("detect", provider.call, NUMBER, model="m")
-    again = await checkpoint(assets).once("detect", provider.call, NUMBER)
-    assert first == Paid(1, resumed=False, maybe_charged=False)
-    assert again == Paid(1, resumed=True, maybe_charged=False)
+    for _ in range(2):
+        assert await paid(assets, "detect", provider.call) == (1, False)
     assert provider.charged == 1
 
 
 async def test_what_cost_nothing_may_be_tried_again() -> None:
     assets, provider = MemoryAssets(), Provider()
-    for error in (Throttled("slow down"), ContentRefused("no"), Throttled("slow down")):
+    for error in (ProviderFailed("oh"), ContentRefused("no"), ProviderFailed("oh")):
         with pytest.raises(ShortDramaError) as raised:
-            await checkpoint(assets).once("detect", failing(error), NUMBER)
+            await paid(assets, "detect", failing(error))
         assert raised.value is error
-    assert (await checkpoint(assets).once("detect", provider.call, NUMBER)).answer == 1
+    assert await paid(assets, "detect", provider.call) == (1, False)
 
 
 @pytest.mark.parametrize("end", [ChargeUnknown("no answer"), asyncio.CancelledError(), Killed()])
 async def test_a_call_that_was_cut_off_is_repeated_once(end: BaseException) -> None:
     assets, provider = MemoryAssets(), Provider()
     with pytest.raises(type(end)):
-        await checkpoint(assets).once("detect", failing(end), NUMBER)
-    paid = await checkpoint(assets).once("detect", provider.call, NUMBER)
-    assert paid == Paid(1, resumed=False, maybe_charged=True)
-    assert (await checkpoint(assets).once("detect", provider.call, NUMBER)).maybe_charged
+        await paid(assets, "detect", failing(end))
+    for _ in range(2):
+        assert await paid(assets, "detect", provider.call) == (1, True)
+    assert provider.charged == 1
 
 
 async def test_no_more_is_spent_after_two_calls_that_were_cut_off() -> None:
     assets, provider = MemoryAssets(), Provider()
     for _ in range(2):
         with pytest.raises(ChargeUnknown):
-            await checkpoint(assets).once("detect", failing(ChargeUnknown("no answer")), NUMBER)
+            await paid(assets, "detect", failing(ChargeUnknown("no answer")))
     for step in STEPS:
         with pytest.raises(EngineFailed, match="cut off twice"):
-            await checkpoint(assets).once(step, provider.call, NUMBER)
+            await paid(assets, step, provider.call)
     assert provider.charged == 0
 
 
@@ -109,11 +99,11 @@ async def test_the_repetition_is_shared_by_the_steps() -> None:
     assets, provider = MemoryAssets(), Provider()
     for step in STEPS:
         with pytest.raises(ChargeUnknown):
-            await checkpoint(assets).once(step, failing(ChargeUnknown("no answer")), NUMBER)
+            await paid(assets, step, failing(ChargeUnknown("no answer")))
         if step == "detect":
-            await checkpoint(assets).once(step, provider.call, NUMBER)
+            await paid(assets, step, provider.call)
     with pytest.raises(EngineFailed):
-        await checkpoint(assets).once("generate", provider.call, NUMBER)
+        await paid(assets, "generate", provider.call)
 
 
 class FarAssets(MemoryAssets):
@@ -126,15 +116,15 @@ class FarAssets(MemoryAssets):
 
 async def test_of_two_workers_at_the_same_step_one_makes_the_call() -> None:
     assets, provider = FarAssets(), Provider()
-    both = (checkpoint(assets).once("detect", provider.call, NUMBER) for _ in range(2))
+    both = (paid(assets, "detect", provider.call) for _ in range(2))
     ended = await asyncio.gather(*both, return_exceptions=True)
-    assert sorted(type(end).__name__ for end in ended) == ["Paid", "Throttled"]
+    assert sorted(type(end).__name__ for end in ended) == ["Throttled", "tuple"]
     assert provider.charged == 1
 
 
 async def test_no_client_can_read_the_files() -> None:
     assets = MemoryAssets()
-    await checkpoint(assets).once("detect", Provider().call, NUMBER, provider="qwen")
+    await paid(assets, "detect", Provider().call)
     for name in ("asked", "answered"):
         await assets.head(f"jobs/t1/detect.1.{name}.json")
 
@@ -152,7 +142,7 @@ moments = st.sampled_from(["before", "after"])
 async def test_wherever_it_dies_at_most_one_call_is_repeated(
     deaths: dict[int, str], calls: list[str]
 ) -> None:
-    assets, provider = DyingAssets(), Provider()
+    assets, provider, ledger = DyingAssets(), Provider(), MemoryLedger()
     assets.deaths, left = deaths, list(calls)
 
     async def call() -> int:
@@ -171,8 +161,8 @@ async def test_wherever_it_dies_at_most_one_call_is_repeated(
     for _ in range(30):  # attempts, on whatever machine
         try:
             for step in STEPS:
-                paid = await checkpoint(assets).once(step, call, NUMBER)
-                answers[step].add(paid.answer)
+                answer, _ = await paid(assets, step, call, ledger)
+                answers[step].add(answer)
             ended = "done"
             break
         except (Killed, RetryableError):
@@ -183,3 +173,4 @@ async def test_wherever_it_dies_at_most_one_call_is_repeated(
     assert ended
     assert provider.charged <= len(STEPS) + 1
     assert all(len(found) <= 1 for found in answers.values())  # never two answers of one step
+    assert await ledger.spent(DAY) >= provider.charged * PRICE  # nothing was paid unaccounted for

@@ -14,7 +14,7 @@ from short_drama.domain.errors import FaceUnclear, NoFaceFound
 from short_drama.images.colour import Pixels
 from short_drama.paid_api.face_swap import Ellipse, Face, FaceBox, left_to_right
 from short_drama.paid_api.local_faces import ellipse as ellipses
-from short_drama.paid_api.local_faces.detect import PORTRAIT, SURE, Detector
+from short_drama.paid_api.local_faces.detect import PORTRAIT, SURE, CenterFace
 from short_drama.paid_api.local_faces.fill import WARNING, fill_mask
 from short_drama.paid_api.local_faces.landmarks import Landmarks, Mesh
 from short_drama.paid_api.local_faces.swap import (
@@ -50,7 +50,7 @@ class LocalFaces:
     """`models` is the folder of installed model files."""
 
     def __init__(self, models: Path) -> None:
-        self._detector = Detector(models)
+        self._detector = CenterFace(models)
         self._landmarks = Landmarks(models)
 
     def check(self) -> None:
@@ -62,10 +62,6 @@ class LocalFaces:
         """Every face, from the left, with the ellipse that would mask it."""
         found = self._faces(image, self._detector.find(image))
         return left_to_right(found or self._faces(image, self._detector.find_far(image)))
-
-    def mask(self, image: Pixels, face: Face) -> Pixels:
-        """The picture with the face painted over."""
-        return ellipses.paint(image, face.ellipse)
 
     def swap(self, scene: Pixels, face: LocalFace, actor: Pixels) -> Swapped:
         """The scene with the actor's face in place of `face`, which `find` found in it.

@@ -43,7 +43,7 @@ _PART: Final = 0.6
 """Side of a part, in sides of the picture, for a closer look: a face at a cut is in one whole."""
 
 
-class Detector:
+class CenterFace:
     """Loads its network when first used; safe to share between threads."""
 
     def __init__(self, models: Path) -> None:

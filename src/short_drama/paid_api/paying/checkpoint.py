@@ -12,13 +12,12 @@ on it. A file is written by one worker only: of two that come to a step together
 call.
 """
 
-import asyncio
+import contextlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import (
@@ -29,10 +28,8 @@ from short_drama.domain.errors import (
     Throttled,
     Unavailable,
 )
-from short_drama.jobs.threads import to_the_end
 from short_drama.ports import AssetExists, AssetStore
 
-Answer = TypeVar("Answer")
 Facts = Mapping[str, Any]
 """JSON: provider, model, request id, cost. Never a prompt, never pixels."""
 
@@ -47,29 +44,18 @@ _TURN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Codec(Generic[Answer]):
-    """How an answer is kept as JSON."""
-
-    write: Callable[[Answer], Facts]
-    read: Callable[[Facts], Answer]
-
-
-@dataclass(frozen=True, slots=True)
-class Paid(Generic[Answer]):
-    answer: Answer
-    resumed: bool
-    """Whether it was paid for earlier."""
-    maybe_charged: bool
-    """Whether a call before it was cut off, and may have been charged as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Past:
+class Past:
     """What is known of a step: its answer, how many calls were made, and which were cut off."""
 
+    step: str
     answer: Facts | None
     calls: int
     cut_off: int
+
+    @property
+    def maybe_charged(self) -> bool:
+        """Whether a call that left no answer may have been charged."""
+        return self.cut_off > 0
 
 
 class Checkpoint:
@@ -88,79 +74,51 @@ class Checkpoint:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._assets, self._task, self._clock = assets, task, clock
-        self._steps = steps
+        self._files, self._steps = _Files(assets, task, clock), steps
 
-    async def once(
-        self,
-        step: str,
-        call: Callable[[], Awaitable[Answer]],
-        codec: Codec[Answer],
-        *,
-        within: Callable[[], AbstractAsyncContextManager[object]] = nullcontext,
-        **facts: object,
-    ) -> Paid[Answer]:
-        """The answer of a step: the recorded one, or that of `call`, which is one paid call.
+    async def look(self, step: str) -> Past:
+        """What is known of a step that is wanted now: its answer, or that a call may be made.
 
-        `within` is entered for a call, and before it counts as asked: whatever has to be waited
-        for, or may forbid it.
-
-        `call` raises ChargeUnknown when it was sent and not answered; every other error of ours
-        means that nothing was charged. A crash or a cancel in it counts as not answered.
-
-        Raises what `call` raises; Throttled when another worker is making the call; EngineFailed
-        when two calls may have been charged without an answer.
+        Raises EngineFailed when there is no answer and two calls may have been charged.
         """
         past = await self._past(step)
-        if past.answer is not None:
-            return Paid(codec.read(past.answer), resumed=True, maybe_charged=past.cut_off > 0)
-        await self._require_unspent(step, past)
-        number, again = past.calls + 1, past.cut_off > 0
-        async with within():
-            # To its end, even of a job that is cancelled meanwhile: it is paid for.
-            answer = await to_the_end(
-                asyncio.create_task(self._call(step, number, call, codec, {**facts, _AGAIN: again}))
-            )
-        return Paid(answer, resumed=False, maybe_charged=again)
+        if past.answer is None:
+            await self._require_unspent(past)
+        return past
 
-    async def _call(
-        self,
-        step: str,
-        number: int,
-        call: Callable[[], Awaitable[Answer]],
-        codec: Codec[Answer],
-        facts: Facts,
-    ) -> Answer:
-        await self._ask(step, number, facts)
+    @contextlib.asynccontextmanager
+    async def call(self, past: Past, **facts: object) -> AsyncIterator["Call"]:
+        """Around the next call of a step, which counts as asked for from here on.
+
+        ChargeUnknown says that it was sent and not answered; every other error of ours that nothing
+        was charged. Whatever else breaks it off, a crash or a cancel, leaves it not answered.
+
+        Raises Throttled when another worker is making the call.
+        """
+        call = Call(self._files, past.step, past.calls + 1)
+        await call.asked({**facts, _AGAIN: past.maybe_charged})
         try:
-            answer = await call()
+            yield call
         except ChargeUnknown:
             raise
         except ShortDramaError as error:
-            await self._put(step, number, "failed", {"code": error.code})
+            await call.failed(error)
             raise
-        try:
-            await self._put(step, number, "answered", {"answer": codec.write(answer)})
-        except Unavailable as error:
-            raise ChargeUnknown("an answer was paid for and could not be kept") from error
-        return answer
 
-    # --- What is known ---------------------------------------------------------------------
-
-    async def _past(self, step: str) -> _Past:
+    async def _past(self, step: str) -> Past:
         cut_off = 0
         for number in range(1, _MOST_CALLS + 1):
-            if await self._read(step, number, "asked") is None:
-                return _Past(None, number - 1, cut_off)
-            answered = await self._read(step, number, "answered")
+            if await self._files.read(step, number, "asked") is None:
+                return Past(step, None, number - 1, cut_off)
+            answered = await self._files.read(step, number, "answered")
             if answered is not None:
-                return _Past(answered["answer"], number, cut_off)
-            if await self._read(step, number, "failed") is None:
+                return Past(step, answered["answer"], number, cut_off)
+            if await self._files.read(step, number, "failed") is None:
                 cut_off += 1
         raise EngineFailed(f"the provider has refused the step {step} {_MOST_CALLS} times")
 
-    async def _require_unspent(self, step: str, past: _Past) -> None:
-        others = [await self._past(other) for other in self._steps if other != step]
+    async def _require_unspent(self, past: Past) -> None:
+        others = [await self._past(other) for other in self._steps if other != past.step]
         if past.cut_off + sum(other.cut_off for other in others) > _REPETITIONS:
             raise EngineFailed(
                 "calls to the provider were cut off twice and may both have been charged; no more "
@@ -168,22 +126,48 @@ class Checkpoint:
                 fix="Look at the provider's bill, then submit the task again.",
             )
 
-    # --- Files -----------------------------------------------------------------------------
 
-    async def _ask(self, step: str, number: int, facts: Facts) -> None:
+class Call:
+    """One paid call, and what becomes of it."""
+
+    def __init__(self, files: "_Files", step: str, number: int) -> None:
+        self._files, self._step, self._number = files, step, number
+
+    async def asked(self, facts: Facts) -> None:
+        """Raises Throttled when somebody else has."""
         try:
-            await self._put(step, number, "asked", facts)
+            await self._put("asked", facts)
         except AssetExists:
             raise Throttled(
-                f"another worker is at the step {step} of this task", after=_TURN_SECONDS
+                f"another worker is at the step {self._step} of this task", after=_TURN_SECONDS
             ) from None
 
-    async def _put(self, step: str, number: int, what: str, facts: Facts) -> None:
+    async def answered(self, answer: Facts) -> None:
+        """Raises ChargeUnknown when the answer cannot be kept."""
+        try:
+            await self._put("answered", {"answer": answer})
+        except Unavailable as error:
+            raise ChargeUnknown("an answer was paid for and could not be kept") from error
+
+    async def failed(self, error: ShortDramaError) -> None:
+        await self._put("failed", {"code": error.code})
+
+    async def _put(self, what: str, facts: Facts) -> None:
+        await self._files.put(self._step, self._number, what, facts)
+
+
+class _Files:
+    """Of one task."""
+
+    def __init__(self, assets: AssetStore, task: str, clock: Callable[[], float]) -> None:
+        self._assets, self._task, self._clock = assets, task, clock
+
+    async def put(self, step: str, number: int, what: str, facts: Facts) -> None:
         body = json.dumps({"at": round(self._clock(), 3), **facts}, ensure_ascii=False)
         key = asset_keys.paid_fact(self._task, step, number, what)
         await self._assets.put(key, body.encode(), content_type=_JSON)
 
-    async def _read(self, step: str, number: int, what: str) -> Any:
+    async def read(self, step: str, number: int, what: str) -> Any:
         try:
             data = await self._assets.get(asset_keys.paid_fact(self._task, step, number, what))
         except AssetNotFound:

@@ -1,14 +1,15 @@
 """One paid step: let in, within budget, remembered, and accounted for."""
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from short_drama.domain.errors import ProviderPaused, Throttled
 from short_drama.domain.task import WAITING
-from short_drama.paid_api.paying.budgets import Budgets, Reservation
-from short_drama.paid_api.paying.checkpoint import Checkpoint, Codec, Paid
+from short_drama.jobs.threads import to_the_end
+from short_drama.paid_api.paying.budgets import Budgets
+from short_drama.paid_api.paying.checkpoint import Checkpoint, Facts, Past
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost
 
@@ -34,11 +35,19 @@ class Charge:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[Answer]):
+    """How an answer is kept as JSON."""
+
+    write: Callable[[Answer], Facts]
+    read: Callable[[Facts], Answer]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Generic[Answer]):
     """Args:
     name: under which the checkpoint keeps it.
-    ask: one paid call; raises our errors.
+    ask: one paid call; raises our errors, and ChargeUnknown when it was sent and not answered.
     estimate: what it may cost at most.
     """
 
@@ -52,15 +61,15 @@ class Step(Generic[Answer]):
     cost_of: Callable[[Answer], Cost]
     request_id_of: Callable[[Answer], str | None]
 
-    def charge(self, paid: Paid[Answer]) -> Charge:
-        cost = self.cost_of(paid.answer)
+    def charge(self, answer: Answer, *, maybe_charged_twice: bool) -> Charge:
+        cost = self.cost_of(answer)
         return Charge(
             provider=self.provider,
             model=self.model,
             usd=cost.micros / 1e6,
-            request_id=self.request_id_of(paid.answer),
+            request_id=self.request_id_of(answer),
             estimated=cost.estimated,
-            maybe_charged_twice=paid.maybe_charged,
+            maybe_charged_twice=maybe_charged_twice,
         )
 
 
@@ -90,7 +99,8 @@ class Steps:
         """The step's answer, paid for now or earlier. A provider that asks to slow down is asked
         again here a few times, when it allows it.
 
-        Raises BudgetExceeded, ProviderPaused, and what `Step.ask` and `Checkpoint.once` raise.
+        Raises BudgetExceeded, ProviderPaused, and what `Step.ask`, `Checkpoint.look` and
+        `Checkpoint.call` raise.
         """
         for pause in _SLOW_DOWNS:
             try:
@@ -108,29 +118,27 @@ class Steps:
         return {"usd": micros / 1e6, "calls": [charge.to_json() for charge in self._charges]}
 
     async def _run(self, step: Step[Answer]) -> Answer:
-        reserved: list[Reservation] = []
-
-        @contextlib.asynccontextmanager
-        async def within() -> AsyncIterator[None]:
+        past = await self._checkpoint.look(step.name)
+        if past.answer is not None:
+            answer = step.codec.read(past.answer)
+        else:
             self._on_stage(WAITING)
-            async with (
-                step.limits.slot(),
-                self._budgets.reserved(self._labels, step.estimate.micros) as reservation,
-            ):
+            async with step.limits.slot():
                 self._on_stage("running")
-                reserved.append(reservation)
-                yield
+                # To its end, even of a job that is cancelled meanwhile: it is paid for.
+                answer = await to_the_end(asyncio.create_task(self._pay(step, past)))
+        self._charges.append(step.charge(answer, maybe_charged_twice=past.maybe_charged))
+        return answer
 
-        async def call() -> Answer:
+    async def _pay(self, step: Step[Answer], past: Past) -> Answer:
+        async with (
+            self._budgets.reserved(self._labels, step.estimate.micros) as money,
+            self._checkpoint.call(past, provider=step.provider, model=step.model) as call,
+        ):
             answer = await self._ask(step)
-            reserved[0].settle(step.cost_of(answer).micros)
-            return answer
-
-        paid = await self._checkpoint.once(
-            step.name, call, step.codec, within=within, provider=step.provider, model=step.model
-        )
-        self._charges.append(step.charge(paid))
-        return paid.answer
+            money.settle(step.cost_of(answer).micros)
+            await call.answered(step.codec.write(answer))
+        return answer
 
     async def _ask(self, step: Step[Answer]) -> Answer:
         """What the provider says of its limits is passed on to them."""

@@ -8,7 +8,6 @@ repeated. The picture's real size is that of its bytes; what was asked for is on
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
@@ -54,7 +53,7 @@ class ResultExpired(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """One picture, made and charged: where it is, or its bytes.
+    """One picture, made and charged, and where it is.
 
     Args:
         size: as the provider says, `WIDTHxHEIGHT`; empty where it does not.
@@ -64,22 +63,19 @@ class Generated:
     """
 
     model: str
+    url: str = field(repr=False)  # signed: who has it has the picture
     size: str = ""
-    url: str | None = field(default=None, repr=False)  # signed: who has it has the picture
-    data: bytes | None = field(default=None, repr=False)
     pictures: int = 1
     tokens: int = 0
     pictures_in: int | None = None
     request_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """All but `data`, which is the caller's to store."""
-        return {name: value for name, value in asdict(self).items() if name != "data"}
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any], *, data: bytes | None = None) -> Self:
-        known = set(cls.__slots__) - {"data"}
-        return cls(**{name: value for name, value in said.items() if name in known}, data=data)
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        return cls(**{name: value for name, value in said.items() if name in cls.__slots__})
 
 
 class SeeDream:
@@ -88,7 +84,6 @@ class SeeDream:
     Args:
         model: by any of its names, or an `ep-...` endpoint.
         watermark: let the provider paint its "AI generated" corner; its own default is to.
-        response_format: "url" or "b64_json", how the picture comes.
         output_format: what the picture is; a model that knows no such choice makes JPEG.
         pauses: seconds before each further try to download.
     """
@@ -99,15 +94,13 @@ class SeeDream:
         model: str,
         *,
         watermark: bool = False,
-        response_format: Literal["url", "b64_json"] = "url",
         output_format: Literal["jpeg", "png"] = "jpeg",
         download_seconds: float = DOWNLOAD_SECONDS,
         pauses: Sequence[float] = PAUSES,
     ) -> None:
         self.model, self.capabilities = model, capabilities(model)
         self._provider = provider
-        self._constant: dict[str, Any] = {"response_format": response_format}
-        self._constant["watermark"] = watermark
+        self._constant: dict[str, Any] = {"response_format": "url", "watermark": watermark}
         if output_format in self.capabilities.output_formats:
             self._constant["output_format"] = output_format
         self._download_seconds, self._pauses = download_seconds, tuple(pauses)
@@ -261,13 +254,11 @@ def _read(reply: Reply, model: str) -> Generated:
     used = reply.body.get("usage")
     usage = used if isinstance(used, Mapping) else {}
     for item in items:
-        url, data = _url(item), _bytes(item)
-        if url or data:
+        if (url := _url(item)) is not None:
             return Generated(
                 model=str(reply.body.get("model") or model),
-                size=str(item.get("size") or ""),
                 url=url,
-                data=data,
+                size=str(item.get("size") or ""),
                 pictures=_count(usage, "generated_images") or 1,
                 tokens=_count(usage, "output_tokens") or 0,
                 pictures_in=_count(usage, "input_images"),
@@ -291,15 +282,6 @@ def _read(reply: Reply, model: str) -> Generated:
 def _url(item: Mapping[str, Any]) -> str | None:
     url = item.get("url")
     return url if isinstance(url, str) and url.startswith(("http://", "https://")) else None
-
-
-def _bytes(item: Mapping[str, Any]) -> bytes | None:
-    try:
-        data = base64.b64decode(str(item.get("b64_json") or ""), validate=True)
-        sniff(data)
-    except (binascii.Error, ImageRejected):
-        return None
-    return data
 
 
 def _count(usage: Mapping[str, Any], name: str) -> int | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,30 +14,35 @@ from short_drama.domain.kinds import KINDS
 from short_drama.images.colour import Pixels
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.job import Job, JobOrder, SelfChecking, Work
+from short_drama.paid_api.detectors import LocalDetector
+from short_drama.paid_api.face_work import Pipeline, face_works
+from short_drama.paid_api.generators import LocalGenerator
 from short_drama.paid_api.local_faces import LocalFace, LocalFaces, Swapped
 from short_drama.paid_api.local_faces.detect import MODEL as DETECTOR
 from short_drama.paid_api.local_faces.landmarks import MODEL as LANDMARKS
-from short_drama.paid_api.local_work import (
-    FaceMaskWork,
-    FaceSwapWork,
-    FullFaceSwapWork,
-    face_works,
-)
-from short_drama.ports import AssetStore
+from short_drama.paid_api.paying.budgets import Budgets
+from tests.protocol.memory import MemoryAssets, MemoryLedger
 from tests.samples import NOW
 
 STILL = np.zeros((8, 8, 3), np.uint8)
 PREPARED: dict[str, Any] = {
     "face-mask": STILL,
-    "face-swap": (STILL, STILL, None),
+    "face-swap": (STILL, STILL),
     "full-face-swap": (STILL, STILL),
 }
-WORKS: dict[str, Callable[..., Work[Any, Any]]] = {
-    "face-mask": FaceMaskWork,
-    "face-swap": FaceSwapWork,
-    "full-face-swap": FullFaceSwapWork,
-}
-SOURCES, ASSETS = cast("ImageSources", None), cast("AssetStore", None)
+
+
+def works(faces: LocalFaces) -> Mapping[str, Work[Any, Any]]:
+    """The local engine's, over nothing they need before they publish."""
+    return face_works(
+        Pipeline(
+            detector=LocalDetector(faces),
+            generator=LocalGenerator(faces),
+            sources=cast("ImageSources", None),
+            assets=MemoryAssets(),
+            budgets=Budgets(MemoryLedger(), per_day=None, per_label={}),
+        )
+    )
 
 
 class SlowFaces(LocalFaces):
@@ -67,14 +72,14 @@ def faces() -> Iterator[SlowFaces]:
     faces.free.set()
 
 
-@pytest.mark.parametrize("kind", WORKS)
+@pytest.mark.parametrize("kind", PREPARED)
 async def test_a_cancelled_make_returns_when_its_thread_has_ended(
     kind: str, faces: SlowFaces
 ) -> None:
     example = dict.fromkeys(KINDS[kind].image_fields, "asset:k")
     request = KINDS[kind].request.model_validate(example)
     job = Job(JobOrder(kind=kind, request=request, key="k", created_at=NOW), "j")
-    making = asyncio.create_task(WORKS[kind](faces, SOURCES, ASSETS).make(job, PREPARED[kind]))
+    making = asyncio.create_task(works(faces)[kind].make(job, PREPARED[kind]))
     assert await asyncio.to_thread(faces.started.wait, 10)
     making.cancel()
     done, _ = await asyncio.wait([making], timeout=0.05)
@@ -87,7 +92,7 @@ async def test_a_cancelled_make_returns_when_its_thread_has_ended(
 
 async def ready(folder: Path) -> list[bool]:
     """Of each kind."""
-    return [await is_ready(work) for work in face_works(folder, SOURCES, ASSETS).values()]
+    return [await is_ready(work) for work in works(LocalFaces(folder)).values()]
 
 
 async def is_ready(work: object) -> bool:
