@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.sizes import Size
 from short_drama.domain.task import Outcome
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.results import publish_once
@@ -30,8 +31,10 @@ class NoopWork:
 
     async def publish(self, job: Job, made: bytes) -> Outcome:
         key = f"images/noop/{job.job_id}.png"
-        await publish_once(self._assets, key, made, content_type="image/png", metadata={})
-        return Outcome(result_key=key)
+        stored = await publish_once(
+            self._assets, key, made, content_type="image/png", size=Size(1, 1), metadata={}
+        )
+        return stored.outcome({})
 
 
 def noop_engines(

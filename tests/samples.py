@@ -6,6 +6,7 @@ from typing import Any
 from PIL import Image
 
 from short_drama.domain.kinds import KINDS
+from short_drama.domain.sizes import Size
 from short_drama.domain.task import Task
 
 NOW = 1_000_000.0
@@ -27,7 +28,15 @@ def a_task(task_id: str = "t1", **changes: Any) -> Task:
     return Task(**members)
 
 
-def png(width: int = 64, height: int = 48, colour: tuple[int, int, int] = (200, 120, 40)) -> bytes:
+PNG_SIZE = Size(384, 288)
+
+
+def png(
+    width: int = PNG_SIZE.width,
+    height: int = PNG_SIZE.height,
+    colour: tuple[int, int, int] = (200, 120, 40),
+) -> bytes:
+    """Of one colour; large enough for every kind unless a side is given."""
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(buffer, "PNG")
     return buffer.getvalue()

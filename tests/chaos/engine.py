@@ -17,6 +17,7 @@ from random import Random
 from typing import Any, Literal
 
 from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.sizes import Size
 from short_drama.domain.task import Outcome
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.results import publish_once
@@ -99,8 +100,10 @@ class ChaosWork:
 
     async def publish(self, job: Job, made: bytes) -> Outcome:
         key = f"images/chaos/{job.job_id}.png"
-        await publish_once(self._assets, key, made, content_type="image/png", metadata={})
-        return Outcome(result_key=key)
+        stored = await publish_once(
+            self._assets, key, made, content_type="image/png", size=Size(1, 1), metadata={}
+        )
+        return stored.outcome({})
 
     async def _work(self, job: Job) -> None:
         seconds = seconds_of(job.job_id, seed=self._seed, long=self._long)

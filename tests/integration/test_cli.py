@@ -75,8 +75,8 @@ async def stack(tmp_path: Path) -> AsyncIterator[RunningStack]:
 
 @pytest.fixture
 def shell(stack: RunningStack, tmp_path: Path) -> Shell:
-    Image.new("RGB", (64, 48), "navy").save(tmp_path / "still.png")
-    Image.new("RGB", (64, 48), "red").save(tmp_path / "actor.png")
+    Image.new("RGB", (384, 288), "navy").save(tmp_path / "still.png")
+    Image.new("RGB", (384, 288), "red").save(tmp_path / "actor.png")
     return Shell(settings_of(stack, tmp_path), tmp_path)
 
 
@@ -272,7 +272,7 @@ async def test_components_served_apart_do_a_task(tmp_path: Path) -> None:
     """The GPU orchestrator, on a free port, takes a task in although nothing else runs."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     shell = Shell({**environment, "SHORT_DRAMA_ORCHESTRATOR_PORT": "0"}, tmp_path)
-    Image.new("RGB", (64, 48), "navy").save(tmp_path / "still.png")
+    Image.new("RGB", (384, 288), "navy").save(tmp_path / "still.png")
     process = await shell.start("serve", "orchestrator")
     assert process.stdout is not None
     url = (await process.stdout.readline()).decode().split()[-1]

@@ -57,7 +57,7 @@ SOME_ENGINES = dict.fromkeys(Lane, some_engines)
 
 def a_still(colour: str = "navy") -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (64, 48), colour).save(buffer, "PNG")
+    Image.new("RGB", (384, 288), colour).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -107,7 +107,7 @@ async def test_a_path_is_uploaded_and_the_same_bytes_are_one_asset(
     file.write_bytes(a_still())
     one, other = await client.upload(file), await client.upload(a_still())
     assert one == other
-    assert (one.width, one.height) == (64, 48)
+    assert (one.width, one.height) == (384, 288)
     accepted = await client.submit("face-mask", {"image_url": file})
     assert (await client.get(accepted.task_id)).request["image_url"] == one.image_url
 

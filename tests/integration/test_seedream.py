@@ -97,7 +97,7 @@ async def test_a_picture_is_made_and_charged_once(
         made = await generate(client)
         data = await client.download(made.url)
     picture = decode(data)
-    assert (picture.width, picture.height, picture.content_type) == (1280, 720, kind)
+    assert (picture.size, picture.content_type) == ((1280, 720), kind)
     assert colour(data, 0.5, 0.5) == pytest.approx(RED, abs=8)
     assert colour(data, 0.1, 0.1) == pytest.approx(GREEN, abs=8)
     assert (made.model, made.size, made.pictures) == (model, "1280x720", 1)
@@ -140,11 +140,11 @@ async def test_the_size_is_that_of_the_bytes(seedream: SeeDreamSimulator) -> Non
         seedream.failures.turn_on("wrong-size")
         made = await generate(client)
         picture = decode(await client.download(made.url))
-        assert (made.size, picture.width, picture.height) == (SIZE, 640, 360)
+        assert (made.size, picture.size) == (SIZE, (640, 360))
         seedream.failures.turn_on("wrong-aspect")
         made = await generate(client)
         picture = decode(await client.download(made.url))
-        assert (made.size, picture.width, picture.height) == ("1280x900", 1280, 900)
+        assert (made.size, picture.size) == ("1280x900", (1280, 900))
 
 
 async def test_a_made_picture_survives_a_checkpoint(seedream: SeeDreamSimulator) -> None:
@@ -366,7 +366,7 @@ async def test_a_download_is_tried_again(seedream: SeeDreamSimulator, name: str)
     seedream.failures.turn_on(name, 2)
     async with a_client(seedream) as client:
         made = await generate(client)
-        assert decode(await client.download(made.url)).width == 1280
+        assert decode(await client.download(made.url)).size.width == 1280
     assert (seedream.results.downloads, seedream.charged) == (3, 1)
 
 
@@ -530,7 +530,7 @@ async def test_the_simulator_as_a_process(tmp_path: Path) -> None:
             with pytest.raises(e.ProviderPaused):
                 await generate(client)
             made = await generate(client)
-            assert decode(await client.download(made.url)).width == 1280
+            assert decode(await client.download(made.url)).size.width == 1280
             async with session.get("/simulator/calls") as answer:
                 assert len((await answer.json())["calls"]) == 2
     finally:

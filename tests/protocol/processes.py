@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from short_drama.domain.errors import JobNotFound, Unavailable
 from short_drama.domain.kinds import KINDS, CameraAngleRequest, Lane
+from short_drama.domain.sizes import Size
 from short_drama.domain.task import Outcome, Task
 from short_drama.jobs.job_api import job_view
 from short_drama.jobs.results import publish_once
@@ -106,8 +107,10 @@ class PacedWork:
 
     async def publish(self, job: Job, made: bytes) -> Outcome:
         key = f"images/{job.job_id}.png"
-        await publish_once(self._service.assets, key, made, content_type="image/png", metadata={})
-        return Outcome(result_key=key)
+        stored = await publish_once(
+            self._service.assets, key, made, content_type="image/png", size=Size(1, 1), metadata={}
+        )
+        return stored.outcome({})
 
 
 class Service:

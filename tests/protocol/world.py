@@ -16,8 +16,9 @@ from unittest.mock import patch
 
 from short_drama.domain.errors import JobCancelled
 from short_drama.domain.kinds import Lane
+from short_drama.domain.sizes import Size
 from short_drama.domain.task import Task, TaskStatus
-from short_drama.images.sources import ImageSources
+from short_drama.images.sources import Held, ImageSources
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.orchestrator.submit import Submitter
@@ -67,8 +68,8 @@ class Adapter:
 class TakenIn:
     """Image sources that have every picture."""
 
-    async def take_in(self, reference: str, *, owner: str, field: str) -> str:
-        return reference
+    async def take_in(self, reference: str, *, owner: str, field: str) -> Held:
+        return Held(reference, Size(640, 480))
 
 
 class Bugs(logging.Handler):

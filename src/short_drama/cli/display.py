@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from short_drama.sdk.models import TaskView
+from short_drama.sdk.models import PictureSize, TaskView
 from short_drama.sdk.sync import Client
 
 _COLOURS = {"completed": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan"}
@@ -139,14 +139,22 @@ def _details(task: TaskView) -> Mapping[str, Any]:
         "status": in_words(task) if not task.ended else task.status,
         "error": task.error and task.error.message,
         "fix": task.error and task.error.fix,
-        "result": task.result_url,
+        "result": _with_size(task.result_url, task.result),
         "engine": task.engine,
-        **{name: value for name, value in task.request.items() if value is not None},
+        **{
+            name: _with_size(value, task.inputs.get(name))
+            for name, value in task.request.items()
+            if value is not None
+        },
         "labels": _labels(task),
         "attempts": task.attempts,
         "timings": " ".join(f"{name.removesuffix('_seconds')}={v}" for name, v in timings.items()),
         "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(task.created_at)),
     }
+
+
+def _with_size(value: object, size: PictureSize | None) -> object:
+    return value if value is None or size is None else f"{value} ({size.width} x {size.height})"
 
 
 def _labels(task: TaskView) -> str:

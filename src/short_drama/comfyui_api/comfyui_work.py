@@ -12,11 +12,12 @@ from pydantic import BaseModel
 
 from short_drama.comfyui_api.gpu_engine import Found, GpuEngine, Remedies, Running
 from short_drama.comfyui_api.prompts.camera import CameraMove, prompt_for
+from short_drama.comfyui_api.result_file import ResultFile, result_file
+from short_drama.comfyui_api.result_size import said_of_images
 from short_drama.comfyui_api.server.comfyui import result_of
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
 from short_drama.comfyui_api.server.refusals import PromptLost
 from short_drama.comfyui_api.unfinished import PreviewReporter
-from short_drama.comfyui_api.workflows.model_size import Size
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import (
@@ -24,14 +25,13 @@ from short_drama.domain.errors import (
     EngineNotReady,
     EngineOutOfMemory,
     EngineUnavailable,
-    ImageRejected,
     Unavailable,
 )
 from short_drama.domain.kinds import CameraAngleRequest
+from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import WAITING, Outcome, job_id_for
 from short_drama.images.codec import EXTENSIONS
 from short_drama.images.labels import Label, SourceType
-from short_drama.images.png import is_black, relabelled
 from short_drama.images.sources import ImageSources
 from short_drama.images.structure import PNG
 from short_drama.jobs.job import Job
@@ -56,18 +56,12 @@ _BEFORE, _STEPS = 0.05, 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A prompt to submit, or, with no graph, one that an earlier attempt has submitted."""
+    """A prompt to submit, or, with no graph, one that an earlier attempt has submitted. `sizes`:
+    of the images, by field."""
 
     prompt_id: str
     graph: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """An image that the server has by now: what LoadImage calls it, and its size."""
-
-    name: object
-    size: Size
+    sizes: Mapping[str, Size]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +69,7 @@ class Made:
     prompt_id: str
     image: SavedImage
     seconds: float | None
+    sizes: Mapping[str, Size]
     facts: Mapping[str, object]
 
 
@@ -124,9 +119,10 @@ class ComfyUIWork:
             log.info(
                 "a prompt of an earlier attempt is taken on", extra={"prompt_id": found.prompt_id}
             )
-            return Prepared(prompt_id=found.prompt_id, graph=None)
-        graph = await self._graph(job, found.prompt_id)
-        return Prepared(prompt_id=found.prompt_id, graph=graph)
+            sizes = await self._sizes(job)
+            return Prepared(prompt_id=found.prompt_id, graph=None, sizes=sizes)
+        graph, sizes = await self._graph(job, found.prompt_id)
+        return Prepared(prompt_id=found.prompt_id, graph=graph, sizes=sizes)
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
         job.report(stage=WAITING)
@@ -150,56 +146,82 @@ class ComfyUIWork:
 
     async def publish(self, job: Job, made: Made) -> Outcome:
         try:
-            finished = await self._finished(job, made)
+            file = await self._file(job, made)
         except EngineInterrupted:
             # Or the next attempt would find this one's prompt, and take its result for good.
             self._engine.reject(made.prompt_id)
             raise
         key = asset_keys.comfyui_result(job.order.kind, job.job_id)
         facts = {"kind": job.order.kind, "engine": self.engine}
-        await publish_once(self._assets, key, finished, content_type=PNG, metadata=facts)
-        return Outcome(
-            result_key=key,
-            engine_seconds=made.seconds,
-            details={**self._details(job, made.prompt_id), **made.facts},
+        stored = await publish_once(
+            self._assets, key, file.data, content_type=PNG, size=file.size, metadata=facts
         )
+        details = {**self._details(job, made, file), **made.facts}
+        return stored.outcome(details, engine_seconds=made.seconds)
 
-    async def _finished(self, job: Job, made: Made) -> bytes:
-        """The file to publish."""
-        data = await self._view(made.image)
-        finished, black = await asyncio.to_thread(_finished, data, self._label(job))
+    async def _file(self, job: Job, made: Made) -> ResultFile:
+        data, still = await self._view(made.image), self._still(made.sizes)
+        file = await asyncio.to_thread(
+            result_file, data, self._label(job), asked=_asked(job), still=still
+        )
         if not self._workflow.steps:  # without a sampler, black may be what was asked for
-            return finished
-        if black:
+            return file
+        if file.is_black:
             raise await self._remedies.black(made.prompt_id)
         self._remedies.fine()
-        return finished
+        return file
 
     # --- Before the engine -----------------------------------------------------------------
 
-    async def _graph(self, job: Job, prompt_id: str) -> Mapping[str, Any]:
-        given = [
-            (field, reference)
-            for field in self._workflow.image_fields
-            if (reference := getattr(job.order.request, field)) is not None
-        ]
-        taken = dict(await asyncio.gather(*(self._upload(prompt_id, *one) for one in given)))
-        still = self._workflow.still
-        return self._workflow.build(
-            self._inputs(job),
-            images={field: image.name for field, image in taken.items()},
-            prefix=_prefix(prompt_id),
-            size=None if still is None else self._workflow.size_for(taken[still].size),
+    async def _graph(
+        self, job: Job, prompt_id: str
+    ) -> tuple[Mapping[str, Any], Mapping[str, Size]]:
+        given = self._images(job)
+        uploads = await asyncio.gather(
+            *(self._upload(job, prompt_id, *one) for one in given.items())
         )
+        names = {field: name for field, (name, _) in zip(given, uploads, strict=True)}
+        sizes = {field: size for field, (_, size) in zip(given, uploads, strict=True)}
+        graph = self._workflow.build(
+            self._inputs(job),
+            images=names,
+            prefix=_prefix(prompt_id),
+            size=self._model_size(sizes),
+        )
+        return graph, sizes
 
-    async def _upload(self, prompt_id: str, field: str, reference: str) -> tuple[str, Taken]:
+    async def _upload(
+        self, job: Job, prompt_id: str, field: str, reference: str
+    ) -> tuple[object, Size]:
+        """What LoadImage calls the image, and its size."""
         image = await self._sources.file(reference, field=field)
+        still = self._workflow.still
+        if still is not None and field == still.field:
+            still.check(image.size)
+            check_asked(_asked(job), image.size)
         folder, name = f"{FOLDER}/{prompt_id}", f"{field}.{EXTENSIONS[image.content_type]}"
         with _not_begun():
             there = await self._engine.upload(
                 image.data, folder=folder, name=name, content_type=image.content_type
             )
-        return field, Taken(there, (image.width, image.height))
+        return there, image.size
+
+    async def _sizes(self, job: Job) -> Mapping[str, Size]:
+        given = self._images(job).items()
+        return {field: await self._sources.size(image, field=field) for field, image in given}
+
+    def _images(self, job: Job) -> Mapping[str, str]:
+        """References, by field."""
+        given = {name: getattr(job.order.request, name) for name in self._workflow.image_fields}
+        return {name: reference for name, reference in given.items() if reference is not None}
+
+    def _still(self, sizes: Mapping[str, Size]) -> Size | None:
+        still = self._workflow.still
+        return None if still is None else sizes[still.field]
+
+    def _model_size(self, sizes: Mapping[str, Size]) -> Size | None:
+        still = self._still(sizes)
+        return None if still is None else self._workflow.size_for(still)
 
     def _inputs(self, job: Job) -> dict[str, object]:
         values = dict(self._values(job.order.request))
@@ -219,15 +241,22 @@ class ComfyUIWork:
             ending = await self._engine.carry_out(prompt_id, prepared.graph, on_change=report)
         finally:
             await previews.end()
-        return await self._made(job, prompt_id, ending)
+        return await self._made(job, prepared, ending)
 
-    async def _made(self, job: Job, prompt_id: str, ending: Ending) -> Made:
+    async def _made(self, job: Job, prepared: Prepared, ending: Ending) -> Made:
+        prompt_id = prepared.prompt_id
         expected = SavedImage("result_00001_.png", _prefix(prompt_id).rpartition("/")[0])
         try:
             image = result_of(ending, node=self._workflow.result, otherwise=expected)
         except EngineOutOfMemory as error:
             raise await self._remedies.out_of_memory(job.order.key, error) from error
-        return Made(prompt_id=prompt_id, image=image, seconds=ending.seconds, facts=ending.facts)
+        return Made(
+            prompt_id=prompt_id,
+            image=image,
+            seconds=ending.seconds,
+            sizes=prepared.sizes,
+            facts=ending.facts,
+        )
 
     def _report(self, job: Job, run: Running) -> None:
         if not run.started:
@@ -252,10 +281,15 @@ class ComfyUIWork:
         source = SourceType.COMPOSITE_WITH_TRAINED
         return Label.of_job(source, engine=self.engine, kind=job.order.kind, job_id=job.job_id)
 
-    def _details(self, job: Job, prompt_id: str) -> dict[str, object]:
-        """What an artist needs to make the same picture again."""
-        inputs = self._inputs(job)
-        details: dict[str, object] = {"prompt_id": prompt_id}
+    def _details(self, job: Job, made: Made, file: ResultFile) -> dict[str, object]:
+        """What an artist needs to make the same picture again, and to judge this one."""
+        inputs, worked = self._inputs(job), self._model_size(made.sizes)
+        said = said_of_images(made.sizes, still=self._workflow.still, worked=worked)
+        details: dict[str, object] = {
+            "prompt_id": made.prompt_id,
+            "made": file.made.to_json(),
+            "warnings": [*said, *file.warnings],
+        }
         if "seed" in inputs:
             details["seed"] = inputs["seed"]
         if job.order.kind == "camera-angle":
@@ -285,6 +319,11 @@ def plain_values(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, objec
     return values
 
 
+def _asked(job: Job) -> str:
+    """What the result's size is to be; every kind of this lane takes it."""
+    return str(job.order.request.model_dump()["size"])
+
+
 def _seed(job: Job) -> int:
     """The request's, or one as good as random that is the same for all attempts at a task."""
     given = getattr(job.order.request, "seed", None)
@@ -297,17 +336,6 @@ def _prefix(job_id: str) -> str:
     """A folder of its own: identical prompts would share their files otherwise, and the server
     lists a folder before it writes to it."""
     return f"{FOLDER}/{job_id}/result"
-
-
-def _finished(data: bytes, label: Label) -> tuple[bytes, bool]:
-    """The file to publish, and whether the picture is black from edge to edge.
-
-    Raises EngineInterrupted when the file is cut off or damaged.
-    """
-    try:
-        return relabelled(data, label), is_black(data)
-    except ImageRejected as error:
-        raise EngineInterrupted(f"ComfyUI's result cannot be used: {error.detail}") from error
 
 
 @contextmanager

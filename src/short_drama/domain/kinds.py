@@ -13,6 +13,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from short_drama.domain.sizes import (
+    AS_INPUT,
+    MAX_PIXELS,
+    MAX_SIDE,
+    MIN_ASKED_SIDE,
+    MODEL,
+    Still,
+    of_an_edited_still,
+    sides,
+)
+
 KIND_NAME = r"[a-z][a-z0-9-]{0,40}"
 """What every kind's name matches: it is a part of URLs and of keys."""
 
@@ -55,13 +66,26 @@ def _image_reference(value: str) -> str:
     return value
 
 
-def _size(value: str) -> str:
-    match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", value)
-    if value != "auto" and not (match and all(64 <= int(side) <= 8192 for side in match.groups())):
-        raise PydanticCustomError(
-            "size", "is neither 'auto' nor WIDTHxHEIGHT with sides from 64 to 8192"
-        )
-    return value
+def _size(*words: str) -> AfterValidator:
+    """One of these words, or WIDTHxHEIGHT."""
+    limits = {
+        "words": " nor ".join(f"'{word}'" for word in words),
+        "least": MIN_ASKED_SIDE,
+        "most": MAX_SIDE,
+        "megapixels": MAX_PIXELS // 10**6,
+    }
+
+    def check(value: str) -> str:
+        if value not in words and sides(value) is None:
+            raise PydanticCustomError(
+                "size",
+                "is neither {words} nor WIDTHxHEIGHT with sides from {least} to {most} and at most "
+                "{megapixels} megapixels",
+                limits,
+            )
+        return value
+
+    return AfterValidator(check)
 
 
 ImageReference = Annotated[
@@ -71,7 +95,15 @@ Prompt = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Steps = Annotated[int, Field(ge=1, le=50)]
 FaceIndex = Annotated[int, Field(ge=0, le=99)]
-Size = Annotated[str, AfterValidator(_size)]
+FaceSize = Annotated[str, _size("auto")]
+ResultSize = Annotated[
+    str,
+    _size(AS_INPUT, MODEL),
+    Field(
+        description="Of the result: `as_input` is the still's own, `model` what the model makes, "
+        "and WIDTHxHEIGHT another in the still's proportion."
+    ),
+]
 
 Reuse = Annotated[
     bool,
@@ -99,6 +131,7 @@ class CameraAngleRequest(Strict):
     zoom: Annotated[int, Field(ge=-1, le=1)] = 0
     seed: Seed | None = None
     steps: Steps = 8
+    size: ResultSize = AS_INPUT
 
     @model_validator(mode="after")
     def _moves(self) -> Self:
@@ -122,6 +155,7 @@ class QwenImageEditRequest(Strict):
     sampler_name: Sampler = "sa_solver"
     scheduler: Scheduler = "beta"
     denoise: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    size: ResultSize = AS_INPUT
 
 
 class FaceMaskRequest(Strict):
@@ -149,7 +183,7 @@ class FaceSwapRequest(Strict):
     target_face_url: ImageReference
     ellipse: MaskEllipse | None = None
     prompt: Prompt | None = None
-    size: Size = "auto"
+    size: FaceSize = "auto"
     reuse: Reuse = False
 
 
@@ -160,7 +194,7 @@ class FullFaceSwapRequest(Strict):
     target_face_url: ImageReference
     face_index: FaceIndex = 0
     prompt: Prompt | None = None
-    size: Size = "auto"
+    size: FaceSize = "auto"
     reuse: Reuse = False
 
 
@@ -192,7 +226,8 @@ class TaskKind:
     """One catalogue entry.
 
     `request` is what a job takes; `task_request` is what a client submits: the same fields and
-    the options. `image_fields` are the request's image references.
+    the options. `image_fields` are the request's image references. `still`: of kinds whose result
+    is that image, edited as a whole.
     """
 
     name: str
@@ -201,6 +236,7 @@ class TaskKind:
     request: type[BaseModel]
     task_request: type[BaseModel]
     example: dict[str, Any]
+    still: Still | None = None
 
     @property
     def image_fields(self) -> tuple[str, ...]:
@@ -222,6 +258,8 @@ def task_kind(
     request: type[BaseModel],
     example: dict[str, Any],
     options: type[TaskOptions] = TaskOptions,
+    *,
+    still: Still | None = None,
 ) -> TaskKind:
     """A catalogue entry: `request` with `options` is what a client submits."""
     task_request = create_model(
@@ -236,6 +274,7 @@ def task_kind(
         request=request,
         task_request=task_request,
         example=example,
+        still=still,
     )
 
 
@@ -272,12 +311,14 @@ KINDS = Catalogue(
             Lane.GPU,
             CameraAngleRequest,
             {"image_url": _STILL, "horizontal": -1, "labels": {"episode": "3"}},
+            still=of_an_edited_still("image_url"),
         ),
         task_kind(
             "qwen-image-edit",
             Lane.GPU,
             QwenImageEditRequest,
             {"image_url": _STILL, "prompt": "black and white, blur the background"},
+            still=of_an_edited_still("image_url"),
         ),
         task_kind("face-mask", Lane.CPU, FaceMaskRequest, {"image_url": _STILL, "face_index": 0}),
         task_kind(

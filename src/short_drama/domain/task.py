@@ -78,6 +78,8 @@ class Outcome:
     """What the engine says of its result: operations, ellipse, faces found, seed, warnings."""
     engine_seconds: float | None = None
     cost: Mapping[str, Any] | None = None
+    result: Mapping[str, int] | None = None
+    """Of the result: width and height in pixels, and bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ class Task:
     consent: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     """Where each image came from, query strings removed."""
+    inputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Width and height of each image, in pixels."""
     deadline: float | None = None
     outbox_due: float | None = None
     """When the sweeper sends the task's message: soon while it may not have been sent, much later

@@ -22,9 +22,18 @@ from typing import Any, Final
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from short_drama.domain.sizes import Size
 from short_drama.images.colour import Pixels, upright_rgb
 from short_drama.images.labels import Label, from_xmp
-from short_drama.images.structure import JPEG, PNG, WEBP, blaming_the_bytes, open_image, sniff
+from short_drama.images.structure import (
+    JPEG,
+    MAX_BYTES,
+    PNG,
+    WEBP,
+    blaming_the_bytes,
+    open_image,
+    sniff,
+)
 
 __all__ = ["EXTENSIONS", "Intake", "Picture", "Pixels", "decode", "encode", "normalise", "sniff"]
 
@@ -41,12 +50,8 @@ class Picture:
     """What the bytes said of a machine's hand in them."""
 
     @property
-    def width(self) -> int:
-        return int(self.pixels.shape[1])
-
-    @property
-    def height(self) -> int:
-        return int(self.pixels.shape[0])
+    def size(self) -> Size:
+        return size_of(self.pixels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +61,20 @@ class Intake:
     data: bytes
     content_type: str
     extension: str
-    width: int
-    height: int
+    size: Size
     sha256: str
     """Of the bytes as they were sent."""
     label: Label | None
 
 
-def decode(data: bytes) -> Picture:
+def size_of(pixels: Pixels) -> Size:
+    height, width = pixels.shape[:2]
+    return Size(int(width), int(height))
+
+
+def decode(data: bytes, *, max_bytes: int = MAX_BYTES) -> Picture:
     """Raises ImageRejected: a limit of `structure`, or damaged or incomplete bytes."""
-    image, content_type = open_image(data)
+    image, content_type = open_image(data, max_bytes=max_bytes)
     pixels = blaming_the_bytes(lambda: upright_rgb(image))
     return Picture(pixels, content_type, from_xmp(image.info.get("xmp")))
 
@@ -74,7 +83,13 @@ def encode(
     pixels: Pixels, content_type: str, *, label: Label | None, jpeg_quality: int = 92
 ) -> bytes:
     """The pixels as a file whose only metadata is `label`; PNG and WebP are lossless."""
-    image = Image.fromarray(pixels)
+    return write(Image.fromarray(pixels), content_type, label=label, jpeg_quality=jpeg_quality)
+
+
+def write(
+    image: Image.Image, content_type: str, *, label: Label | None, jpeg_quality: int = 92
+) -> bytes:
+    """As `encode`."""
     out = BytesIO()
     image.save(out, **_OPTIONS[content_type](label, jpeg_quality))
     return out.getvalue()
@@ -97,8 +112,7 @@ def normalise(data: bytes) -> Intake:
         data=encode(picture.pixels, kept, label=picture.label, jpeg_quality=95),
         content_type=kept,
         extension=EXTENSIONS[kept],
-        width=picture.width,
-        height=picture.height,
+        size=picture.size,
         sha256=hashlib.sha256(data).hexdigest(),
         label=picture.label,
     )

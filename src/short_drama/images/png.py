@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from short_drama.domain.errors import ImageRejected
+from short_drama.domain.sizes import Size
 from short_drama.images.labels import Label
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -33,6 +34,12 @@ def relabelled(data: bytes, label: Label) -> bytes:
     return b"".join((_SIGNATURE, head, _xmp_chunk(label), *rest))
 
 
+def size(data: bytes) -> Size:
+    """Raises ImageRejected when the bytes are not the beginning of a PNG."""
+    width, height, *_ = _header(_chunks(data))
+    return Size(width, height)
+
+
 def is_black(data: bytes) -> bool:
     """Whether every sample of an 8-bit grey or RGB picture is 0; False for all other PNGs.
 
@@ -41,10 +48,7 @@ def is_black(data: bytes) -> bool:
     search. Raises ImageRejected when the bytes are damaged.
     """
     chunks = _chunks(data)
-    _, head = next(chunks, (b"", memoryview(b"")))
-    if len(head) != _HEADER_BYTES:
-        raise ImageRejected("the PNG is incomplete")
-    width, _, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", head, 8)
+    width, _, depth, colour, _, _, interlace = _header(chunks)
     if depth != 8 or colour not in _SAMPLES or interlace:
         return False
     stride = 1 + width * _SAMPLES[colour]  # each row begins with the number of its filter
@@ -52,6 +56,14 @@ def is_black(data: bytes) -> bool:
         return not any(any(row[1:]) for row in _rows(chunks, stride))
     except zlib.error as error:
         raise ImageRejected("the PNG is damaged") from error
+
+
+def _header(chunks: Iterator[tuple[bytes, memoryview]]) -> tuple[int, ...]:
+    """Width, height, bits a sample, colour type, compression, filter and interlace method."""
+    _, head = next(chunks, (b"", memoryview(b"")))
+    if len(head) != _HEADER_BYTES:
+        raise ImageRejected("the PNG is incomplete")
+    return struct.unpack_from(">IIBBBBB", head, 8)
 
 
 def _rows(chunks: Iterator[tuple[bytes, memoryview]], stride: int) -> Iterator[bytes]:

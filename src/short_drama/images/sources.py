@@ -10,16 +10,17 @@ retry sees the same picture and no engine ever follows a user's URL.
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
+from short_drama.domain.sizes import Size
 from short_drama.images.codec import Intake, Picture, decode, normalise
 from short_drama.images.fetch import Fetcher
-from short_drama.images.structure import open_image
-from short_drama.ports import AssetExists, AssetInfo, AssetStore
+from short_drama.images.structure import MAX_BYTES, MAX_BYTES_OF_OURS, open_image
+from short_drama.ports import AssetExists, AssetStore
 
 _DECODES_AT_ONCE = 2
 """A 40 megapixel picture takes hundreds of megabytes while it is decoded."""
@@ -29,21 +30,26 @@ _REMEMBERED = 4096
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
     key: str
-    width: int
-    height: int
+    size: Size
     sha256: str
     """Of the bytes as they were sent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A picture that we hold: its `asset:` reference, and its size."""
+
+    reference: str
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A picture as a file whose structure has been checked. What was written by us is upright, so
-    width and height are as it is seen."""
+    """A picture as a file whose structure has been checked."""
 
     data: bytes
     content_type: str
-    width: int
-    height: int
+    size: Size
 
 
 class ImageSources:
@@ -60,28 +66,24 @@ class ImageSources:
         self._assets, self._fetcher, self._bucket = assets, fetcher, bucket
         self._public_urls = tuple(f"{url.rstrip('/')}/" for url in public_urls)
         self._decoding = asyncio.Semaphore(_DECODES_AT_ONCE)
-        self._known: OrderedDict[str, AssetInfo] = OrderedDict()
+        self._known: OrderedDict[str, Size] = OrderedDict()
 
-    async def take_in(self, reference: str, *, owner: str, field: str) -> str:
-        """The `asset:` reference of a picture we hold from now on.
+    async def take_in(self, reference: str, *, owner: str, field: str) -> Held:
+        """A picture that we hold from now on.
 
         Raises UrlRefused, UrlUnreachable, ImageRejected or AssetNotFound, naming `field`.
         """
         try:
-            key = await self._held_key(reference, owner)
+            if reference.startswith(f"asset:{asset_keys.incoming_prefix(owner)}"):
+                sent = await self._assets.get(reference.removeprefix("asset:"))
+            elif (key := self.key_of(reference)) is not None:
+                return Held(f"asset:{key}", await self._size_of(key))
+            else:
+                sent = await self._fetcher.fetch(reference)
+            upload = await self.keep(sent, owner=owner)
         except UserError as error:
             raise error.about(field) from None
-        return f"asset:{key}"
-
-    async def _held_key(self, reference: str, owner: str) -> str:
-        if reference.startswith(f"asset:{asset_keys.incoming_prefix(owner)}"):
-            incoming = await self._assets.get(reference.removeprefix("asset:"))
-            return (await self.keep(incoming, owner=owner)).key
-        key = self.key_of(reference)
-        if key is None:
-            return (await self.keep(await self._fetcher.fetch(reference), owner=owner)).key
-        await self._check_held(key)
-        return key
+        return Held(f"asset:{upload.key}", upload.size)
 
     async def keep(self, data: bytes, *, owner: str) -> Upload:
         """Check, re-encode and store an upload; the same bytes have the same key."""
@@ -89,20 +91,30 @@ class ImageSources:
             intake = await asyncio.to_thread(normalise, data)
         upload = Upload(
             key=asset_keys.upload(owner, intake.sha256, intake.extension),
-            width=intake.width,
-            height=intake.height,
+            size=intake.size,
             sha256=intake.sha256,
         )
         await self._store(upload, intake)
         return upload
+
+    async def size(self, reference: str, *, field: str) -> Size:
+        """Of an image; one that we hold is not read for it. Raises as `take_in` does."""
+        try:
+            key = self.key_of(reference)
+            if key is not None:
+                return await self._size_of(key)
+        except UserError as error:
+            raise error.about(field) from None
+        return (await self.file(reference, field=field)).size
 
     async def picture(self, reference: str, *, field: str) -> Picture:
         """The pixels of an image. Raises as `take_in` does, naming `field`."""
         try:
             key = self.key_of(reference)
             data = await (self._fetcher.fetch(reference) if key is None else self._assets.get(key))
+            limit = MAX_BYTES if key is None else MAX_BYTES_OF_OURS
             async with self._decoding:
-                return await asyncio.to_thread(decode, data)
+                return await asyncio.to_thread(decode, data, max_bytes=limit)
         except UserError as error:
             raise error.about(field) from None
 
@@ -116,17 +128,8 @@ class ImageSources:
                     intake = await asyncio.to_thread(
                         normalise, await self._fetcher.fetch(reference)
                     )
-                return ImageFile(
-                    data=intake.data,
-                    content_type=intake.content_type,
-                    width=intake.width,
-                    height=intake.height,
-                )
-            data = await self._assets.get(key)
-            image, content_type = open_image(data)
-            return ImageFile(
-                data=data, content_type=content_type, width=image.width, height=image.height
-            )
+                return ImageFile(intake.data, intake.content_type, intake.size)
+            return _opened(await self._assets.get(key))
         except UserError as error:
             raise error.about(field) from None
 
@@ -147,22 +150,46 @@ class ImageSources:
                 return _public(unquote(urlsplit(reference[len(base) :]).path))
         return None
 
-    async def _check_held(self, key: str) -> None:
-        if key in self._known:
-            return
-        info = await self._assets.head(key)
-        if not info.content_type.startswith("image/"):
-            raise ImageRejected(f"the asset is {info.content_type}, not an image")
-        self._known[key] = info
+    async def _size_of(self, key: str) -> Size:
+        """Of an image that we hold."""
+        if key not in self._known:
+            info = await self._assets.head(key)
+            if not info.content_type.startswith("image/"):
+                raise ImageRejected(f"the asset is {info.content_type}, not an image")
+            size = _told(info.metadata)
+            if size is None:  # written before sizes were told
+                size = _opened(await self._assets.get(key)).size
+            self._known[key] = size
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
+        return self._known[key]
 
     async def _store(self, upload: Upload, intake: Intake) -> None:
-        facts = {"width": str(upload.width), "height": str(upload.height)}
         with contextlib.suppress(AssetExists):  # the same picture was uploaded before
             await self._assets.put(
-                upload.key, intake.data, content_type=intake.content_type, metadata=facts
+                upload.key,
+                intake.data,
+                content_type=intake.content_type,
+                metadata=size_metadata(upload.size),
             )
+
+
+def size_metadata(size: Size) -> dict[str, str]:
+    """What an image's asset tells of itself, so that nobody must read it for that."""
+    return {"width": str(size.width), "height": str(size.height)}
+
+
+def _told(metadata: Mapping[str, str]) -> Size | None:
+    try:
+        return Size(int(metadata["width"]), int(metadata["height"]))
+    except (KeyError, ValueError):
+        return None
+
+
+def _opened(data: bytes) -> ImageFile:
+    """A file of ours: upright, so that its header tells how the picture is seen."""
+    image, content_type = open_image(data, max_bytes=MAX_BYTES_OF_OURS)
+    return ImageFile(data, content_type, Size(*image.size))
 
 
 def _public(key: str) -> str:

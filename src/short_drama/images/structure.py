@@ -26,10 +26,11 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from short_drama.domain.errors import ImageRejected
+from short_drama.domain.sizes import MAX_PIXELS, MAX_SIDE
 
 MAX_BYTES: Final = 20 * 2**20
-MAX_PIXELS: Final = 40_000_000
-MAX_SIDE: Final = 8192
+MAX_BYTES_OF_OURS: Final = 160 * 2**20
+"""Of a file that we wrote: as PNG a result of `MAX_PIXELS` may be larger than what people send."""
 MIN_SIDE: Final = 16
 MAX_ASPECT: Final = 16
 
@@ -83,14 +84,14 @@ def sniff(data: bytes) -> str:
     )
 
 
-def open_image(data: bytes) -> tuple[ImageFile, str]:
+def open_image(data: bytes, *, max_bytes: int = MAX_BYTES) -> tuple[ImageFile, str]:
     """The undecoded image, within all limits, and its content type.
 
     Raises ImageRejected, naming the figure and the limit.
     """
-    if len(data) > MAX_BYTES:
+    if len(data) > max_bytes:
         raise ImageRejected(
-            f"the image has {len(data) / 2**20:.1f} MiB; at most {MAX_BYTES // 2**20} are accepted",
+            f"the image has {len(data) / 2**20:.1f} MiB; at most {max_bytes // 2**20} are accepted",
             fix="Save it as JPEG, or smaller.",
         )
     content_type = sniff(data)

@@ -177,6 +177,7 @@ def job_view(job: Job, assets: AssetStore, lane: Lane) -> dict[str, Any]:
             "engine_seconds": job.outcome.engine_seconds,
             "details": dict(job.outcome.details),
             "cost": job.outcome.cost,
+            "result": job.outcome.result,
         }
         if lane is Lane.GPU:
             view["result_s3_uri"] = url  # clients of the first ComfyUI API read it

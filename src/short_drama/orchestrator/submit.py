@@ -24,6 +24,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.kinds import Lane, TaskKind
+from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import OUTBOX_SECONDS, Task, TaskStatus
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator import outbox
@@ -99,6 +100,7 @@ class Submitter:
                 labels=task.labels,
                 consent=task.consent,
                 sources=task.sources,
+                inputs=task.inputs,
                 deadline=None if span is None else now + span,
                 outbox_due=now + OUTBOX_SECONDS,
             )
@@ -139,13 +141,13 @@ class Submitter:
         self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str
     ) -> Task:
         request = {name: given[name] for name in kind.request.model_fields if name in given}
-        sources: dict[str, str] = {}
-        for field in kind.image_fields:
-            if field in request:
-                sources[field] = _without_query(request[field])
-                request[field] = await self._sources.take_in(
-                    request[field], owner=owner, field=field
-                )
+        given_images = [field for field in kind.image_fields if field in request]
+        sources = {field: _without_query(request[field]) for field in given_images}
+        sizes: dict[str, Size] = {}
+        for field in given_images:
+            held = await self._sources.take_in(request[field], owner=owner, field=field)
+            request[field], sizes[field] = held.reference, held.size
+        _check_sizes(kind, request, sizes)
         now, deadline = self._clock(), given.get("deadline_seconds")
         return Task(
             task_id=task_id,
@@ -159,6 +161,7 @@ class Submitter:
             labels=given.get("labels", {}),
             consent=given.get("consent"),
             sources=sources,
+            inputs={field: size.to_json() for field, size in sizes.items()},
             deadline=None if deadline is None else now + deadline,
             outbox_due=now + OUTBOX_SECONDS,
         )
@@ -180,6 +183,12 @@ class Submitter:
 
 def not_found(task_id: str) -> TaskNotFound:
     return TaskNotFound(f"there is no task {task_id[:80]!r}", fix="List yours: /api/v1/tasks.")
+
+
+def _check_sizes(kind: TaskKind, request: Mapping[str, Any], sizes: Mapping[str, Size]) -> None:
+    if kind.still is not None:
+        kind.still.check(sizes[kind.still.field])
+        check_asked(request["size"], sizes[kind.still.field])
 
 
 def _replayed(earlier: Task, fingerprint: str) -> Task:

@@ -13,7 +13,7 @@ from short_drama.images.labels import SourceType
 from short_drama.images.sources import ImageSources
 from short_drama.images.structure import JPEG, PNG
 from short_drama.jobs.job import Job, Work
-from short_drama.jobs.results import publish_picture
+from short_drama.jobs.results import Stored, publish_picture
 from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.detectors import DETECT, DETECT_AGAIN, Detector, FoundFaces, Wanted
 from short_drama.paid_api.face_swap import Ellipse
@@ -91,29 +91,27 @@ class _FaceWork:
         ellipse, feather = found.face.ellipse, self._pipeline.feather
         return Masked(found, await in_thread(paint_soft, still, ellipse, feather=feather))
 
-    async def _store_mask(self, job: Job, mask: Pixels, *, suffix: str = ".png") -> str:
+    async def _store_mask(self, job: Job, mask: Pixels, *, suffix: str = ".png") -> Stored:
         """A PNG, so that the ellipse is exactly black."""
         key = asset_keys.face_picture(job.order.created_at, job.job_id, suffix=suffix)
-        await publish_picture(
+        return await publish_picture(
             self._pipeline.assets, job, key, mask, content_type=PNG,
             source=SourceType.COMPOSITE_CAPTURE, engine=self._pipeline.detector.name,
         )  # fmt: skip
-        return key
 
-    async def _store_swapped(self, job: Job, swapped: SwappedStill) -> str:
+    async def _store_swapped(self, job: Job, swapped: SwappedStill) -> Stored:
         generator = self._pipeline.generator
         key = generator.key(job.order.created_at, job.job_id)
-        await publish_picture(
+        stored = await publish_picture(
             self._pipeline.assets, job, key, swapped.image, content_type=JPEG,
             source=generator.source_type, engine=generator.name,
         )  # fmt: skip
         if swapped.request is not None and not swapped.reused:
             await reuse.keep(self._pipeline.assets, swapped.request, key=key)
-        return key
+        return stored
 
-    def _outcome(self, key: str, details: Mapping[str, Any], steps: Steps) -> Outcome:
-        cost = steps.cost if self._pipeline.paid else None
-        return Outcome(result_key=key, details=details, cost=cost)
+    def _outcome(self, stored: Stored, details: Mapping[str, Any], steps: Steps) -> Outcome:
+        return stored.outcome(details, cost=steps.cost if self._pipeline.paid else None)
 
 
 class FaceMaskWork(_FaceWork):
@@ -212,12 +210,12 @@ class FullFaceSwapWork(_SwapWork):
 
     async def publish(self, job: Job, made: tuple[Masked, SwappedStill, Steps]) -> Outcome:
         masked, swapped, steps = made
-        mask_key, key = await asyncio.gather(
+        mask, stored = await asyncio.gather(
             self._store_mask(job, masked.image, suffix="_mask.png"),
             self._store_swapped(job, swapped),
         )
-        details = {**_who(masked.found), **_how(swapped), "mask_key": mask_key}
-        return self._outcome(key, details, steps)
+        details = {**_who(masked.found), **_how(swapped), "mask_key": mask.key}
+        return self._outcome(stored, details, steps)
 
 
 def _who(found: FoundFaces) -> dict[str, Any]:

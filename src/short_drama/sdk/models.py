@@ -50,6 +50,17 @@ class Timings(Shape):
     overhead_seconds: float | None = None
 
 
+class PictureSize(Shape):
+    """In pixels."""
+
+    width: int
+    height: int
+
+
+class ResultFacts(PictureSize):
+    bytes: int
+
+
 class TaskView(Shape):
     """A task. Times are Unix seconds."""
 
@@ -65,6 +76,8 @@ class TaskView(Shape):
     version: int
     request: dict[str, Any]
     sources: dict[str, str] = {}
+    inputs: dict[str, PictureSize] = {}
+    """The size of each image, by its field."""
     labels: dict[str, str] = {}
     stage: str | None = None
     progress: float | None = None
@@ -75,6 +88,7 @@ class TaskView(Shape):
     queue_position: int | None = None
     eta_seconds: float | None = None
     deadline: float | None = None
+    result: ResultFacts | None = None
     engine: str | None = None
     provenance: dict[str, Any] | None = None
     timings: Timings = Timings()
@@ -140,6 +154,7 @@ class JobView(Shape):
     engine_seconds: float | None = None
     details: dict[str, Any] | None = None
     cost: dict[str, Any] | None = None
+    result: ResultFacts | None = None
 
 
 class Problem(Shape):

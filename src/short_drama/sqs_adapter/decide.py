@@ -132,6 +132,7 @@ def read_outcome(view: Mapping[str, object]) -> Outcome:
         details=details if isinstance(details, Mapping) else {},
         engine_seconds=float(seconds) if isinstance(seconds, int | float) else None,
         cost=cost if isinstance(cost, Mapping) else None,
+        result=_sizes(view.get("result")),
     )
 
 
@@ -141,6 +142,12 @@ def read_failure(view: Mapping[str, object]) -> Failure:
     if isinstance(error, dict):
         return Failure.from_json(error)
     return Failure(code="engine_failed", message=str(error or "the job failed without a reason"))
+
+
+def _sizes(value: object) -> dict[str, int] | None:
+    if not isinstance(value, Mapping):
+        return None
+    return {str(name): number for name, number in value.items() if type(number) is int}
 
 
 def _text(value: object) -> str | None:

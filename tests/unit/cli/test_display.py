@@ -80,3 +80,17 @@ def test_the_details_of_a_task(capsys: pytest.CaptureFixture[str]) -> None:
     assert "asset:uploads/1.png" in said
     assert "shot=2" in said
     assert "error" not in said
+    assert " x " not in said  # a record from before sizes were told
+
+
+def test_the_details_tell_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    task = a_task(
+        status="completed",
+        inputs={"image_url": {"width": 1920, "height": 1080}},
+        result={"width": 1280, "height": 720, "bytes": 99},
+        result_url="http://host/assets/1.png",
+    )
+    display.print_details(task)
+    said = capsys.readouterr().out
+    assert "asset:uploads/1.png (1920 x 1080)" in said
+    assert "http://host/assets/1.png (1280 x 720)" in said

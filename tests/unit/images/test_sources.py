@@ -2,15 +2,18 @@
 
 import io
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused
+from short_drama.domain.sizes import Size
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
-from short_drama.images.sources import ImageSources
+from short_drama.images.sources import Held, ImageSources
+from short_drama.images.structure import MAX_BYTES
 from tests.protocol.memory import MemoryAssets
-from tests.samples import png
+from tests.samples import PNG_SIZE, png
 
 CDN = "https://d111111abcdef8.cloudfront.net"
 HELD = "images/face_swap/20260101T000000Z_j1.png"
@@ -28,7 +31,7 @@ def sources(assets: MemoryAssets) -> ImageSources:
     return ImageSources(assets, Fetcher(Guard()), bucket="ours", public_urls=[CDN])
 
 
-async def take_in(sources: ImageSources, reference: str, owner: str = "ann") -> str:
+async def take_in(sources: ImageSources, reference: str, owner: str = "ann") -> Held:
     return await sources.take_in(reference, owner=owner, field="image_url")
 
 
@@ -47,8 +50,41 @@ async def test_an_asset_of_ours_is_read_from_where_it_is_kept(
     sources: ImageSources, assets: MemoryAssets, reference: str
 ) -> None:
     await assets.put(HELD, png(), content_type="image/png")
-    assert await take_in(sources, reference) == f"asset:{HELD}"
-    assert (await sources.picture(reference, field="image_url")).width == 64
+    assert await take_in(sources, reference) == Held(f"asset:{HELD}", PNG_SIZE)
+    assert (await sources.picture(reference, field="image_url")).size == PNG_SIZE
+
+
+async def test_the_size_of_what_we_hold_is_told_without_reading_it(
+    sources: ImageSources, assets: MemoryAssets
+) -> None:
+    told = {"width": "1920", "height": "1080"}
+    await assets.put(HELD, b"not read", content_type="image/png", metadata=told)
+    assert (await take_in(sources, f"asset:{HELD}")).size == (1920, 1080)
+    assert await sources.size(f"asset:{HELD}", field="image_url") == (1920, 1080)
+
+
+@pytest.mark.parametrize("told", [{}, {"width": "64"}, {"width": "wide", "height": "1"}])
+async def test_an_asset_from_before_sizes_were_told_is_read_once(
+    sources: ImageSources, assets: MemoryAssets, told: dict[str, str]
+) -> None:
+    await assets.put(HELD, png(70, 50), content_type="image/png", metadata=told)
+    assert (await take_in(sources, f"asset:{HELD}")).size == (70, 50)
+    assets.assets.clear()
+    assert (await take_in(sources, f"asset:{HELD}")).size == (70, 50)
+
+
+async def test_a_large_result_of_ours_can_be_used_again(
+    sources: ImageSources, assets: MemoryAssets
+) -> None:
+    """As PNG it may have more bytes than an upload."""
+    noise = np.random.default_rng(1).integers(0, 256, (2600, 2800, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).save(out, "PNG", compress_level=0)
+    assert len(out.getvalue()) > MAX_BYTES
+    await assets.put(HELD, out.getvalue(), content_type="image/png")
+    assert (await take_in(sources, f"asset:{HELD}")).size == (2800, 2600)
+    assert (await sources.file(f"asset:{HELD}", field="image_url")).size == (2800, 2600)
+    assert (await sources.picture(f"asset:{HELD}", field="image_url")).size == (2800, 2600)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +151,7 @@ async def test_a_direct_upload_becomes_the_owners_upload_without_a_trace(
     await assets.put("incoming/ann/5d3c", sent, content_type="image/png")
     taken = await take_in(sources, MINE)
     same = await sources.keep(sent, owner="ann")
-    assert taken == f"asset:{same.key}"
+    assert taken == Held(f"asset:{same.key}", Size(64, 48))
     assert same.key.startswith("uploads/ann/")
     kept = await assets.get(same.key)
     assert (await assets.head(same.key)).content_type == "image/jpeg"  # whatever the form said

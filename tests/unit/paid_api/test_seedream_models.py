@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.sizes import MAX_SIDE
 from short_drama.images import structure
 from short_drama.paid_api.providers.seedream.models import (
     CONSERVATIVE,
@@ -24,7 +25,7 @@ DOCUMENTED = [
 """2K, in the reference's last two revisions."""
 
 names = st.sampled_from(NAMES)
-sides = st.integers(structure.MIN_SIDE, structure.MAX_SIDE)
+sides = st.integers(structure.MIN_SIDE, MAX_SIDE)
 
 
 def sides_of(size: str) -> tuple[int, int]:

@@ -152,13 +152,14 @@ class SizeTable(_Strict):
 
 
 class Manifest(_Strict):
-    """`result`: the SaveImage or SaveImageAdvanced node whose first image is the result. `steps`:
-    the nodes whose steps are shown as progress. `models`: what operators may name another file
-    for, by role. `optional`: inputs (node.input) that are left out, and nodes that are bypassed,
-    where a server has none."""
+    """`result`: the SaveImage or SaveImageAdvanced node whose first image is the result.
+    `result_size`: its size unless a request says otherwise. `steps`: the nodes whose steps are
+    shown as progress. `models`: what operators may name another file for, by role. `optional`:
+    inputs (node.input) that are left out, and nodes that are bypassed, where a server has none."""
 
     summary: Annotated[str, Field(min_length=1, max_length=200)]
     result: str
+    result_size: Literal["as_input", "model"] = "as_input"
     steps: list[str] = []
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]
     models: dict[Name, Pair] = {}
@@ -185,7 +186,11 @@ def _wrong_name(name: str, each: ImageInput | ValueInput) -> str | None:
         return "names of images, and only those, end in _url"
     if isinstance(each, SeedInput) != (name == "seed"):
         return "a seed, and only that, is named seed"
-    if name in TaskOptions.model_fields or name.startswith("model_") or hasattr(BaseModel, name):
+    if (
+        name in (*TaskOptions.model_fields, "size")
+        or name.startswith("model_")
+        or hasattr(BaseModel, name)
+    ):
         return "the name is taken: every task has it"
     return None
 

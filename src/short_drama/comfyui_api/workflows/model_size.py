@@ -8,8 +8,7 @@ import math
 from collections.abc import Iterator
 from itertools import product
 
-Size = tuple[int, int]
-"""Width and height in pixels."""
+from short_drama.domain.sizes import Size
 
 _TRIED = 5
 """Multiples on either side of what would be exact."""
@@ -31,18 +30,19 @@ def model_size(
 
     def cost(size: Size) -> tuple[bool, float]:
         moved = encoder_multiple is not None and _encoded(size, pixels, encoder_multiple) != size
-        stretch = math.log(size[0] * still[1] / (size[1] * still[0]))
-        area = math.log(size[0] * size[1] / pixels)
-        return moved, abs(stretch) + _AREA_WEIGHT * abs(area)
+        area = abs(math.log(size.pixels / pixels))
+        return moved, size.stretch(still) + _AREA_WEIGHT * area
 
     return min(_candidates(still, pixels, multiple), key=cost)
 
 
 def _candidates(still: Size, pixels: int, multiple: int) -> Iterator[Size]:
-    aspect = still[0] / still[1]
-    return product(
-        _multiples(math.sqrt(pixels * aspect), multiple),
-        _multiples(math.sqrt(pixels / aspect), multiple),
+    return (
+        Size(*sides)
+        for sides in product(
+            _multiples(math.sqrt(pixels * still.aspect), multiple),
+            _multiples(math.sqrt(pixels / still.aspect), multiple),
+        )
     )
 
 
@@ -55,6 +55,5 @@ def _multiples(side: float, multiple: int) -> list[int]:
 def _encoded(size: Size, pixels: int, multiple: int) -> Size:
     """What TextEncodeQwenImageEditPlus makes of a reference; read in ComfyUI's
     comfy_extras/nodes_qwen.py, the same from 0.3.64 to 0.33.0."""
-    scale = math.sqrt(pixels / (size[0] * size[1]))
-    width, height = (round(side * scale / multiple) * multiple for side in size)
-    return width, height
+    scale = math.sqrt(pixels / size.pixels)
+    return Size(*(round(side * scale / multiple) * multiple for side in size))

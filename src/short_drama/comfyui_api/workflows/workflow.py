@@ -21,9 +21,18 @@ from short_drama.comfyui_api.workflows.manifest import (
     ValueInput,
     read_manifest,
 )
-from short_drama.comfyui_api.workflows.model_size import Size, model_size
+from short_drama.comfyui_api.workflows.model_size import model_size
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import ImageReference, Lane, Seed, Strict, TaskKind, task_kind
+from short_drama.domain.kinds import (
+    ImageReference,
+    Lane,
+    ResultSize,
+    Seed,
+    Strict,
+    TaskKind,
+    task_kind,
+)
+from short_drama.domain.sizes import Size, Still, of_an_edited_still
 
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _SAVES = ("SaveImage", "SaveImageAdvanced")
@@ -79,9 +88,13 @@ class Workflow:
         ]
 
     @property
-    def still(self) -> str | None:
-        """The image that the result is made of: the first one that a request must give."""
-        return next(iter(self.required_images), None)
+    def still(self) -> Still | None:
+        """The image that the result is made of: the first one that a request must give. Where the
+        service chooses the model's size, it must suit one."""
+        field = next(iter(self.required_images), None)
+        if field is None:
+            return None
+        return Still(field=field) if self.manifest.size is None else of_an_edited_still(field)
 
     @property
     def result(self) -> str:
@@ -132,10 +145,12 @@ class Workflow:
             for name, each in self.inputs.items()
             if isinstance(each, TextInput) and each.default is None
         }
-        return task_kind(self.kind, Lane.GPU, self._request_model(), {**images, **texts})
+        request = self._request_model()
+        return task_kind(self.kind, Lane.GPU, request, {**images, **texts}, still=self.still)
 
     def _request_model(self) -> type[BaseModel]:
         fields: dict[str, Any] = {name: _field(each) for name, each in self.inputs.items()}
+        fields["size"] = (ResultSize, self.manifest.result_size)
         name = "".join(part.capitalize() for part in self.kind.split("-")) + "Request"
         return create_model(name, __base__=Strict, __doc__=self.manifest.summary, **fields)
 

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.comfyui_api.workflows.library import library
-from short_drama.comfyui_api.workflows.model_size import Size, model_size
+from short_drama.comfyui_api.workflows.model_size import model_size
 from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.sizes import Size
 from tests.unit.comfyui_api.workflows.samples import MANIFEST, graph, read
 
 MEGAPIXEL = 1024 * 1024
-STILLS = st.tuples(st.integers(256, 8192), st.integers(256, 8192)).filter(
+STILLS = st.builds(Size, st.integers(256, 8192), st.integers(256, 8192)).filter(
     lambda size: max(size) <= 4 * min(size)
 )
 SIZE = """
@@ -27,8 +28,7 @@ height = ["scale.height"]
 def encoded(size: Size) -> Size:
     """What the text encoder's own scaling makes of it: a megapixel, sides in eights."""
     factor = math.sqrt(MEGAPIXEL / math.prod(size))
-    width, height = (round(side * factor / 8.0) * 8 for side in size)
-    return width, height
+    return Size(*(round(side * factor / 8.0) * 8 for side in size))
 
 
 @given(STILLS)
@@ -50,15 +50,15 @@ def test_a_size_that_the_encoder_leaves_alone(still: Size) -> None:
 @pytest.mark.parametrize(
     ("still", "size"),
     [
-        ((1024, 1024), (1024, 1024)),
-        ((1920, 1080), (1360, 768)),
-        ((1080, 1920), (768, 1360)),
-        ((3000, 2000), (1264, 832)),
-        ((8192, 2048), (2048, 512)),
-        ((256, 256), (1024, 1024)),
+        (Size(1024, 1024), (1024, 1024)),
+        (Size(1920, 1080), (1360, 768)),
+        (Size(1080, 1920), (768, 1360)),
+        (Size(3000, 2000), (1264, 832)),
+        (Size(8192, 2048), (2048, 512)),
+        (Size(256, 256), (1024, 1024)),
     ],
 )
-def test_sizes_as_they_are(still: Size, size: Size) -> None:
+def test_sizes_as_they_are(still: Size, size: tuple[int, int]) -> None:
     assert model_size(still, pixels=MEGAPIXEL, multiple=16, encoder_multiple=8) == size
 
 
@@ -68,7 +68,7 @@ def test_sizes_as_they_are(still: Size, size: Size) -> None:
 def test_there_always_is_one(width: int, height: int, pixels: int, multiple: int) -> None:
     for encoder in (None, 8):
         size = model_size(
-            (width, height), pixels=pixels, multiple=multiple, encoder_multiple=encoder
+            Size(width, height), pixels=pixels, multiple=multiple, encoder_multiple=encoder
         )
         assert all(side > 0 and side % multiple == 0 for side in size)
 
@@ -76,7 +76,7 @@ def test_there_always_is_one(width: int, height: int, pixels: int, multiple: int
 @pytest.mark.parametrize("kind", ["camera-angle", "qwen-image-edit"])
 def test_our_workflows_are_given_their_size(kind: str) -> None:
     workflow = library(None, {})[kind]
-    size = workflow.size_for((1920, 1080))
+    size = workflow.size_for(Size(1920, 1080))
     assert size == (1360, 768)
     images = {"image_url": "a.png"}
     scale = workflow.build({}, images=images, prefix="p", size=size)["scale"]["inputs"]
@@ -86,10 +86,10 @@ def test_our_workflows_are_given_their_size(kind: str) -> None:
 
 def test_a_workflow_without_the_table_sees_to_its_size_itself() -> None:
     workflow = read()
-    assert workflow.size_for((1920, 1080)) is None
+    assert workflow.size_for(Size(1920, 1080)) is None
     images = {"image_url": "a.png"}
     plain = workflow.build({}, images=images, prefix="p")
-    assert workflow.build({}, images=images, prefix="p", size=(64, 64)) == plain
+    assert workflow.build({}, images=images, prefix="p", size=Size(64, 64)) == plain
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_faults_of_the_table_are_named(before: str, after: str, says: str) -> No
             "crop": "disabled",
         },
     }  # fmt: skip
-    assert read(nodes, MANIFEST + SIZE).size_for((512, 512)) == (1024, 1024)
+    assert read(nodes, MANIFEST + SIZE).size_for(Size(512, 512)) == (1024, 1024)
     with pytest.raises(InvalidRequest) as caught:
         read(nodes, MANIFEST + SIZE.replace(before, after))
     assert says in caught.value.detail
