@@ -119,7 +119,7 @@ async def opened(tmp_path: Path, comfyui: Server, **settings: Any) -> AsyncItera
 
 def photograph() -> bytes:
     """Something with shapes in it; models make little of a single colour."""
-    across, down = np.meshgrid(np.linspace(0, 1, 320), np.linspace(0, 1, 240))
+    across, down = np.meshgrid(np.linspace(0, 1, 400), np.linspace(0, 1, 300))
     waves = [np.sin(9 * across + 5 * down), np.cos(7 * down), np.sin(13 * across * down)]
     pixels = (np.stack(waves, axis=-1) * 100 + 128).astype(np.uint8)
     buffer = io.BytesIO()
@@ -163,6 +163,28 @@ async def test_the_same_request_again_is_another_file(tmp_path: Path, comfyui: S
         again = await stage.done(EDIT, seed=7, steps=1)
         assert first.result_url != again.result_url
         assert np.array_equal(await pixels(stage, first), await pixels(stage, again))
+
+
+SIZES = [
+    (256, 256), (257, 1028), (333, 500), (640, 360), (719, 1279), (1024, 1024), (1080, 1920),
+    (1477, 2056), (1920, 1080), (2048, 858), (3000, 2000), (3840, 2160), (8192, 2048), (8192, 4882),
+]  # fmt: skip
+"""From the least to the most, portrait and landscape, to 1:4 and 4:1, odd sides among them."""
+
+
+@pytest.mark.parametrize("kind", [ANGLE, EDIT])
+async def test_a_result_has_the_stills_own_size(tmp_path: Path, comfyui: Server, kind: str) -> None:
+    at_once = isinstance(comfyui, ComfyUISimulator)
+    sizes = SIZES if at_once else SIZES[2::5]  # all would take a CPU half an hour
+    async with opened(tmp_path, comfyui) as stage:
+        for width, height in sizes:
+            still = (await stage.client.upload(png(width, height))).image_url
+            task = await stage.done(kind, image_url=still, steps=1)
+            with Image.open(io.BytesIO(await stage.result(task))) as result:
+                assert result.size == (width, height)
+            assert task.result is not None
+            assert (task.result.width, task.result.height) == (width, height)
+            assert task.inputs["image_url"].model_dump() == {"width": width, "height": height}
 
 
 # --- Interruptions ------------------------------------------------------------------------

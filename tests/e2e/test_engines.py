@@ -83,6 +83,27 @@ async def test_every_result_says_in_its_bytes_that_a_machine_made_it(
         assert (label.kind, label.job_id) == (task["kind"], task["api_job_id"])
         assert label.engine == task["engine"]
         assert task["engine"].startswith("local")
+    for task in tasks:
+        assert all(size == {"width": 512, "height": 512} for size in task["inputs"].values())
+        assert (task["result"]["width"], task["result"]["height"]) == (512, 512)
+
+
+async def test_a_preview_has_the_size_that_is_asked_for(stack: RunningStack) -> None:
+    still = await upload(stack, photograph("coffee.png"))  # 600 x 400
+    sizes = {"as_input": (600, 400), "model": (600, 400), "900x600": (900, 600)}
+    for asked, size in sizes.items():
+        body = {"image_url": still, "size": asked}
+        for kind, own in {
+            "camera-angle": {"zoom": 1},
+            "qwen-image-edit": {"prompt": "sepia"},
+        }.items():
+            task = await ended(stack, stack.gpu, kind, **body, **own)
+            async with stack.http.get(task["result_url"]) as answer:
+                assert Image.open(io.BytesIO(await answer.read())).size == size
+            assert (task["result"]["width"], task["result"]["height"]) == size
+    turned = await ended(stack, stack.gpu, "qwen-image-edit", image_url=still, prompt="rotate left")
+    assert (turned["result"]["width"], turned["result"]["height"]) == (400, 600)
+    assert "another shape" in turned["provenance"]["warnings"][0]
 
 
 async def test_no_face_is_found_on_a_cat(stack: RunningStack) -> None:

@@ -13,6 +13,7 @@ from short_drama.sdk.models import (
     TaskView,
 )
 from tests.integration.http_api import Api
+from tests.samples import PNG_SIZE, png
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,6 +33,9 @@ async def test_a_task_of_every_kind_goes_from_submit_to_result(api: Api, kind: s
     assert (task.labels, task.error, task.error_message) == ({"episode": "3"}, None, None)
     assert task.created_at <= task.updated_at <= time.time() + 1
     assert task.timings.total_seconds is not None
+    assert {name for name in task.request if name.endswith("_url")} == set(task.inputs)
+    assert all((each.width, each.height) == PNG_SIZE for each in task.inputs.values())
+    assert task.result is not None
     assert task.result_url is not None
     async with api.stack.http.get(task.result_url) as answer:
         assert answer.status == 200
@@ -52,6 +56,31 @@ async def test_the_request_in_the_record_holds_only_bytes_we_hold(api: Api) -> N
         name: value for name, value in task.request.items() if name not in ("image_url", "zoom")
     }
     assert task.sources == {"image_url": api.image}
+
+
+async def test_a_still_that_its_kind_cannot_work_on_makes_no_task(api: Api) -> None:
+    tiny = (await api.call(
+        "POST", "/api/v1/assets", status=201, data=png(255, 300),
+        headers={"Content-Type": "image/png"},
+    ))[0]["image_url"]  # fmt: skip
+    url, before = "/api/v1/camera-angle/tasks", await api.tasks("limit=200")
+    body = api.body("camera-angle", image_url=tiny)
+    found = await api.problem("POST", url, status=422, json=body)
+    assert (found.code, found.field) == ("image_rejected", "image_url")
+    assert found.detail == "the still is 255 x 300 pixels; each side needs 256"
+    body = api.body("camera-angle", size="640x640")
+    found = await api.problem("POST", url, status=422, json=body)
+    assert (found.code, found.field) == ("invalid_request", "size")
+    assert found.fix == "Ask for 640x480, or crop the still first."
+    assert await api.tasks("limit=200") == before
+    await api.ended(await api.submit("face-mask", image_url=tiny))
+
+
+async def test_a_retry_keeps_the_sizes(api: Api) -> None:
+    first = await api.ended(await api.submit("face-mask"))
+    document, _ = await api.call("POST", first.urls.retry or "", status=202)
+    again = await api.ended(document["task_id"])
+    assert again.inputs == first.inputs
 
 
 async def test_our_own_addresses_name_the_asset_they_show(api: Api) -> None:

@@ -1,6 +1,5 @@
 """Sizes from submit to record, on a simulated ComfyUI that keeps to its models' sizes."""
 
-import asyncio
 import io
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from short_drama.comfyui_api.workflows.model_size import model_size
 from short_drama.domain.sizes import Size
 from short_drama.sdk.errors import ApiError
 from short_drama.sdk.models import TaskView
-from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, simulated
+from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, simulated, until
 from tests.samples import png
 from tests.simulators.comfyui import ComfyUISimulator
 
@@ -135,9 +134,7 @@ async def test_a_job_that_is_taken_on_knows_its_still(tmp_path: Path) -> None:
         async with simulated(tmp_path, comfyui, drain_seconds=0.1) as stage:
             image = await uploaded(stage, (333, 500))
             task = await stage.submit(EDIT, image_url=image, steps=10)
-            async with asyncio.timeout(20):
-                while not comfyui.runs:
-                    await asyncio.sleep(0.02)
+            await until(lambda: comfyui.runs)
         async with simulated(tmp_path, comfyui) as stage:
             ended = await stage.ended(task)
             assert (ended.status, len(comfyui.runs)) == ("completed", 1), ended.error

@@ -26,6 +26,7 @@ tasks = st.builds(
     status=st.sampled_from(TaskStatus),
     version=st.integers(0, 99),
     labels=st.dictionaries(texts, texts, max_size=3),
+    inputs=st.dictionaries(texts, st.just({"width": 640, "height": 480}), max_size=3),
     consent=st.none() | st.fixed_dictionaries({"granted_by": texts}),
     deadline=maybe_time,
     outbox_due=maybe_time,

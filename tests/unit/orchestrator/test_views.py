@@ -19,6 +19,7 @@ OUTCOME = Outcome(
     details={"seed": 7, "mask_key": "images/x_mask.png"},
     engine_seconds=1.5,
     cost={"usd": 0.02},
+    result={"width": 8, "height": 6, "bytes": 99},
 )
 
 
@@ -47,7 +48,11 @@ class Urls:
 
 HELD = a_task(labels={"episode": "3"}).claim("alice", now=NOW + 2, lease=60)
 STATES = {
-    "pending": a_task(deadline=NOW + 99, sources={"image_url": "https://a/b.png"}),
+    "pending": a_task(
+        deadline=NOW + 99,
+        sources={"image_url": "https://a/b.png"},
+        inputs={"image_url": {"width": 640, "height": 480}},
+    ),
     "processing": HELD.heartbeat("alice", 1, now=NOW + 3, lease=60, stage="running", progress=0.5),
     "completed": HELD.complete("alice", 1, OUTCOME, now=NOW + 4),
     "failed": HELD.fail(
@@ -82,6 +87,15 @@ def test_a_result_has_its_address_and_its_history() -> None:
         "mask_key": "images/x_mask.png",
         "mask_url": "https://cdn/images/x_mask.png",
     }
+
+
+def test_sizes_are_told_where_they_are_known() -> None:
+    assert view(STATES["pending"]).inputs["image_url"].width == 640
+    result = view(STATES["completed"]).result
+    assert result is not None
+    assert (result.width, result.height, result.bytes) == (8, 6, 99)
+    older = view(HELD.complete("alice", 1, Outcome(result_key="k"), now=NOW + 4))
+    assert (older.inputs, older.result) == ({}, None)
 
 
 def test_a_result_an_older_service_keeps_elsewhere_has_its_own_address() -> None:

@@ -194,13 +194,15 @@ def test_delays_are_spread_over_the_whole_range() -> None:
         ({"result_s3_uri": "http://x/y.png"}, Outcome(result_url="http://x/y.png")),
         (
             {"result_url": "u", "result_key": "k", "engine": "e", "engine_seconds": 2,
-             "details": {"seed": 1}, "cost": {"usd": 0.1}},
+             "details": {"seed": 1}, "cost": {"usd": 0.1},
+             "result": {"width": 8, "height": 6, "bytes": 99}},
             Outcome(result_url="u", result_key="k", engine="e", engine_seconds=2.0,
-                    details={"seed": 1}, cost={"usd": 0.1}),
+                    details={"seed": 1}, cost={"usd": 0.1},
+                    result={"width": 8, "height": 6, "bytes": 99}),
         ),
         (
             {"result_url": 5, "result_key": "", "engine": None, "engine_seconds": "2",
-             "details": [1], "cost": "free"},
+             "details": [1], "cost": "free", "result": "large"},
             Outcome(),
         ),
         ({}, Outcome()),
