@@ -91,13 +91,13 @@ async def test_every_result_says_in_its_bytes_that_a_machine_made_it(
 async def test_a_preview_has_the_size_that_is_asked_for(stack: RunningStack) -> None:
     still = await upload(stack, photograph("coffee.png"))  # 600 x 400
     sizes = {"as_input": (600, 400), "model": (600, 400), "900x600": (900, 600)}
-    for asked, size in sizes.items():
-        body = {"image_url": still, "size": asked}
-        for kind, own in {
-            "camera-angle": {"zoom": 1},
-            "qwen-image-edit": {"prompt": "sepia"},
-        }.items():
-            task = await ended(stack, stack.gpu, kind, **body, **own)
+    own: dict[str, dict[str, Any]] = {
+        "camera-angle": {"zoom": 1},
+        "qwen-image-edit": {"prompt": "sepia"},
+    }
+    for kind, body in own.items():
+        for asked, size in sizes.items():
+            task = await ended(stack, stack.gpu, kind, image_url=still, size=asked, **body)
             async with stack.http.get(task["result_url"]) as answer:
                 assert Image.open(io.BytesIO(await answer.read())).size == size
             assert (task["result"]["width"], task["result"]["height"]) == size

@@ -70,7 +70,7 @@ async def test_a_task_is_done_and_its_record_says_where(
         assert task.provenance["hosted_job_id"] == cloud.jobs[0].id
         assert task.provenance["queue_ms"] == 150
         assert task.timings.engine_seconds == 0.15
-        assert Image.open(io.BytesIO(await stage.result(task))).size == (64, 48)
+        assert Image.open(io.BytesIO(await stage.result(task))).size == PNG_SIZE
 
 
 async def test_the_key_goes_to_no_other_host(tmp_path: Path, cloud: ComfyAPISimulator) -> None:
