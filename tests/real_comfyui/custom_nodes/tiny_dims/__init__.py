@@ -27,10 +27,16 @@ DIFFUSION = {"num_attention_heads": 1, "joint_attention_dim": TEXT_WIDTH}
 NODE_CLASS_MAPPINGS: dict[str, type] = {}
 
 
-def _with(dims: dict[str, int], make: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **kwargs: make(*args, **{**kwargs, **dims})
+def _shrink(model: type, dims: dict[str, int]) -> None:
+    """Whoever holds the class gets the small one: ComfyUI keeps it in default arguments, too."""
+    make: Callable[..., None] = model.__init__  # type: ignore[misc]
+
+    def make_small(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **{**kwargs, **dims})
+
+    model.__init__ = make_small  # type: ignore[misc]
 
 
-llama.Qwen25_7BVLI_Config = _with(TEXT, llama.Qwen25_7BVLI_Config)
-qwen_vl.Qwen2VLVisionTransformer = _with(EYES, qwen_vl.Qwen2VLVisionTransformer)
-diffusion.QwenImageTransformer2DModel = _with(DIFFUSION, diffusion.QwenImageTransformer2DModel)
+_shrink(llama.Qwen25_7BVLI_Config, TEXT)
+_shrink(qwen_vl.Qwen2VLVisionTransformer, EYES)
+_shrink(diffusion.QwenImageTransformer2DModel, DIFFUSION)
