@@ -237,7 +237,7 @@ async def test_a_refused_prompt_names_node_and_model(comfyui: Server) -> None:
     }
     async with ComfyUI(comfyui.url, client_id="contract") as client:
         with pytest.raises(EngineNotReady, match=r"no-such-vae.* of node 'vae' \(VAELoader\)"):
-            await client.submit(graph, prompt_id="contract-refused")
+            await client.submit(graph, prompt_id=str(uuid.uuid4()))
 
 
 @OWN
