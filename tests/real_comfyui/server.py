@@ -9,10 +9,8 @@ from typing import Self
 
 import aiohttp
 
-from tests.emulators.server import ROOT, ServerFailed, free_ports, installed
-
-COMFYUI = ROOT / ".comfyui"
-"""The venv that `make test-comfyui` makes; ComfyUI and its models are in `server`."""
+from tests.emulators.server import ServerFailed, free_ports
+from tests.real_comfyui.program import Program
 
 _CUSTOM_NODES = Path(__file__).parent / "custom_nodes"
 _DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
@@ -31,10 +29,10 @@ class RealComfyUI:
     It ends by SIGKILL, so `folder` (the output, the uploads and the log) is left as it was then.
     """
 
-    def __init__(self, folder: Path, *options: str, home: Path = COMFYUI) -> None:
+    def __init__(self, folder: Path, program: Program, *options: str) -> None:
         """`options` go on ComfyUI's command line, such as "--cache-lru", "64"."""
         self._folder = folder
-        self._home = home
+        self._program = program
         self._options = options
         (self._port,) = free_ports(1)
         self._process: asyncio.subprocess.Process | None = None
@@ -49,10 +47,7 @@ class RealComfyUI:
         return self._log.read_text(errors="replace")[-4000:]
 
     async def __aenter__(self) -> Self:
-        for name, target in (
-            ("models", self._home / "server" / "models"),
-            ("custom_nodes", _CUSTOM_NODES),
-        ):
+        for name, target in (("models", self._program.models), ("custom_nodes", _CUSTOM_NODES)):
             (self._folder / name).symlink_to(target, target_is_directory=True)
         try:
             await self.start()
@@ -99,16 +94,16 @@ class RealComfyUI:
         return self._folder / "log"
 
     def _command(self) -> list[str]:
-        python = installed(self._home / "bin" / "python", by="make test-comfyui")
-        main = installed(self._home / "server" / "comfyui" / "main.py", by="make test-comfyui")
         options = {
             "--listen": "127.0.0.1",
             "--port": self._port,
             "--base-directory": self._folder,
             "--front-end-root": self._folder,  # no pages: its front end is not installed
+            "--database-url": f"sqlite:///{self._folder / 'comfyui.db'}",  # else beside main.py
         }
         given = [str(word) for option in options.items() for word in option]
-        return [str(python), str(main), *_SWITCHES, *given, *self._options]
+        program = [str(self._program.python), str(self._program.main)]
+        return [*program, *_SWITCHES, *given, *self._options]
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -1,7 +1,8 @@
-"""Run by ComfyUI's Python in ComfyUI's folder: writes the six model files of both workflows.
+"""Run by ComfyUI's Python in ComfyUI's folder: writes the model files of every workflow of ours.
 
 Usage: python write_models.py MODELS. Random weights, always the same, in the shapes of the classes
-that ComfyUI loads them into, as `tiny_dims` makes these. About 50 MB in 4 s.
+that ComfyUI loads them into, as `tiny_dims` makes these. About 50 MB in 4 s; a model with several
+names is one file with as many links.
 """
 
 import logging
@@ -29,32 +30,56 @@ from safetensors.torch import save_file  # type: ignore[import-not-found] # noqa
 
 Tensors = dict[str, Any]
 
-CAMERA_MODEL = "diffusion_models/Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors"
-ANGLES_LORA = "loras/镜头转换.safetensors"
-LIGHTNING_LORA = "loras/Qwen-Image-Lightning-8steps-V1.1.safetensors"
-TEXT_ENCODER = "text_encoders/qwen_2.5_vl_7b.safetensors"
-VAE = "vae/qwen_image_vae.safetensors"
-EDIT_CHECKPOINT = "checkpoints/Qwen-Rapid-AIO-NSFW-v11.safetensors"
+NAMES = {
+    "transformer": (
+        "diffusion_models/Qwen-Image-Edit-2509_fp8_e4m3fn",
+        "diffusion_models/qwen_image_edit_2509_fp8_e4m3fn",
+    ),
+    "transformer 2511": ("diffusion_models/qwen_image_edit_2511_int8_convrot",),
+    "angles": (
+        "loras/镜头转换",
+        "loras/Qwen-Edit-2509-Multiple-angles",
+        "loras/qwen-image-edit-2511-multiple-angles-lora",
+    ),
+    "lightning": (
+        "loras/Qwen-Image-Lightning-8steps-V1.1",
+        "loras/Qwen-Image-Edit-2509-Lightning-4steps-V1.0-bf16",
+        "loras/Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16",
+    ),
+    "encoder": ("text_encoders/qwen_2.5_vl_7b", "text_encoders/qwen_2.5_vl_7b_fp8_scaled"),
+    "vae": ("vae/qwen_image_vae",),
+    "checkpoint": ("checkpoints/Qwen-Rapid-AIO-NSFW-v11",),
+}
+"""The names, without .safetensors, that workflows know each model by."""
 
 
-def main(models: Path) -> None:
+def main(folder: Path) -> None:
+    for model, tensors in models().items():
+        first, *others = (folder / f"{name}.safetensors" for name in NAMES[model])
+        for path in (first, *others):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, first)
+        for path in others:
+            path.hardlink_to(first)
+
+
+def models() -> dict[str, Tensors]:
     torch.manual_seed(1)
     transformer, encoder, vae = (weights(make) for make in (_transformer, _encoder, _vae))
-    files = {
-        CAMERA_MODEL: transformer,
-        ANGLES_LORA: lora(transformer),
-        LIGHTNING_LORA: lora(transformer),
-        TEXT_ENCODER: encoder,
-        VAE: vae,
-        EDIT_CHECKPOINT: {
+    return {
+        "transformer": transformer,
+        # By this tensor newer ComfyUIs know that references belong to time zero.
+        "transformer 2511": {**transformer, "__index_timestep_zero__": torch.zeros(0)},
+        "angles": lora(transformer),
+        "lightning": lora(transformer),
+        "encoder": encoder,
+        "vae": vae,
+        "checkpoint": {
             **prefixed("model.diffusion_model.", transformer),
             **prefixed("text_encoders.qwen25_7b.transformer.", encoder),
             **prefixed("vae.", vae),
         },
     }
-    for name, tensors in files.items():
-        (models / name).parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, models / name)
 
 
 def _transformer() -> Any:
@@ -68,8 +93,7 @@ def _encoder() -> Any:
 
 
 def _vae() -> Any:
-    # Width 8 takes half the time of 4: torch has fast 3D convolutions only for larger inputs.
-    return wan.WanVAE(dim=8, z_dim=16, temperal_downsample=[False, True, True])
+    return wan.WanVAE(z_dim=16, temperal_downsample=[False, True, True])
 
 
 def weights(make: Callable[[], Any]) -> Tensors:
