@@ -19,6 +19,7 @@ from tests.emulators.comfy_proxy import comfy_proxy
 from tests.emulators.server import free_ports
 from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, comfyui_stage, until
 from tests.protocol.memory import MemoryAssets
+from tests.samples import PNG_SIZE
 from tests.simulators.comfy_api import KEY, ComfyAPISimulator
 from tests.simulators.comfyui import ComfyUISimulator
 
