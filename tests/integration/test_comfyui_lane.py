@@ -66,6 +66,23 @@ async def test_the_pads_words_and_the_artists_reach_the_model(tmp_path: Path) ->
         assert facts(task)["camera_prompt"] == graph["positive"]["inputs"]["prompt"]
 
 
+async def test_a_prompt_that_contradicts_the_pad_is_said_in_the_record(tmp_path: Path) -> None:
+    async with ComfyUISimulator() as comfyui, simulated(tmp_path, comfyui) as stage:
+        task = await stage.done(ANGLE, horizontal=-1, prompt="向右旋转45度")
+        (warning,) = facts(task)["warnings"]
+        assert "left" in warning
+        assert "right" in warning
+        assert "warnings" not in facts(await stage.done(ANGLE, horizontal=-1, prompt="in the rain"))
+
+
+async def test_a_pose_that_the_model_cannot_make_is_refused_by_name(tmp_path: Path) -> None:
+    async with ComfyUISimulator() as comfyui, simulated(tmp_path, comfyui) as stage:
+        task = await stage.ended(await stage.submit(ANGLE, horizontal=4))
+        assert task.status == "failed"
+        assert "horizontal is 4; this model goes from -2 to 2" in str(task.error)
+        assert not comfyui.runs
+
+
 async def test_images_that_are_not_given_are_not_in_the_graph(tmp_path: Path) -> None:
     async with ComfyUISimulator() as comfyui, simulated(tmp_path, comfyui) as stage:
         second = (await stage.client.upload(png(80, 60, (1, 2, 3)))).image_url

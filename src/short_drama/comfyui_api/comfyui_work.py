@@ -3,15 +3,13 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from pydantic import BaseModel
-
+from short_drama.comfyui_api import asked
 from short_drama.comfyui_api.gpu_engine import Found, GpuEngine, Remedies, Running
-from short_drama.comfyui_api.prompts.camera import CameraMove, prompt_for
 from short_drama.comfyui_api.result_file import ResultFile, result_file
 from short_drama.comfyui_api.result_size import said_of_images
 from short_drama.comfyui_api.server.comfyui import result_of
@@ -27,7 +25,6 @@ from short_drama.domain.errors import (
     EngineUnavailable,
     Unavailable,
 )
-from short_drama.domain.kinds import CameraAngleRequest
 from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import WAITING, Outcome, job_id_for
 from short_drama.images.codec import EXTENSIONS
@@ -77,7 +74,6 @@ class ComfyUIWork:
     """One workflow on one engine, as a kind's `Work`; `engine` is that engine's name.
 
     Args:
-        values: the workflow's inputs, images apart, from a request.
         broken: the kinds that the server cannot run, and why not.
     """
 
@@ -89,12 +85,11 @@ class ComfyUIWork:
         *,
         sources: ImageSources,
         assets: AssetStore,
-        values: Callable[[BaseModel], Mapping[str, object]],
         broken: Mapping[str, EngineNotReady],
     ) -> None:
         self.engine = engine.name
         self._workflow, self._engine, self._remedies = workflow, engine, remedies
-        self._sources, self._assets, self._values = sources, assets, values
+        self._sources, self._assets = sources, assets
         self._broken = broken
 
     async def check(self) -> None:
@@ -224,7 +219,7 @@ class ComfyUIWork:
         return None if still is None else self._workflow.size_for(still)
 
     def _inputs(self, job: Job) -> dict[str, object]:
-        values = dict(self._values(job.order.request))
+        values = asked.values(self._workflow, job.order.request)
         return values | {"seed": _seed(job)} if "seed" in self._workflow.inputs else values
 
     # --- The engine ------------------------------------------------------------------------
@@ -288,35 +283,13 @@ class ComfyUIWork:
         details: dict[str, object] = {
             "prompt_id": made.prompt_id,
             "made": file.made.to_json(),
-            "warnings": [*said, *file.warnings],
+            "warnings": [*said, *file.warnings, *asked.warnings(job.order.request)],
         }
         if "seed" in inputs:
             details["seed"] = inputs["seed"]
-        if job.order.kind == "camera-angle":
+        if self._workflow.manifest.camera_words is not None:
             details["camera_prompt"] = inputs["prompt"]
         return details
-
-
-def camera_values(request: BaseModel) -> Mapping[str, object]:
-    """The camera pad becomes words."""
-    asked = cast("CameraAngleRequest", request)
-    move = CameraMove(asked.vertical, asked.horizontal, asked.zoom)
-    return {"prompt": prompt_for(asked.prompt, move), "steps": asked.steps, "seed": asked.seed}
-
-
-def values_of(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, object]]:
-    """The workflow's inputs, images apart, from a request of its kind."""
-    return camera_values if workflow.kind == "camera-angle" else plain_values(workflow)
-
-
-def plain_values(workflow: Workflow) -> Callable[[BaseModel], Mapping[str, object]]:
-    """Each field of the request is the input of the same name."""
-    names = [name for name in workflow.inputs if name not in workflow.image_fields]
-
-    def values(request: BaseModel) -> Mapping[str, object]:
-        return {name: getattr(request, name) for name in names}
-
-    return values
 
 
 def _asked(job: Job) -> str:

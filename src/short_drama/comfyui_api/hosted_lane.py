@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from short_drama.comfyui_api.comfyui_work import ComfyUIWork, values_of
+from short_drama.comfyui_api.comfyui_work import ComfyUIWork
 from short_drama.comfyui_api.hosted.client import ComfyAPI
 from short_drama.comfyui_api.hosted.engine import HostedEngine
 from short_drama.comfyui_api.hosted.following import HostedTimes
@@ -43,8 +43,7 @@ async def open_hosted(
         remedies = HostedRemedies()
         yield {
             kind: ComfyUIWork(
-                workflow, engine, remedies, sources=sources, assets=assets, broken={},
-                values=values_of(workflow),
+                workflow, engine, remedies, sources=sources, assets=assets, broken={}
             )
             for kind, workflow in workflows.items()
         }  # fmt: skip

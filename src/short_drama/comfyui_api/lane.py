@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from short_drama.comfyui_api.comfyui_work import ComfyUIWork, values_of
+from short_drama.comfyui_api.comfyui_work import ComfyUIWork
 from short_drama.comfyui_api.engine.caretaker import Caretaker
 from short_drama.comfyui_api.engine.engine import Engine, EngineTimes
 from short_drama.comfyui_api.engine.remedies import Remedies
@@ -85,8 +85,7 @@ async def open_comfyui(
         yield ComfyUILane(
             works={
                 kind: ComfyUIWork(
-                    workflow, engine, remedies, sources=sources, assets=assets, broken=broken,
-                    values=values_of(workflow),
+                    workflow, engine, remedies, sources=sources, assets=assets, broken=broken
                 )
                 for kind, workflow in workflows.items()
             },

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from short_drama.comfyui_api.local_preview import Preview, Previewed
-from short_drama.comfyui_api.prompts.camera import CameraMove, move_for, prompt_for
+from short_drama.comfyui_api.prompts.camera import CameraMove, move_for
+from short_drama.comfyui_api.prompts.camera_words import CameraWords, prompt_for
 from short_drama.comfyui_api.result_size import result_size
 from short_drama.domain import asset_keys
 from short_drama.domain.kinds import CameraAngleRequest, QwenImageEditRequest
@@ -106,7 +107,7 @@ class CameraAngleWork(_PreviewWork):
 
     async def publish(self, job: Job, made: Sized) -> Outcome:
         request = cast("CameraAngleRequest", job.order.request)
-        prompt = prompt_for(request.prompt, _pad(request))
+        prompt = prompt_for(request.prompt, _pad(request), CameraWords.RELATIVE)
         return await self._publish(job, made, camera_prompt=prompt)
 
 

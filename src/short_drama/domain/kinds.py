@@ -127,7 +127,7 @@ class CameraAngleRequest(Strict):
     image_url: ImageReference
     prompt: Prompt | None = None
     vertical: Annotated[int, Field(ge=-2, le=2)] = 0
-    horizontal: Annotated[int, Field(ge=-2, le=2)] = 0
+    horizontal: Annotated[int, Field(ge=-4, le=4)] = 0
     zoom: Annotated[int, Field(ge=-1, le=1)] = 0
     seed: Seed | None = None
     steps: Steps = 8

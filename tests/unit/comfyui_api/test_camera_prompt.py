@@ -4,33 +4,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from short_drama.comfyui_api.prompts.camera import CameraMove, move_for, prompt_for, read, words
+from short_drama.comfyui_api.prompts.camera import CameraMove, move_for, read
+from short_drama.comfyui_api.prompts.camera_words import CameraWords, command
 from short_drama.domain.errors import InvalidRequest, PromptUnsupported
 
 STILL = CameraMove()
+
+
+def words(move: CameraMove) -> str:
+    return command(move, CameraWords.RELATIVE)
+
+
 MOVES = [
     CameraMove(*steps) for steps in product(range(-2, 3), range(-2, 3), range(-1, 2)) if any(steps)
 ]
-
-
-@pytest.mark.parametrize(
-    ("move", "command"),
-    [
-        (CameraMove(horizontal=-1), "将镜头向左旋转45度"),
-        (CameraMove(horizontal=-2), "将镜头向左旋转90度"),
-        (CameraMove(horizontal=1), "将镜头向右旋转45度"),
-        (CameraMove(horizontal=2), "将镜头向右旋转90度"),
-        (CameraMove(vertical=2), "将镜头转为俯视"),
-        (CameraMove(zoom=1), "将镜头向前移动"),
-        (CameraMove(zoom=-1), "将镜头转为广角镜头"),
-    ],
-)
-def test_the_loras_own_commands_are_intact(move: CameraMove, command: str) -> None:
-    assert words(move).startswith(f"{command} ")
-
-
-def test_each_axis_that_moves_gets_one_command() -> None:
-    assert words(CameraMove(vertical=-2, horizontal=1, zoom=1)).count("将镜头") == 3
 
 
 def test_every_move_survives_words_and_back() -> None:
@@ -127,15 +114,8 @@ def test_a_negated_move_is_never_made(negation: str, move: CameraMove) -> None:
 
 
 def test_nothing_asked_names_the_fields() -> None:
-    for ask in (words, lambda move: prompt_for(None, move), lambda move: move_for("  ", move)):
-        with pytest.raises(InvalidRequest, match="vertical, horizontal and zoom"):
-            ask(STILL)
-
-
-def test_the_lora_is_given_the_pads_words_and_the_artists() -> None:
-    assert prompt_for("她在雨中", STILL) == "她在雨中"
-    assert prompt_for("in the rain", CameraMove(zoom=1)).endswith("forward. in the rain")
-    assert prompt_for(None, CameraMove(zoom=1)) == words(CameraMove(zoom=1))
+    with pytest.raises(InvalidRequest, match="vertical, horizontal and zoom"):
+        move_for("  ", STILL)
 
 
 def test_pad_and_prompt_add_up_and_may_not_contradict() -> None:
@@ -145,8 +125,15 @@ def test_pad_and_prompt_add_up_and_may_not_contradict() -> None:
         move_for("left", CameraMove(horizontal=1))
 
 
-@pytest.mark.parametrize("field", ["vertical", "horizontal", "zoom"])
-def test_a_step_outside_the_pad_is_refused_by_name(field: str) -> None:
+@pytest.mark.parametrize("prompt", [None, "zoom in"])
+def test_the_preview_turns_by_90_degrees_at_most(prompt: str | None) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        CameraMove(**{field: 3})
+        move_for(prompt, CameraMove(horizontal=-3))
+    assert caught.value.field == "horizontal"
+
+
+@pytest.mark.parametrize(("field", "step"), [("vertical", 3), ("horizontal", -5), ("zoom", 2)])
+def test_a_step_outside_the_pad_is_refused_by_name(field: str, step: int) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        CameraMove(**{field: step})
     assert caught.value.field == field

@@ -1,9 +1,7 @@
-"""Camera moves as numbers and as words, both ways.
+"""Camera moves as steps of the pad, and as people write them.
 
-Out, for the multiple-angles LoRA (dx8152/Qwen-Edit-2509-Multiple-angles): it has no trigger word
-but a set of Chinese commands; each is followed here by its English gloss, the form in which the
-LoRA is published and commonly driven. Back, for the local preview: a free prompt in either
-language becomes a `CameraMove`, or is refused by name of what could not be read.
+A free prompt in English or Chinese becomes a `CameraMove`, or is refused by name of what could not
+be read. How a model is told of a move is `camera_words`.
 """
 
 from collections.abc import Iterable
@@ -26,7 +24,8 @@ class CameraMove:
     """Steps of the camera pad.
 
     vertical: 2 top-down, 1 slightly higher, -1 slightly lower, -2 extreme low angle.
-    horizontal: -1 and -2 to the left by 45 and 90 degrees, 1 and 2 to the right.
+    horizontal: steps of 45 degrees around the subject, -1 to -4 to the left, 1 to 4 to the right;
+    beyond 2 only some models go.
     zoom: 1 forward, -1 pull away.
 
     Raises InvalidRequest for a step outside its range.
@@ -37,7 +36,7 @@ class CameraMove:
     zoom: int = 0
 
     def __post_init__(self) -> None:
-        for field, reach in (("vertical", 2), ("horizontal", 2), ("zoom", 1)):
+        for field, reach in (("vertical", 2), ("horizontal", 4), ("zoom", 1)):
             value = getattr(self, field)
             if abs(value) > reach:
                 raise InvalidRequest(
@@ -51,24 +50,9 @@ class CameraMove:
         return not (self.vertical or self.horizontal or self.zoom)
 
 
-_WORDS: Final = {
-    "horizontal": {
-        -2: "将镜头向左旋转90度 Rotate the camera 90 degrees to the left.",
-        -1: "将镜头向左旋转45度 Rotate the camera 45 degrees to the left.",
-        1: "将镜头向右旋转45度 Rotate the camera 45 degrees to the right.",
-        2: "将镜头向右旋转90度 Rotate the camera 90 degrees to the right.",
-    },
-    "vertical": {
-        2: "将镜头转为俯视 Turn the camera to a top-down view.",
-        1: "将镜头向上移动 Move the camera slightly higher.",
-        -1: "将镜头向下移动 Move the camera slightly lower.",
-        -2: "将镜头转为仰视 Turn the camera to an extreme low angle, a worm's-eye view.",
-    },
-    "zoom": {
-        1: "将镜头向前移动 Move the camera forward.",
-        -1: "将镜头转为广角镜头 Turn the camera to a wide-angle lens.",
-    },
-}
+AXES: Final = ("horizontal", "vertical", "zoom")
+_FURTHEST: Final = 2
+"""Horizontal steps of the preview."""
 
 _TERMS: Final = {
     "degrees": Term(
@@ -137,43 +121,33 @@ _BOOK: Final = Phrasebook(_TERMS, _ENGLISH_FILLER, _CHINESE_FILLER)
 _CHINESE_DEGREES: Final = {"三十": 30, "四十五": 45, "六十": 60, "九十": 90}
 
 
-def words(move: CameraMove) -> str:
-    """The LoRA's prompt for `move`: one command for each axis that moves.
-
-    Raises InvalidRequest if none does.
-    """
+def require_a_move(move: CameraMove) -> None:
+    """Raises InvalidRequest."""
     if move.is_still:
         raise InvalidRequest(
             "the camera is not moved: vertical, horizontal and zoom are all 0 and prompt is empty",
             field="prompt",
             fix="Give a prompt, or at least one of vertical, horizontal and zoom.",
         )
-    axes = ((axis, getattr(move, axis)) for axis in _WORDS)
-    return " ".join(_WORDS[axis][step] for axis, step in axes if step)
-
-
-def prompt_for(prompt: str | None, move: CameraMove) -> str:
-    """What the LoRA is asked: the pad's words, then the artist's own.
-
-    Raises InvalidRequest if there are neither.
-    """
-    own = (prompt or "").strip()
-    if own and move.is_still:
-        return own
-    return f"{words(move)} {own}".strip()
 
 
 def move_for(prompt: str | None, move: CameraMove) -> CameraMove:
     """The move that the preview shows: the pad's and the prompt's together.
 
-    Raises InvalidRequest if there are neither, PromptUnsupported as `read` does, or if the two
-    point in opposite directions.
+    Raises InvalidRequest if there are neither or the pad goes further than the preview can,
+    PromptUnsupported as `read` does, or if the two point in opposite directions.
     """
+    if abs(move.horizontal) > _FURTHEST:
+        raise InvalidRequest(
+            f"horizontal is {move.horizontal}; the preview turns by up to 90 degrees",
+            field="horizontal",
+            fix=f"Give a whole number from {-_FURTHEST} to {_FURTHEST}. More needs ComfyUI.",
+        )
     if not (prompt or "").strip():
-        words(move)
+        require_a_move(move)
         return move
     asked = read(prompt or "")
-    steps = [(axis, getattr(each, axis)) for each in (move, asked) for axis in _WORDS]
+    steps = [(axis, getattr(each, axis)) for each in (move, asked) for axis in AXES]
     return _combined(steps, str(prompt))
 
 
@@ -182,12 +156,12 @@ def read(prompt: str) -> CameraMove:
 
     Raises PromptUnsupported otherwise.
     """
-    phrases = _BOOK.read(prompt)
+    phrases = read_phrases(prompt)
     unread = [word for phrase in phrases for word in phrase.unread]
     if unread:
         raise _unsupported(f"the preview does not understand {listed(unread)} in {quoted(prompt)}")
-    steps = [step for phrase in phrases if not phrase.negated for step in _steps(phrase)]
-    refused = {step for phrase in phrases if phrase.negated for step in _steps(phrase)}
+    steps = [step for phrase in phrases if not phrase.negated for step in _turned(phrase)]
+    refused = {step for phrase in phrases if phrase.negated for step in _turned(phrase)}
     if not steps:
         raise _unsupported(f"the preview finds no camera move in {quoted(prompt)}")
     if refused & set(steps):
@@ -195,9 +169,19 @@ def read(prompt: str) -> CameraMove:
     return _combined(steps, prompt)
 
 
-def _steps(phrase: Phrase) -> list[tuple[str, int]]:
-    """The steps that a phrase names, its angle applied to those that have no fixed one."""
-    named = [_STEPS[found.name] for found in phrase.found if found.name in _STEPS]
+def read_phrases(prompt: str) -> list[Phrase]:
+    """With the terms of this module found in them, and the other words unread."""
+    return _BOOK.read(prompt)
+
+
+def steps_of(phrase: Phrase) -> list[tuple[str, int]]:
+    """The steps of the pad that a phrase names, each with its axis, whatever the angle."""
+    return [_STEPS[found.name] for found in phrase.found if found.name in _STEPS]
+
+
+def _turned(phrase: Phrase) -> list[tuple[str, int]]:
+    """The same, the phrase's angle applied to those that have no fixed one."""
+    named = steps_of(phrase)
     angles = {_turn(found.text) for found in phrase.found if found.name == "degrees"}
     if not angles:
         return named

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
+from short_drama.comfyui_api.prompts.camera_words import CameraWords
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Lane
@@ -75,6 +76,11 @@ def _require_replaceable(workflow: Workflow, ours: Mapping[str, Workflow]) -> No
         raise InvalidRequest(
             f"{kind}{_MANIFEST}: the inputs differ from those of {kind}",
             fix=f"Keep exactly these: {', '.join(sorted(_signature(ours[kind])))}.",
+        )
+    if kind == "camera-angle" and workflow.manifest.camera_words is None:
+        raise InvalidRequest(
+            f"{kind}{_MANIFEST}: camera_words is missing: how its model is told of moves",
+            fix=f"Give one of: {', '.join(CameraWords)}.",
         )
 
 

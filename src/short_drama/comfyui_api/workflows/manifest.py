@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from short_drama.comfyui_api.prompts.camera_words import CameraWords
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import TaskOptions
 
@@ -155,12 +156,14 @@ class Manifest(_Strict):
     """`result`: the SaveImage or SaveImageAdvanced node whose first image is the result.
     `result_size`: its size unless a request says otherwise. `steps`: the nodes whose steps are
     shown as progress. `models`: what operators may name another file for, by role. `optional`:
-    inputs (node.input) that are left out, and nodes that are bypassed, where a server has none."""
+    inputs (node.input) that are left out, and nodes that are bypassed, where a server has none.
+    `camera_words`: how the model is told of the camera pad, for camera-angle."""
 
     summary: Annotated[str, Field(min_length=1, max_length=200)]
     result: str
     result_size: Literal["as_input", "model"] = "as_input"
     steps: list[str] = []
+    camera_words: Annotated[CameraWords | None, Field(strict=False)] = None
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]
     models: dict[Name, Pair] = {}
     size: SizeTable | None = None

@@ -156,6 +156,15 @@ class Workflow:
 
     # --- Prompts ---------------------------------------------------------------------------
 
+    def with_defaults(self, values: Mapping[str, object]) -> dict[str, object]:
+        """What the inputs get for these values, images apart: None has the default. One without
+        a default keeps None, and in the graph its own value."""
+        return {
+            name: _given(values.get(name), each)
+            for name, each in self.inputs.items()
+            if not isinstance(each, ImageInput)
+        }
+
     def build(
         self,
         values: Mapping[str, object],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from short_drama.comfyui_api.comfyui_work import camera_values, plain_values
+from short_drama.comfyui_api import asked
 from short_drama.comfyui_api.workflows.library import library
 from short_drama.comfyui_api.workflows.manifest import ImageInput, Manifest
 from short_drama.comfyui_api.workflows.workflow import Workflow
@@ -98,7 +98,7 @@ def names(workflow: Workflow, request: Any) -> dict[str, str]:
 
 @given(CAMERA_REQUESTS)
 def test_a_camera_request_changes_what_the_manifest_lists(request: CameraAngleRequest) -> None:
-    values = camera_values(request)
+    values = asked.values(CAMERA, request)
     built = CAMERA.build(values, images=names(CAMERA, request), prefix=PREFIX)
     changed = changes(dict(CAMERA.graph), built)
     assert set(changed) <= allowed(CAMERA)
@@ -112,7 +112,7 @@ def test_a_camera_request_changes_what_the_manifest_lists(request: CameraAngleRe
 
 @given(EDIT_REQUESTS)
 def test_an_edit_request_changes_what_the_manifest_lists(request: QwenImageEditRequest) -> None:
-    built = EDIT.build(plain_values(EDIT)(request), images=names(EDIT, request), prefix=PREFIX)
+    built = EDIT.build(asked.values(EDIT, request), images=names(EDIT, request), prefix=PREFIX)
     changed = changes(dict(EDIT.graph), built)
     assert set(changed) <= allowed(EDIT)
     for field in ("steps", "cfg", "sampler_name", "scheduler", "denoise"):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from short_drama.comfyui_api.prompts.camera_words import CameraWords
 from short_drama.comfyui_api.workflows.library import BUILT_IN, library
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Lane
@@ -87,6 +88,18 @@ def test_requests_for_ours_keep_their_meaning(
     error = refused(tmp_path)
     assert "qwen-image-edit.toml" in error.detail
     assert said in str(error.fix)
+
+
+def test_a_camera_has_words(tmp_path: Path) -> None:
+    _, manifest = copy_of("camera-angle", tmp_path)
+    text = manifest.read_text()
+    manifest.write_text(text.replace('camera_words = "relative"', 'camera_words = "poses"'))
+    words = library(tmp_path, {})["camera-angle"].manifest.camera_words
+    assert words is CameraWords.POSES
+    manifest.write_text(text.replace('camera_words = "relative"', ""))
+    error = refused(tmp_path)
+    assert "camera-angle.toml: camera_words is missing" in error.detail
+    assert "poses" in str(error.fix)
 
 
 @pytest.mark.parametrize("kind", ["face-mask", "face-swap", "full-face-swap"])

@@ -1,0 +1,49 @@
+"""A pad and a prompt that go against each other are both done, and it is said."""
+
+import pytest
+
+from short_drama.comfyui_api.prompts.camera import CameraMove
+from short_drama.comfyui_api.prompts.contradictions import contradictions
+
+LEFT, UP, CLOSER = CameraMove(horizontal=-2), CameraMove(vertical=1), CameraMove(zoom=1)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "move", "said"),
+    [
+        ("rotate the camera 45 degrees to the right", LEFT, ["left", "right"]),
+        ("将镜头向右旋转45度", LEFT, ["left", "right"]),
+        ("turn the camera right and make her smile", LEFT, ["left", "right"]),
+        ("orbit right", CameraMove(horizontal=-4), ["left", "right"]),
+        ("do not rotate left", LEFT, ["left", "right"]),
+        ("仰视", UP, ["higher", "lower"]),
+        ("镜头拉远，她在雨中", CLOSER, ["closer", "away"]),
+    ],
+)
+def test_an_opposite_is_said(prompt: str, move: CameraMove, said: list[str]) -> None:
+    (warning,) = contradictions(prompt, move)
+    assert all(word in warning for word in said)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "move"),
+    [
+        (None, LEFT),
+        ("", LEFT),
+        ("in the rain", LEFT),
+        ("rotate the camera to the left", LEFT),
+        ("move the camera up", LEFT),
+        ("put a lamp to the right of her", LEFT),
+        ("rotate the camera left, with a lamp on her right", LEFT),
+        ("rotate right", CameraMove()),
+        ("not to the right", LEFT),
+        ("右边放一盏灯", LEFT),
+    ],
+)
+def test_nothing_is_said_of_what_goes_together(prompt: str | None, move: CameraMove) -> None:
+    assert contradictions(prompt, move) == []
+
+
+def test_every_axis_is_judged_by_itself() -> None:
+    found = contradictions("camera right, lower, pull away", CameraMove(1, -1, 1))
+    assert len(found) == 3
