@@ -1,12 +1,13 @@
 """What a request asks of its workflow: values for the inputs, and what an artist should know."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel
 
 from short_drama.comfyui_api.prompts.camera import CameraMove
 from short_drama.comfyui_api.prompts.camera_words import prompt_for
 from short_drama.comfyui_api.prompts.contradictions import contradictions
+from short_drama.comfyui_api.workflows.manifest import TextInput
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.kinds import CameraAngleRequest
 
@@ -24,6 +25,13 @@ def values(workflow: Workflow, request: BaseModel) -> dict[str, object]:
     if words is not None and isinstance(request, CameraAngleRequest):
         found["prompt"] = prompt_for(request.prompt, pad(request), words)
     return found
+
+
+def made_with(workflow: Workflow, values: Mapping[str, object]) -> dict[str, object]:
+    """The settings among the values, for the task's record: what was not asked for included."""
+    texts = {name for name, each in workflow.inputs.items() if isinstance(each, TextInput)}
+    settings = {name: value for name, value in values.items() if name not in texts | {"seed"}}
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def warnings(request: BaseModel) -> Sequence[str]:

@@ -287,6 +287,7 @@ class ComfyUIWork:
         }
         if "seed" in inputs:
             details["seed"] = inputs["seed"]
+        details["made_with"] = asked.made_with(self._workflow, inputs)
         if self._workflow.manifest.camera_words is not None:
             details["camera_prompt"] = inputs["prompt"]
         return details

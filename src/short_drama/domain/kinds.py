@@ -122,7 +122,10 @@ Scheduler = Literal[
 
 
 class CameraAngleRequest(Strict):
-    """Move the camera: in words, or by steps of the pad."""
+    """Move the camera: in words, or by steps of the pad.
+
+    Without `steps`, as many as the model in use was made for.
+    """
 
     image_url: ImageReference
     prompt: Prompt | None = None
@@ -130,7 +133,7 @@ class CameraAngleRequest(Strict):
     horizontal: Annotated[int, Field(ge=-4, le=4)] = 0
     zoom: Annotated[int, Field(ge=-1, le=1)] = 0
     seed: Seed | None = None
-    steps: Steps = 8
+    steps: Steps | None = None
     size: ResultSize = AS_INPUT
 
     @model_validator(mode="after")
@@ -143,18 +146,21 @@ class CameraAngleRequest(Strict):
 
 
 class QwenImageEditRequest(Strict):
-    """Edit an image by prompt, with up to two more images to draw from."""
+    """Edit an image by prompt, with up to two more images to draw from.
+
+    What is not given of the last five is as the model in use was made for.
+    """
 
     image_url: ImageReference
     prompt: Prompt
     image2_url: ImageReference | None = None
     image3_url: ImageReference | None = None
     seed: Seed | None = None
-    steps: Steps = 4
-    cfg: Annotated[float, Field(ge=0.0, le=20.0)] = 1.0
-    sampler_name: Sampler = "sa_solver"
-    scheduler: Scheduler = "beta"
-    denoise: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    steps: Steps | None = None
+    cfg: Annotated[float, Field(ge=0.0, le=20.0)] | None = None
+    sampler_name: Sampler | None = None
+    scheduler: Scheduler | None = None
+    denoise: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     size: ResultSize = AS_INPUT
 
 

@@ -5,7 +5,7 @@ A link is [node id, index of the output]. Extra keys of a node, such as "_meta",
 
 import graphlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from short_drama.domain.errors import InvalidRequest
@@ -27,14 +27,19 @@ def read_graph(text: bytes, *, source: str) -> Graph:
         )
     for identity, node in graph.items():
         for name, value in node["inputs"].items():
-            if isinstance(value, list) and not _is_link(value, graph):
+            if isinstance(value, list) and not is_link(value, graph):
                 raise InvalidRequest(f"{source}: {identity}.{name} is linked to no node")
-    _refuse_cycles(graph, source)
+    refuse_cycles(graph, source)
     return dict(graph)
 
 
-def set_input(graph: Graph, pair: str, value: object) -> None:
+def value_of(graph: Mapping[str, Any], pair: str) -> object:
     """`pair` is node.input."""
+    node, _, name = pair.partition(".")
+    return graph[node]["inputs"][name]
+
+
+def set_input(graph: Graph, pair: str, value: object) -> None:
     node, _, name = pair.partition(".")
     graph[node]["inputs"][name] = value
 
@@ -57,6 +62,24 @@ def sources(node: Graph) -> Iterator[str]:
             yield value[0]
 
 
+def is_link(value: list[Any], graph: Graph) -> bool:
+    """Whether it leads to a node of the graph."""
+    if len(value) != 2:
+        return False
+    node, output = value
+    return isinstance(node, str) and node in graph and type(output) is int and output >= 0
+
+
+def refuse_cycles(graph: Graph, source: str) -> None:
+    """The server would, without a word of why. Raises InvalidRequest."""
+    order = graphlib.TopologicalSorter({name: set(sources(node)) for name, node in graph.items()})
+    try:
+        order.prepare()
+    except graphlib.CycleError as error:
+        circle = " > ".join(error.args[1])
+        raise InvalidRequest(f"{source}: nodes are linked in a circle: {circle}") from None
+
+
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
 
@@ -67,20 +90,3 @@ def _is_node(node: object) -> bool:
         and isinstance(node.get("class_type"), str)
         and isinstance(node.get("inputs"), dict)
     )
-
-
-def _is_link(value: list[Any], graph: Graph) -> bool:
-    if len(value) != 2:
-        return False
-    node, output = value
-    return isinstance(node, str) and node in graph and type(output) is int and output >= 0
-
-
-def _refuse_cycles(graph: Graph, source: str) -> None:
-    """The server would, without a word of why."""
-    order = graphlib.TopologicalSorter({name: set(sources(node)) for name, node in graph.items()})
-    try:
-        order.prepare()
-    except graphlib.CycleError as error:
-        circle = " > ".join(error.args[1])
-        raise InvalidRequest(f"{source}: nodes are linked in a circle: {circle}") from None

@@ -152,12 +152,26 @@ class SizeTable(_Strict):
         return self.width + self.height
 
 
+class Switch(_Strict):
+    """Another link in every prompt in which an input has a certain value: what is then computed for
+    nothing is not computed.
+
+    `link`: an input that is linked in the graph. `to`: a node and its output, as links are written
+    there. `when`: the input of the request, and the value.
+    """
+
+    link: Pair
+    to: Annotated[list[str | int], Field(min_length=2, max_length=2)]
+    when: Annotated[dict[Name, bool | int | float | str], Field(min_length=1, max_length=1)]
+
+
 class Manifest(_Strict):
     """`result`: the SaveImage or SaveImageAdvanced node whose first image is the result.
     `result_size`: its size unless a request says otherwise. `steps`: the nodes whose steps are
     shown as progress. `models`: what operators may name another file for, by role. `optional`:
     inputs (node.input) that are left out, and nodes that are bypassed, where a server has none.
-    `camera_words`: how the model is told of the camera pad, for camera-angle."""
+    `switches`: the last one that applies to a link wins. `camera_words`: how the model is told of
+    the camera pad, for camera-angle."""
 
     summary: Annotated[str, Field(min_length=1, max_length=200)]
     result: str
@@ -166,6 +180,7 @@ class Manifest(_Strict):
     camera_words: Annotated[CameraWords | None, Field(strict=False)] = None
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]
     models: dict[Name, Pair] = {}
+    switches: list[Switch] = []
     size: SizeTable | None = None
     optional: list[str] = []
 
@@ -180,6 +195,10 @@ class Manifest(_Strict):
         for name, each in self.inputs.items():
             if wrong := _wrong_name(name, each) or _wrong_bounds(each):
                 raise ValueError(f"inputs.{name}: {wrong}")
+        valued = {name for name, each in self.inputs.items() if not isinstance(each, ImageInput)}
+        unknown = {name for switch in self.switches for name in switch.when} - valued
+        if unknown:
+            raise ValueError(f"switches: there is no input {min(unknown)} with values")
         return self
 
 

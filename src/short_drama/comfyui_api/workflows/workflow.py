@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, create_model
 
-from short_drama.comfyui_api.workflows.graph import Graph, read_graph, remove, set_input
+from short_drama.comfyui_api.workflows.graph import (
+    Graph,
+    is_link,
+    read_graph,
+    refuse_cycles,
+    remove,
+    set_input,
+    value_of,
+)
 from short_drama.comfyui_api.workflows.manifest import (
     BooleanInput,
     ChoiceInput,
@@ -194,6 +202,10 @@ class Workflow:
                 _require(name, each, value)
                 for pair in each.into:
                     set_input(graph, pair, value)
+        for switch in self.manifest.switches:
+            ((name, value),) = switch.when.items()
+            if value_of(graph, self.inputs[name].into[0]) == value:
+                set_input(graph, switch.link, list(switch.to))
         self._set_size(graph, size)
         graph[self.result]["inputs"][_PREFIX_INPUT] = prefix
         return graph
@@ -223,6 +235,7 @@ class Workflow:
             self._check_literal(f"models.{role}", pair)
             if not isinstance(self._value(pair), str):
                 raise self._wrong(f"models.{role}", f"{pair} is not the name of a file")
+        self._check_switches()
         self._check_size()
         self._check_result()
         for node in self.steps:
@@ -230,6 +243,17 @@ class Workflow:
                 raise self._wrong("steps", f"there is no node {node!r}")
         for one in self.manifest.optional:
             self._check_optional(one)
+
+    def _check_switches(self) -> None:
+        graph = copy.deepcopy(dict(self.graph))
+        for switch in self.manifest.switches:
+            node, _, name = switch.link.partition(".")
+            if not isinstance(graph.get(node, {}).get("inputs", {}).get(name), list):
+                raise self._wrong("switches", f"{switch.link} is linked to no node in the graph")
+            if not is_link(switch.to, graph):
+                raise self._wrong("switches", f"the graph has no {switch.to}")
+            set_input(graph, switch.link, list(switch.to))
+        refuse_cycles(graph, f"{self.kind}.toml: switches")
 
     def _check_size(self) -> None:
         if self.manifest.size is None:
@@ -292,8 +316,7 @@ class Workflow:
             raise self._wrong(key, f"{pair} names a file, which a request may not")
 
     def _value(self, pair: str) -> object:
-        node, _, name = pair.partition(".")
-        return self.graph[node]["inputs"][name]
+        return value_of(self.graph, pair)
 
     def _class(self, pair: str) -> str:
         return str(self.graph[pair.partition(".")[0]]["class_type"])

@@ -15,7 +15,7 @@ from short_drama.comfyui_api.workflows.manifest import ImageInput, Manifest
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, CameraAngleRequest, QwenImageEditRequest
-from tests.unit.comfyui_api.workflows.samples import GRAPH, Graph, read
+from tests.unit.comfyui_api.workflows.samples import GRAPH, MANIFEST, Graph, read
 
 BUILT_IN = library(None, {})
 CAMERA, EDIT = BUILT_IN["camera-angle"], BUILT_IN["qwen-image-edit"]
@@ -44,7 +44,7 @@ CAMERA_REQUESTS = st.builds(
     horizontal=st.integers(-2, 2),
     zoom=st.just(1),
     seed=optional(SEEDS),
-    steps=st.integers(1, 50),
+    steps=optional(st.integers(1, 50)),
 )
 EDIT_REQUESTS = st.builds(
     QwenImageEditRequest,
@@ -53,11 +53,11 @@ EDIT_REQUESTS = st.builds(
     image2_url=optional(IMAGES),
     image3_url=optional(IMAGES),
     seed=optional(SEEDS),
-    steps=st.integers(1, 50),
-    cfg=st.floats(0, 20),
-    sampler_name=st.sampled_from(["sa_solver", "lms", "er_sde"]),
-    scheduler=st.sampled_from(["beta", "kl_optimal"]),
-    denoise=st.floats(0, 1, exclude_min=True),
+    steps=optional(st.integers(1, 50)),
+    cfg=optional(st.floats(0, 20)),
+    sampler_name=optional(st.sampled_from(["sa_solver", "lms", "er_sde"])),
+    scheduler=optional(st.sampled_from(["beta", "kl_optimal"])),
+    denoise=optional(st.floats(0, 1, exclude_min=True)),
 )
 
 
@@ -116,7 +116,8 @@ def test_an_edit_request_changes_what_the_manifest_lists(request: QwenImageEditR
     changed = changes(dict(EDIT.graph), built)
     assert set(changed) <= allowed(EDIT)
     for field in ("steps", "cfg", "sampler_name", "scheduler", "denoise"):
-        assert built["sampler"]["inputs"][field] == getattr(request, field)
+        wanted, default = getattr(request, field), EDIT.inputs[field].default
+        assert built["sampler"]["inputs"][field] == (default if wanted is None else wanted)
     assert built["positive"]["inputs"]["prompt"] == request.prompt
     absent = {n for n in ("image2", "image3") if getattr(request, f"{n}_url") is None}
     assert lost(dict(EDIT.graph), built) == absent | {f"positive.{name}" for name in absent}
@@ -170,19 +171,20 @@ def _request_takes(workflow: Workflow, name: str, value: object) -> bool:
 
 @pytest.mark.parametrize("kind", BUILT_IN)
 def test_our_manifests_take_what_the_catalogue_takes(kind: str) -> None:
-    """Bounds, defaults and choices are told twice; here they are compared."""
+    """Bounds and choices are told twice; here they are compared. Defaults are the manifest's."""
     ours = BUILT_IN[kind].task_kind().request.model_json_schema()["properties"]
     catalogue = KINDS[kind].request.model_json_schema()["properties"]
     assert set(ours) == set(catalogue) - {"vertical", "horizontal", "zoom"}
     for name, told in ours.items():
         if name != "prompt" or kind != "camera-angle":  # the pad's words come before the prompt
             assert _bounds(told) == _bounds(catalogue[name]), name
+            assert catalogue[name].get("default") is None, name
 
 
 def _bounds(told: dict[str, Any]) -> dict[str, Any]:
     typed = told["anyOf"][0] if "anyOf" in told else told
     keys = ("type", "minimum", "maximum", "exclusiveMinimum", "maxLength", "enum", "pattern")
-    found = {key: typed[key] for key in keys if key in typed} | {"default": told.get("default")}
+    found = {key: typed[key] for key in keys if key in typed}
     found.setdefault("minimum", found.pop("exclusiveMinimum", None))
     return found
 
@@ -202,6 +204,26 @@ def test_what_is_not_given_is_the_manifests_or_the_graphs() -> None:
         "save.filename_prefix": PREFIX,
     }
     assert lost(GRAPH, built) == {"light", "prompt.image2"}
+
+
+SWITCH = """
+[[switches]]
+link = "sampler.negative"
+to = ["light", 1]
+when = { strength = 1.0 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "switched"),
+    [({}, True), ({"strength": 1.0}, True), ({"strength": 1}, True), ({"strength": 0.9}, False)],
+)
+def test_a_link_is_another_while_an_input_has_a_value(
+    values: dict[str, object], switched: bool
+) -> None:
+    images = {"image_url": "a.png", "light_url": "b.png"}
+    built = read(manifest=MANIFEST + SWITCH).build(values, images=images, prefix=PREFIX)
+    assert built["sampler"]["inputs"]["negative"] == (["light", 1] if switched else ["prompt", 0])
 
 
 def test_one_input_may_go_to_several_places() -> None:

@@ -142,6 +142,32 @@ EDITS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 
 
+SWITCH = """
+[[switches]]
+link = "sampler.negative"
+to = ["prompt", 0]
+when = { strength = 1.0 }
+"""
+SWITCHES = {
+    "no link": ('link = "sampler.negative"', 'link = "sampler.cfg"', "linked to no node"),
+    "no such link": ('link = "sampler.negative"', 'link = "sampler.nothing"', "linked to no node"),
+    "nowhere": ('to = ["prompt", 0]', 'to = ["promt", 0]', "the graph has no"),
+    "no output": ('to = ["prompt", 0]', 'to = ["prompt", "0"]', "the graph has no"),
+    "no input": ("strength = 1.0", "cfg = 1.0", "there is no input cfg"),
+    "an image": ("strength = 1.0", 'image_url = "a"', "there is no input image_url"),
+    "in a circle": ('to = ["prompt", 0]', 'to = ["decode", 0]', "in a circle"),
+}
+
+
+@pytest.mark.parametrize("case", SWITCHES)
+def test_a_switch_leads_somewhere(case: str) -> None:
+    old, new, said = SWITCHES[case]
+    read(manifest=MANIFEST + SWITCH)
+    detail = refusal(manifest=MANIFEST + SWITCH.replace(old, new))
+    assert detail.startswith("relight.toml: switches: ")
+    assert said in detail
+
+
 @pytest.mark.parametrize("case", EDITS)
 def test_every_fault_of_a_manifest_is_named(case: str) -> None:
     old, new, said = EDITS[case]
