@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from short_drama.comfyui_api.prompts.camera_words import CameraWords
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
 
@@ -85,6 +86,10 @@ class Settings(BaseSettings):
     """Or user:password, for basic authentication; may stand in the URL as well."""
     comfyui_models: Annotated[dict[str, str], NoDecode] = {}
     """Model files that replace a workflow's own, as role=file, comma separated."""
+    comfyui_model_set: str = "auto"
+    """The models that do the GPU kinds: a set of docs/workflows.md; auto: what suits the GPU."""
+    comfyui_camera_words: CameraWords | None = None
+    """How a LoRA for camera moves that comfyui_models names is told of them."""
     comfyui_warm_up: bool = True
     """Whether each workflow runs once, with one step, before the service is ready."""
     comfyui_stuck_seconds: PositiveFloat = 300.0

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from short_drama.comfyui_api.prompts.camera_words import CameraWords
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
 from short_drama.settings import PREFIX, Settings, load
@@ -37,6 +38,8 @@ READ: dict[str, tuple[str, Any]] = {
     "comfyui_url": ("http://gpu:8188", "http://gpu:8188"),
     "comfyui_token": ("t0ken", SecretStr("t0ken")),
     "comfyui_credentials": ("anna:safe", SecretStr("anna:safe")),
+    "comfyui_model_set": ("2511-int8", "2511-int8"),
+    "comfyui_camera_words": ("poses", CameraWords.POSES),
     "comfyui_models": (
         "vae=a.safetensors, text_encoder=b=c.gguf,",
         {

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import click
 from rich.table import Table
@@ -12,49 +12,47 @@ from rich.table import Table
 from short_drama.cli import display
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, Problem
+from short_drama.comfyui_api.prompts.camera_words import poses
 from short_drama.comfyui_api.server.comfyui import ComfyUI
-from short_drama.comfyui_api.workflows.check import Fault, advice, faults
-from short_drama.comfyui_api.workflows.fit import fit
+from short_drama.comfyui_api.workflows.check import Fault
+from short_drama.comfyui_api.workflows.flags import advice
+from short_drama.comfyui_api.workflows.folders import model_paths
+from short_drama.comfyui_api.workflows.library import Library
+from short_drama.comfyui_api.workflows.outlook import Outlook, outlook
+from short_drama.comfyui_api.workflows.server_facts import ServerFacts
+from short_drama.comfyui_api.workflows.shortcomings import shortcomings
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.settings import Settings
 from short_drama.wiring.engines import open_workflows
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a server says of itself: its node classes, and how it runs."""
-
-    object_info: Mapping[str, Any]
-    system: Mapping[str, Any]
-
-    @property
-    def version(self) -> str:
-        return str((self.system.get("system") or {}).get("comfyui_version", "unknown"))
-
-    @property
-    def argv(self) -> Sequence[str]:
-        return [str(word) for word in (self.system.get("system") or {}).get("argv") or ()]
-
-    @property
-    def vram_bytes(self) -> int:
-        sizes = [device.get("vram_total") or 0 for device in self.system.get("devices") or ()]
-        return max(sizes, default=0)
-
-
 def ls(*, as_json: bool) -> None:
     workflows = _open(read_settings())
+    candidates = [each for kind in workflows for each in workflows.candidates(kind)]
     if as_json:
-        for workflow in workflows.values():
-            display.print_json({"kind": workflow.kind, "models": dict(workflow.models)})
+        for workflow in candidates:
+            display.print_json(_told(workflow))
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("kind", "role", "model file"):
+    for heading in ("kind", "set", "role", "model file"):
         table.add_column(heading)
-    for workflow in workflows.values():
-        for role, file in workflow.models.items():
-            table.add_row(workflow.kind, role, file)
+    for workflow in candidates:
+        for role, path in model_paths(workflow).items():
+            table.add_row(workflow.kind, workflow.model_set or "", role, path)
     display.console().print(table)
+
+
+def _told(workflow: Workflow) -> Mapping[str, object]:
+    told: dict[str, object] = {
+        "kind": workflow.kind,
+        "model_set": workflow.model_set,
+        "models": dict(workflow.models),
+        "paths": dict(model_paths(workflow)),
+    }
+    if words := workflow.manifest.camera_words:
+        told["camera_poses"] = poses(words)
+    return told
 
 
 def check(*, comfyui_url: str | None, as_json: bool) -> None:
@@ -72,29 +70,58 @@ def check(*, comfyui_url: str | None, as_json: bool) -> None:
             code=EXIT_USAGE,
         )
     workflows = _open(settings)
-    answers = asyncio.run(_ask(settings.comfyui_url, settings.comfyui_authorization))
-    found = {
-        kind: faults(fit(workflow, answers.object_info), answers.object_info)
-        for kind, workflow in workflows.items()
-    }
-    (_print_json if as_json else _print)(found, answers)
-    if any(found.values()):
+    facts = asyncio.run(_ask(settings.comfyui_url, settings.comfyui_authorization))
+    workflows.choose(facts)
+    found = [_Found.of(kind, workflows, facts) for kind in workflows]
+    (_print_json if as_json else _print)(found, facts)
+    if any(each.faults for each in found):
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
-def _open(settings: Settings) -> Mapping[str, Workflow]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """`better`: the set that the server would run instead, or better."""
+
+    workflow: Workflow
+    faults: Sequence[Fault]
+    outlook: Outlook | None
+    better: str | None
+
+    @classmethod
+    def of(cls, kind: str, workflows: Library, facts: ServerFacts) -> Self:
+        workflow = workflows[kind]
+        return cls(
+            workflow,
+            shortcomings(workflow, facts),
+            outlook(workflow, facts),
+            workflows.better(kind, facts),
+        )
+
+    @property
+    def line(self) -> str:
+        parts = [f"{self.workflow.kind}: {'cannot' if self.faults else 'can'} run"]
+        if self.workflow.model_set:
+            parts[0] += f" with {self.workflow.model_set}"
+        if self.outlook is not None:
+            parts.append(self.outlook.sentence)
+        if self.better is not None:
+            parts.append(f"{self.better} would do better")
+        return "; ".join(parts)
+
+
+def _open(settings: Settings) -> Library:
     try:
         return open_workflows(settings)
     except InvalidRequest as error:
         raise Problem(error.detail, fix=error.fix, code=EXIT_USAGE) from None
 
 
-async def _ask(url: str, authorization: str | None) -> Answers:
+async def _ask(url: str, authorization: str | None) -> ServerFacts:
     try:
         async with ComfyUI(
             url, client_id="short-drama-check", authorization=authorization
         ) as comfyui:
-            return Answers(await comfyui.object_info(), await comfyui.system_stats())
+            return ServerFacts(await comfyui.object_info(), await comfyui.system_stats())
     except Unavailable as error:
         raise Problem(
             f"{url}: {error.detail}",
@@ -103,24 +130,43 @@ async def _ask(url: str, authorization: str | None) -> Answers:
         ) from None
 
 
-def _print(found: Mapping[str, Sequence[Fault]], answers: Answers) -> None:
-    click.echo(f"ComfyUI {answers.version}, {answers.vram_bytes / 2**30:.0f} GiB of GPU memory")
-    for kind, its_faults in found.items():
-        click.echo(f"{kind}: {'can run' if not its_faults else 'cannot run'}")
-        for fault in its_faults:
+def _print(found: Sequence[_Found], facts: ServerFacts) -> None:
+    memory = f"{facts.ram_bytes / 2**30:.0f} GiB of RAM"
+    if facts.is_cpu:
+        click.echo(f"ComfyUI {facts.version} on a CPU, {memory}")
+    else:
+        on_card = f"{facts.vram_bytes / 2**30:.0f} GiB of GPU memory"
+        click.echo(f"ComfyUI {facts.version} on {facts.card}, {on_card}, {memory}")
+    for each in found:
+        click.echo(each.line)
+        for fault in each.faults:
             click.echo(f"  - {fault.message}\n    {fault.fix}")
-    for sentence in advice(answers.vram_bytes, answers.argv):
+    for sentence in advice(facts):
         click.echo(f"Advice: {sentence}")
 
 
-def _print_json(found: Mapping[str, Sequence[Fault]], answers: Answers) -> None:
-    for kind, its_faults in found.items():
-        told = [dataclasses.asdict(fault) for fault in its_faults]
-        display.print_json({"kind": kind, "can_run": not told, "faults": told})
+def _print_json(found: Sequence[_Found], facts: ServerFacts) -> None:
+    for each in found:
+        told = each.outlook and {
+            "verdict": each.outlook.verdict.name.lower(),
+            "sentence": each.outlook.sentence,
+        }
+        display.print_json(
+            {
+                "kind": each.workflow.kind,
+                "model_set": each.workflow.model_set,
+                "can_run": not each.faults,
+                "faults": [dataclasses.asdict(fault) for fault in each.faults],
+                "outlook": told,
+                "better": each.better,
+            }
+        )
     display.print_json(
         {
-            "comfyui_version": answers.version,
-            "vram_bytes": answers.vram_bytes,
-            "advice": advice(answers.vram_bytes, answers.argv),
+            "comfyui_version": facts.version,
+            "card": facts.card,
+            "vram_bytes": facts.vram_bytes,
+            "ram_bytes": facts.ram_bytes,
+            "advice": advice(facts),
         }
     )

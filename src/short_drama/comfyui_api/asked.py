@@ -31,7 +31,8 @@ def made_with(workflow: Workflow, values: Mapping[str, object]) -> dict[str, obj
     """The settings among the values, for the task's record: what was not asked for included."""
     texts = {name for name, each in workflow.inputs.items() if isinstance(each, TextInput)}
     settings = {name: value for name, value in values.items() if name not in texts | {"seed"}}
-    return {name: value for name, value in settings.items() if value is not None}
+    told = {"model_set": workflow.model_set, **settings}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def warnings(request: BaseModel) -> Sequence[str]:

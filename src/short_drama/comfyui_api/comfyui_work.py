@@ -71,15 +71,17 @@ class Made:
 
 
 class ComfyUIWork:
-    """One workflow on one engine, as a kind's `Work`; `engine` is that engine's name.
+    """One kind's workflow on one engine, as its `Work`; `engine` is that engine's name.
 
     Args:
+        workflows: by kind, as they suit the server that is there at the time.
         broken: the kinds that the server cannot run, and why not.
     """
 
     def __init__(
         self,
-        workflow: Workflow,
+        kind: str,
+        workflows: Mapping[str, Workflow],
         engine: GpuEngine,
         remedies: Remedies,
         *,
@@ -88,9 +90,14 @@ class ComfyUIWork:
         broken: Mapping[str, EngineNotReady],
     ) -> None:
         self.engine = engine.name
-        self._workflow, self._engine, self._remedies = workflow, engine, remedies
+        self._kind, self._workflows = kind, workflows
+        self._engine, self._remedies = engine, remedies
         self._sources, self._assets = sources, assets
         self._broken = broken
+
+    @property
+    def _workflow(self) -> Workflow:
+        return self._workflows[self._kind]
 
     async def check(self) -> None:
         self._engine.check()

@@ -43,7 +43,7 @@ async def open_hosted(
         remedies = HostedRemedies()
         yield {
             kind: ComfyUIWork(
-                workflow, engine, remedies, sources=sources, assets=assets, broken={}
+                kind, workflows, engine, remedies, sources=sources, assets=assets, broken={}
             )
-            for kind, workflow in workflows.items()
+            for kind in workflows
         }  # fmt: skip

@@ -15,8 +15,9 @@ from short_drama.comfyui_api.engine.warm_up import WarmUp
 from short_drama.comfyui_api.housekeeping import keeping_house
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.turns import SwapAware
-from short_drama.comfyui_api.workflows.check import faults
-from short_drama.comfyui_api.workflows.library import BUILT_IN
+from short_drama.comfyui_api.workflows.library import BUILT_IN, Library
+from short_drama.comfyui_api.workflows.server_facts import ServerFacts
+from short_drama.comfyui_api.workflows.shortcomings import shortcomings
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import EngineNotReady
 from short_drama.images.sources import ImageSources
@@ -53,7 +54,7 @@ class ComfyUILane:
 @contextlib.asynccontextmanager
 async def open_comfyui(
     options: ComfyUIOptions,
-    workflows: Mapping[str, Workflow],
+    workflows: Library,
     sources: ImageSources,
     assets: AssetStore,
 ) -> AsyncIterator[ComfyUILane]:
@@ -65,13 +66,15 @@ async def open_comfyui(
         engine = await opened.enter_async_context(
             Engine(comfyui, options.times, previews=options.previews)
         )
-        ours = [workflows[kind] for kind in BUILT_IN]
-        warm_up = WarmUp(engine, ours) if options.warm_up else None
+        warm_up = WarmUp(engine, workflows, BUILT_IN) if options.warm_up else None
         broken: dict[str, EngineNotReady] = {}
+        loads = _loads(workflows)
 
         async def prepare() -> None:
-            known = await comfyui.object_info()
-            _set(broken, dict(_faulty(workflows, known)))
+            facts = ServerFacts(await comfyui.object_info(), await comfyui.system_stats())
+            workflows.choose(facts)
+            loads.update(_loads(workflows))
+            _set(broken, dict(_faulty(workflows, facts)))
             for kind in BUILT_IN:
                 if kind in broken:
                     raise broken[kind]
@@ -85,23 +88,25 @@ async def open_comfyui(
         yield ComfyUILane(
             works={
                 kind: ComfyUIWork(
-                    workflow, engine, remedies, sources=sources, assets=assets, broken=broken
+                    kind, workflows, engine, remedies,
+                    sources=sources, assets=assets, broken=broken,
                 )
-                for kind, workflow in workflows.items()
+                for kind in workflows
             },
-            turns=SwapAware(
-                {kind: workflow.loads for kind, workflow in workflows.items()},
-                bound=options.swap_wait,
-            ),
+            turns=SwapAware(loads, bound=options.swap_wait),
         )  # fmt: skip
 
 
+def _loads(workflows: Mapping[str, Workflow]) -> dict[str, tuple[str, ...]]:
+    return {kind: workflow.loads for kind, workflow in workflows.items()}
+
+
 def _faulty(
-    workflows: Mapping[str, Workflow], known: Mapping[str, Any]
+    workflows: Mapping[str, Workflow], facts: ServerFacts
 ) -> Iterator[tuple[str, EngineNotReady]]:
     """The kinds that the server lacks something for, and what."""
     for kind, workflow in workflows.items():
-        found = faults(workflow, known)
+        found = shortcomings(workflow, facts)
         if found:
             more = f" (and {len(found) - 1} more faults)" if len(found) > 1 else ""
             yield kind, EngineNotReady(f"{kind}: {found[0].message}{more}", fix=found[0].fix)

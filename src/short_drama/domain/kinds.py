@@ -6,7 +6,7 @@ else. Workflows that an operator drops in make a larger one than `KINDS`.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -93,6 +93,7 @@ ImageReference = Annotated[
 ]
 Prompt = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
+AS_MADE = "Default: what the model in use was made for."
 Steps = Annotated[int, Field(ge=1, le=50)]
 FaceIndex = Annotated[int, Field(ge=0, le=99)]
 FaceSize = Annotated[str, _size("auto")]
@@ -122,10 +123,7 @@ Scheduler = Literal[
 
 
 class CameraAngleRequest(Strict):
-    """Move the camera: in words, or by steps of the pad.
-
-    Without `steps`, as many as the model in use was made for.
-    """
+    """Move the camera: in words, or by steps of the pad."""
 
     image_url: ImageReference
     prompt: Prompt | None = None
@@ -133,7 +131,7 @@ class CameraAngleRequest(Strict):
     horizontal: Annotated[int, Field(ge=-4, le=4)] = 0
     zoom: Annotated[int, Field(ge=-1, le=1)] = 0
     seed: Seed | None = None
-    steps: Steps | None = None
+    steps: Annotated[Steps | None, Field(description=AS_MADE)] = None
     size: ResultSize = AS_INPUT
 
     @model_validator(mode="after")
@@ -146,21 +144,18 @@ class CameraAngleRequest(Strict):
 
 
 class QwenImageEditRequest(Strict):
-    """Edit an image by prompt, with up to two more images to draw from.
-
-    What is not given of the last five is as the model in use was made for.
-    """
+    """Edit an image by prompt, with up to two more images to draw from."""
 
     image_url: ImageReference
     prompt: Prompt
     image2_url: ImageReference | None = None
     image3_url: ImageReference | None = None
     seed: Seed | None = None
-    steps: Steps | None = None
-    cfg: Annotated[float, Field(ge=0.0, le=20.0)] | None = None
-    sampler_name: Sampler | None = None
-    scheduler: Scheduler | None = None
-    denoise: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    steps: Annotated[Steps | None, Field(description=AS_MADE)] = None
+    cfg: Annotated[float | None, Field(ge=0.0, le=20.0, description=AS_MADE)] = None
+    sampler_name: Annotated[Sampler | None, Field(description=AS_MADE)] = None
+    scheduler: Annotated[Scheduler | None, Field(description=AS_MADE)] = None
+    denoise: Annotated[float | None, Field(gt=0.0, le=1.0, description=AS_MADE)] = None
     size: ResultSize = AS_INPUT
 
 
@@ -257,6 +252,19 @@ class TaskKind:
     def is_face_swap(self) -> bool:
         return issubclass(self.task_request, FaceTaskOptions)
 
+    def with_schema(self, extension: Mapping[str, Any]) -> Self:
+        """With more to tell in the JSON schema of what a client submits."""
+        model = type(
+            self.task_request.__name__,
+            (self.task_request,),
+            {
+                "__module__": __name__,
+                "__doc__": self.task_request.__doc__,
+                "model_config": ConfigDict(json_schema_extra=dict(extension)),
+            },
+        )
+        return replace(self, task_request=model)
+
 
 def task_kind(
     name: str,
@@ -301,6 +309,12 @@ class Catalogue(Mapping[str, TaskKind]):
 
     def of(self, lane: Lane) -> list[TaskKind]:
         return [kind for kind in self._kinds.values() if kind.lane is lane]
+
+    def with_schema(self, name: str, extension: Mapping[str, Any]) -> "Catalogue":
+        """`TaskKind.with_schema` for one of them."""
+        return Catalogue(
+            kind.with_schema(extension) if kind.name == name else kind for kind in self.values()
+        )
 
     def with_kinds(self, more: Iterable[TaskKind]) -> "Catalogue":
         """Those of `more` that are not there yet come last."""

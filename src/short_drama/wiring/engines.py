@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from short_drama.comfyui_api.engine.engine import EngineTimes
 from short_drama.comfyui_api.hosted_lane import HostedOptions, open_hosted
 from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfyui
+from short_drama.comfyui_api.prompts.camera_words import CameraWords, poses
 from short_drama.comfyui_api.turns import IN_ENGINE
-from short_drama.comfyui_api.workflows.library import library
-from short_drama.comfyui_api.workflows.workflow import Workflow
+from short_drama.comfyui_api.workflows.library import Library, library
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Catalogue, Lane
 from short_drama.images.sources import ImageSources
@@ -185,12 +185,25 @@ def affordable(settings: Settings, backend: Backend) -> Affordable | None:
     return check
 
 
-def open_workflows(settings: Settings) -> Mapping[str, Workflow]:
+def open_workflows(settings: Settings) -> Library:
     """Raises InvalidRequest, naming the file or the setting."""
-    return library(settings.workflows_dir, settings.comfyui_models)
+    return library(
+        settings.workflows_dir,
+        settings.comfyui_models,
+        model_set=settings.comfyui_model_set,
+        camera_words=settings.comfyui_camera_words,
+    )
 
 
 def open_catalogue(settings: Settings) -> Catalogue:
     """Workflows that are no kind yet become one, of the GPU lane. Raises as `open_workflows`."""
     workflows = open_workflows(settings)
-    return KINDS.with_kinds(workflow.task_kind() for workflow in workflows.values())
+    catalogue = KINDS.with_kinds(workflow.task_kind() for workflow in workflows.values())
+    return catalogue.with_schema("camera-angle", {"x-camera-poses": _poses(settings, workflows)})
+
+
+def _poses(settings: Settings, workflows: Library) -> Mapping[str, object]:
+    """What can be asked of whatever does camera-angle, by its name."""
+    if settings.comfyui_url is None:
+        return {"local-preview": poses(CameraWords.RELATIVE)}
+    return workflows.camera_poses

@@ -53,21 +53,21 @@ def camera_angle(
             denoise=1.0, model=["1", 0], positive=["11", 0], negative=["3", 0],
             latent_image=["10", 0],
         ),
-        "20": lora("Qwen-Image-Lightning-8steps-V1.1.safetensors", ["79", 0]),
+        "20": lora("Qwen-Image-Edit-2509-Lightning-4steps-V1.0-bf16.safetensors", ["79", 0]),
         "22": node("VAELoader", vae_name="qwen_image_vae.safetensors"),
         "31": node("LoadImage", image=image),
         "39": node(
             "ImageScaleToTotalPixels", upscale_method="lanczos", megapixels=1.0, image=["31", 0]
         ),
         "76": node(
-            "CLIPLoader", clip_name="qwen_2.5_vl_7b.safetensors", type="qwen_image",
+            "CLIPLoader", clip_name="qwen_2.5_vl_7b_fp8_scaled.safetensors", type="qwen_image",
             device="default",
         ),
         "77": node(
-            "UNETLoader", unet_name="Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors",
+            "UNETLoader", unet_name="qwen_image_edit_2509_fp8_e4m3fn.safetensors",
             weight_dtype="default",
         ),
-        "79": lora("镜头转换.safetensors", ["77", 0]),
+        "79": lora("Qwen-Edit-2509-Multiple-angles.safetensors", ["77", 0]),
         "80": node("SaveImage", filename_prefix=prefix, images=["12", 0]),
     }  # fmt: skip
 

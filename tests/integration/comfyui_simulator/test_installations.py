@@ -69,7 +69,7 @@ NUNCHAKU = sampled(
             model_name="svdq-int4_r32-qwen-image-edit.safetensors", cpu_offload="auto",
         ),
         "clip": node(
-            "CLIPLoader", clip_name="qwen_2.5_vl_7b.safetensors", type="qwen_image"
+            "CLIPLoader", clip_name="qwen_2.5_vl_7b_fp8_scaled.safetensors", type="qwen_image"
         ),
     },
     LATENT,

@@ -75,9 +75,9 @@ async def test_sampling_is_told_step_by_step(caller: Caller, comfyui: ComfyUISim
     (run,) = comfyui.runs
     assert (run.kind, run.ending) == ("camera-angle", "success")
     assert set(run.models) == {
-        "Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors", "qwen_2.5_vl_7b.safetensors",
-        "qwen_image_vae.safetensors", "镜头转换.safetensors",
-        "Qwen-Image-Lightning-8steps-V1.1.safetensors",
+        "qwen_image_edit_2509_fp8_e4m3fn.safetensors", "qwen_2.5_vl_7b_fp8_scaled.safetensors",
+        "qwen_image_vae.safetensors", "Qwen-Edit-2509-Multiple-angles.safetensors",
+        "Qwen-Image-Edit-2509-Lightning-4steps-V1.0-bf16.safetensors",
     }  # fmt: skip
     assert comfyui.busy_seconds >= 8 * STEP
 

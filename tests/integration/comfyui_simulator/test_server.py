@@ -14,7 +14,7 @@ async def test_the_server_says_what_it_is(caller: Caller) -> None:
     features = {"supports_preview_metadata": True, "max_upload_size": 104857600}
     assert await caller.ask("GET", "/features") == (200, features)
     models = await caller.ask("GET", "/models/diffusion_models")
-    assert models == (200, ["Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors"])
+    assert models == (200, ["qwen_image_edit_2509_fp8_e4m3fn.safetensors"])
     assert await caller.ask("GET", "/models/nope") == (404, b"")
     assert await caller.ask("GET", "/object_info/Nope") == (200, {})
     _, everything = await caller.ask("GET", "/object_info")
@@ -22,7 +22,7 @@ async def test_the_server_says_what_it_is(caller: Caller) -> None:
     assert everything["UNETLoader"] == {
         "input": {
             "required": {
-                "unet_name": [["Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors"]],
+                "unet_name": [["qwen_image_edit_2509_fp8_e4m3fn.safetensors"]],
                 "weight_dtype": [["default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"]],
             }
         },

@@ -11,6 +11,7 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.model_sets import files_of
 from tests.simulators.comfyui.cards import CARDS
 from tests.simulators.comfyui.dialects import DIALECTS, Version
 from tests.simulators.comfyui.doors import Door
@@ -25,13 +26,7 @@ from tests.simulators.comfyui.runs import Run, RunLog
 from tests.simulators.comfyui.server import Server
 from tests.simulators.comfyui.sockets import Sockets
 
-MODELS: Names = {
-    "checkpoints": ["Qwen-Rapid-AIO-NSFW-v11.safetensors"],
-    "diffusion_models": ["Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors"],
-    "loras": ["Qwen-Image-Lightning-8steps-V1.1.safetensors", "镜头转换.safetensors"],
-    "text_encoders": ["qwen_2.5_vl_7b.safetensors"],
-    "vae": ["qwen_image_vae.safetensors"],
-}
+MODELS: Names = files_of("2509-fp8")
 """The files that the two workflows name, by folder."""
 
 

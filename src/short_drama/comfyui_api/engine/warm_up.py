@@ -4,7 +4,7 @@ H100, and nobody's picture should wait for that."""
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,11 +31,14 @@ def _fewest_steps(workflow: Workflow) -> dict[str, object]:
 
 class WarmUp:
     """Args:
-    workflows: in the order in which they run; the last one's models stay loaded.
+    workflows: by kind, as they are whenever it runs.
+    kinds: in the order in which they run; the last one's models stay loaded.
     """
 
-    def __init__(self, engine: Engine, workflows: Sequence[Workflow]) -> None:
-        self._engine, self._workflows = engine, workflows
+    def __init__(
+        self, engine: Engine, workflows: Mapping[str, Workflow], kinds: Sequence[str]
+    ) -> None:
+        self._engine, self._workflows, self._kinds = engine, workflows, kinds
         self._last: str | None = None
 
     async def run(self) -> None:
@@ -48,8 +51,8 @@ class WarmUp:
         if self._last is not None and await comfyui.history(self._last) is not None:
             return
         last = None
-        for workflow in self._workflows:
-            last = await self._run(workflow)
+        for kind in self._kinds:
+            last = await self._run(self._workflows[kind])
         self._last = last  # only now: one that has failed is tried again
 
     async def _run(self, workflow: Workflow) -> str:

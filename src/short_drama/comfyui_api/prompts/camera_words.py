@@ -90,6 +90,13 @@ def words_of_file(name: str) -> CameraWords | None:
     return next(found, None)
 
 
+def poses(words: CameraWords) -> dict[str, object]:
+    """What a model can be told, for clients that draw a pad: for each axis its steps, in order,
+    with the words; none for staying where it is."""
+    axes = {axis: {str(step): told for step, told in POSES[words][axis].items()} for axis in AXES}
+    return {"words": str(words), **axes}
+
+
 def command(move: CameraMove, words: CameraWords) -> str:
     """What the model is told of `move`.
 

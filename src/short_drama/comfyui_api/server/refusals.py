@@ -7,7 +7,7 @@ only one branch is faulty is accepted with status 200 and runs in part; that is 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from short_drama.comfyui_api.workflows.check import FOLDERS
+from short_drama.comfyui_api.workflows.folders import folder_of
 from short_drama.domain.errors import EngineFailed, EngineNotReady
 
 MISSING_MODEL_FIX = (
@@ -48,7 +48,7 @@ def _of_node(node: str, class_type: str, fault: Mapping[str, Any]) -> Exception:
     match fault.get("type"):
         case "value_not_in_list":
             value = str(extra.get("received_value"))[:120]
-            if name not in FOLDERS:
+            if folder_of(class_type, name) is None:
                 return EngineFailed(f"ComfyUI does not know {value!r} for {where}")
             return EngineNotReady(f"ComfyUI has no {value!r} for {where}", fix=MISSING_MODEL_FIX)
         case "custom_validation_failed" if class_type == "LoadImage":

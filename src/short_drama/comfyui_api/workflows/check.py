@@ -1,29 +1,18 @@
-"""Would a server run this workflow? Judged by its /object_info alone; and how it should be started.
+"""Would a server run this workflow? Judged by its /object_info alone.
 
 The server itself does not validate the choices of its newer classes.
 """
 
 import difflib
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from short_drama.comfyui_api.workflows import node_info
+from short_drama.comfyui_api.workflows.folders import folder_of
 from short_drama.comfyui_api.workflows.manifest import IntegerInput, NumberInput
 from short_drama.comfyui_api.workflows.workflow import Workflow
-
-_GIB = 2**30
-
-FOLDERS = {
-    "unet_name": "diffusion_models",
-    "lora_name": "loras",
-    "clip_name": "text_encoders",
-    "vae_name": "vae",
-    "ckpt_name": "checkpoints",
-}
-"""Where ComfyUI looks for the file that an input names, below models/."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +87,13 @@ class _Checker:
 
     def _where(self, pair: str, spec: Sequence[Any]) -> str | None:
         """What an operator does about a file that is not there; None if it is no file."""
-        role, name = self._roles.get(pair), pair.partition(".")[2]
+        node, _, name = pair.partition(".")
+        role, known = self._roles.get(pair), folder_of(self._graph[node]["class_type"], name)
         if node_info.options(spec).get("image_upload"):
             return "Put the file into ComfyUI's input folder."
-        if role is None and name not in FOLDERS:
+        if role is None and known is None:
             return None
-        folder = f"models/{FOLDERS[name]}" if name in FOLDERS else "models folder"
+        folder = "models folder" if known is None else f"models/{known}"
         other = f", or name another: SHORT_DRAMA_COMFYUI_MODELS={role}=FILE" if role else ""
         return f"Put the file into ComfyUI's {folder}{other}."
 
@@ -163,63 +153,3 @@ def _fits(given: object, wanted: str) -> bool:
 
 def _prompt(workflow: Workflow, images: Sequence[str]) -> Mapping[str, Any]:
     return workflow.build({}, images=dict.fromkeys(images, "image.png"), prefix="check")
-
-
-# --- How the server should be started ----------------------------------------------------------
-
-BOTH_FIT_BYTES = 56 * _GIB
-"""VRAM in which both built-in workflows stay loaded. Measured: on an H100 with 81 GB, 26 GB stay
-free with both loaded; inferred from that: from 56 GiB on it is worth trying."""
-
-ALWAYS = {
-    "--disable-metadata": "keeps prompts out of the files that ComfyUI writes",
-    "--disable-api-nodes": "no node sends pictures to anybody else",
-}
-CACHE = "--cache-lru"
-
-
-def advice(vram_bytes: int, argv: Sequence[str]) -> list[str]:
-    """What should be changed in how the server was started, a sentence each.
-
-    Args:
-        vram_bytes: of the GPU, as /system_stats says in devices[].vram_total.
-        argv: the server's, as /system_stats says.
-    """
-    flags = _flags(argv)
-    said = [f"Add {flag}: {why}." for flag, why in ALWAYS.items() if flag not in flags]
-    if vram_bytes >= BOTH_FIT_BYTES and CACHE not in flags:
-        said.append(
-            f"Add {CACHE} 64: both workflows fit into this GPU's memory, and no job waits for "
-            "models to be loaded again (2.7 s a job instead of 10.2 s when they alternate)."
-        )
-    if vram_bytes < BOTH_FIT_BYTES and CACHE in flags:
-        said.append(
-            f"Remove {CACHE}: the workflows' models do not fit into this GPU's memory together; "
-            "the service keeps jobs of the same workflow together instead."
-        )
-    if flags.get("--preview-method", "none") != "none":
-        said.append("Remove --preview-method: previews have been seen to crash the whole server.")
-    if not all(map(_is_loopback, flags.get("--listen", "127.0.0.1").split(","))):
-        said.append(
-            "Listen on 127.0.0.1 only: whoever reaches ComfyUI can read files of its machine."
-        )
-    return said
-
-
-def _flags(argv: Sequence[str]) -> dict[str, str]:
-    """The value of each flag, given as --flag value or --flag=value; "" where there is none."""
-    flags, name = {}, ""
-    for word in argv:
-        if word.startswith("--"):
-            name, _, value = word.partition("=")
-            flags[name] = value
-        elif name and not flags[name]:
-            flags[name] = word
-    return flags
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

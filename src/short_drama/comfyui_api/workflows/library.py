@@ -1,45 +1,140 @@
-"""Where workflows come from: ours, and a folder of the operator's."""
+"""Where workflows come from: ours, in sets of models, and a folder of the operator's.
 
-from collections.abc import Iterator, Mapping
+A set is a pair of workflows, one for each kind, made for certain model files: `sets/NAME/`. All of
+them take the same requests.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Final
 
-from short_drama.comfyui_api.prompts.camera_words import CameraWords
+from short_drama.comfyui_api.prompts.camera_words import CameraWords, poses
+from short_drama.comfyui_api.workflows.fit import fit
+from short_drama.comfyui_api.workflows.outlook import better, rank
+from short_drama.comfyui_api.workflows.server_facts import ServerFacts
+from short_drama.comfyui_api.workflows.shortcomings import shortcomings
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Lane
 
-BUILT_IN = ("camera-angle", "qwen-image-edit")
+BUILT_IN: Final = ("camera-angle", "qwen-image-edit")
+MODEL_SETS: Final = (
+    "2509-fp8", "2511-int8", "qwen-image-2.1-int8", "2509-nunchaku", "2509-gguf",
+)  # fmt: skip
+"""In the order in which they are preferred where a server would run several equally well."""
+AUTO: Final = "auto"
 _GRAPH, _MANIFEST = "-api.json", ".toml"
 
 
-def library(folder: Path | None, models: Mapping[str, str]) -> dict[str, Workflow]:
-    """Every workflow by its kind.
+class Library(Mapping[str, Workflow]):
+    """The workflow of each kind. Of several it is the first, until a server is known."""
+
+    def __init__(self, candidates: Mapping[str, Sequence[Workflow]]) -> None:
+        self._candidates = candidates
+        self._chosen = {kind: workflows[0] for kind, workflows in candidates.items()}
+
+    def __getitem__(self, kind: str) -> Workflow:
+        return self._chosen[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._chosen)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def candidates(self, kind: str) -> Sequence[Workflow]:
+        return self._candidates[kind]
+
+    @property
+    def camera_poses(self) -> dict[str, object]:
+        """What `camera_words.poses` tells, by the set that may be chosen."""
+        return {
+            each.model_set or "own": poses(each.manifest.camera_words)
+            for each in self.candidates("camera-angle")
+            if each.manifest.camera_words is not None
+        }
+
+    def choose(self, facts: ServerFacts) -> None:
+        """For each kind the one that this server runs best, of those for which it has all files;
+        of all, where it has them for none. It is fitted to the server's nodes."""
+        for kind, candidates in self._candidates.items():
+            fitted = [fit(each, facts.object_info) for each in candidates]
+            self._chosen[kind] = min(
+                fitted, key=lambda each: (bool(shortcomings(each, facts)), rank(each, facts))
+            )
+
+    def better(self, kind: str, facts: ServerFacts) -> str | None:
+        """The set of ours that this server would run clearly better than what is chosen."""
+        if self[kind].model_set is None:
+            return None
+        found = better(self[kind], _all_sets(kind), facts)
+        return None if found is None else found.model_set
+
+
+def library(
+    folder: Path | None,
+    models: Mapping[str, str],
+    *,
+    model_set: str = AUTO,
+    camera_words: CameraWords | None = None,
+) -> Library:
+    """Every workflow.
 
     Args:
         folder: more of them; one that is named like ours replaces it.
         models: other model files, by role, in whichever workflows have that role.
+        model_set: one of `MODEL_SETS`, or AUTO: what suits the server. Files that are named by
+            hand are the first set's.
+        camera_words: those of the LoRA for camera moves, where `models` names another one.
 
-    Raises InvalidRequest, naming the file or the role.
+    Raises InvalidRequest, naming the file, the role or the setting.
     """
-    found = {kind: _built_in(kind) for kind in BUILT_IN}
+    ours = {
+        kind: [_built_in(kind, name) for name in _sets(model_set, named=bool(models))]
+        for kind in BUILT_IN
+    }
+    found: dict[str, Sequence[Workflow]] = {**ours}
     for workflow in () if folder is None else _in(folder):
-        _require_replaceable(workflow, found)
-        found[workflow.kind] = workflow
-    roles = {role for workflow in found.values() for role in workflow.models}
+        _require_replaceable(workflow, ours)
+        found[workflow.kind] = [workflow]
+    roles = {role for each in found.values() for workflow in each for role in workflow.models}
     if unknown := sorted(set(models) - roles):
         raise InvalidRequest(
             f"no workflow has a model for the role {unknown[0]!r}",
             field="SHORT_DRAMA_COMFYUI_MODELS",
             fix=f"The roles are: {', '.join(sorted(roles))}.",
         )
-    return {kind: workflow.with_models(models) for kind, workflow in found.items()}
+    return Library(
+        {
+            kind: [each.with_models(models).with_words(camera_words) for each in workflows]
+            for kind, workflows in found.items()
+        }
+    )
 
 
-def _built_in(kind: str) -> Workflow:
-    folder = resources.files(__package__)
+def _sets(model_set: str, *, named: bool) -> Sequence[str]:
+    if model_set != AUTO and model_set not in MODEL_SETS:
+        raise InvalidRequest(
+            f"there is no set of models {model_set[:80]!r}",
+            field="SHORT_DRAMA_COMFYUI_MODEL_SET",
+            fix=f"The sets are: {', '.join((AUTO, *MODEL_SETS))}.",
+        )
+    if model_set != AUTO:
+        return [model_set]
+    return MODEL_SETS[:1] if named else MODEL_SETS
+
+
+def _all_sets(kind: str) -> Iterator[Workflow]:
+    return (_built_in(kind, name) for name in MODEL_SETS)
+
+
+def _built_in(kind: str, model_set: str) -> Workflow:
+    folder = resources.files(__package__) / "sets" / model_set
     graph, manifest = (folder / (kind + suffix) for suffix in (_GRAPH, _MANIFEST))
-    return Workflow.read(kind, graph.read_bytes(), manifest.read_bytes())
+    workflow = Workflow.read(kind, graph.read_bytes(), manifest.read_bytes())
+    return replace(workflow, model_set=model_set)
 
 
 def _in(folder: Path) -> Iterator[Workflow]:
@@ -67,15 +162,15 @@ def _bytes(path: Path) -> bytes:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _require_replaceable(workflow: Workflow, ours: Mapping[str, Workflow]) -> None:
+def _require_replaceable(workflow: Workflow, ours: Mapping[str, Sequence[Workflow]]) -> None:
     """A graph of ours may be tuned, as long as requests mean what they did."""
     kind = workflow.kind
     if kind in KINDS and KINDS[kind].lane is not Lane.GPU:
         raise InvalidRequest(f"{kind}{_MANIFEST}: {kind} is not done by ComfyUI")
-    if kind in BUILT_IN and _signature(workflow) != _signature(ours[kind]):
+    if kind in BUILT_IN and _signature(workflow) != _signature(ours[kind][0]):
         raise InvalidRequest(
             f"{kind}{_MANIFEST}: the inputs differ from those of {kind}",
-            fix=f"Keep exactly these: {', '.join(sorted(_signature(ours[kind])))}.",
+            fix=f"Keep exactly these: {', '.join(sorted(_signature(ours[kind][0])))}.",
         )
     if kind == "camera-angle" and workflow.manifest.camera_words is None:
         raise InvalidRequest(

@@ -9,9 +9,11 @@ import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from short_drama.comfyui_api.prompts.camera_words import CameraWords
+from short_drama.comfyui_api.workflows.needs import Needs
+from short_drama.comfyui_api.workflows.strict import Name, Pair, Strict
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import TaskOptions
 
@@ -19,16 +21,8 @@ MAX_SEED = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 MAX_TEXT = 10_000
 
-Pair = Annotated[str, Field(pattern=r"^[^.\s]+\.\S+$")]
-"""node.input; an input's own name may have dots as well."""
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class _Input(_Strict):
+class _Input(Strict):
     literals: ClassVar[tuple[type, ...]] = (str,)
     into: Annotated[list[Pair], Field(min_length=1)]
 
@@ -134,7 +128,7 @@ ValueInput = TextInput | IntegerInput | SeedInput | NumberInput | ChoiceInput | 
 Input = Annotated[ImageInput | ValueInput, Field(discriminator="type")]
 
 
-class SizeTable(_Strict):
+class SizeTable(Strict):
     """The size at which the model works, for the service to choose and to write into the graph.
 
     `pixels`: about how many in all. `multiple`: of what both sides are multiples.
@@ -152,7 +146,7 @@ class SizeTable(_Strict):
         return self.width + self.height
 
 
-class Switch(_Strict):
+class Switch(Strict):
     """Another link in every prompt in which an input has a certain value: what is then computed for
     nothing is not computed.
 
@@ -165,24 +159,25 @@ class Switch(_Strict):
     when: Annotated[dict[Name, bool | int | float | str], Field(min_length=1, max_length=1)]
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """`result`: the SaveImage or SaveImageAdvanced node whose first image is the result.
     `result_size`: its size unless a request says otherwise. `steps`: the nodes whose steps are
     shown as progress. `models`: what operators may name another file for, by role. `optional`:
     inputs (node.input) that are left out, and nodes that are bypassed, where a server has none.
     `switches`: the last one that applies to a link wins. `camera_words`: how the model is told of
-    the camera pad, for camera-angle."""
+    the camera pad, for camera-angle. `needs`: of the server."""
 
     summary: Annotated[str, Field(min_length=1, max_length=200)]
     result: str
     result_size: Literal["as_input", "model"] = "as_input"
-    steps: list[str] = []
+    steps: list[str] = Field(default_factory=list)
     camera_words: Annotated[CameraWords | None, Field(strict=False)] = None
     inputs: Annotated[dict[Name, Input], Field(min_length=1)]
-    models: dict[Name, Pair] = {}
-    switches: list[Switch] = []
+    models: dict[Name, Pair] = Field(default_factory=dict)
+    switches: list[Switch] = Field(default_factory=list)
     size: SizeTable | None = None
-    optional: list[str] = []
+    optional: list[str] = Field(default_factory=list)
+    needs: Needs | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -199,6 +194,8 @@ class Manifest(_Strict):
         unknown = {name for switch in self.switches for name in switch.when} - valued
         if unknown:
             raise ValueError(f"switches: there is no input {min(unknown)} with values")
+        if self.needs and set(self.needs.file_bytes) - set(self.models):
+            raise ValueError("needs.file_bytes: each is the name of a role in models")
         return self
 
 

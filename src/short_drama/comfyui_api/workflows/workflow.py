@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, create_model
 
+from short_drama.comfyui_api.prompts.camera_words import CameraWords
 from short_drama.comfyui_api.workflows.graph import (
     Graph,
     is_link,
@@ -46,17 +47,25 @@ _KIND = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _SAVES = ("SaveImage", "SaveImageAdvanced")
 _PREFIX_INPUT = "filename_prefix"
 _MODEL_FILE = re.compile(r".+\.(safetensors|sft|gguf|ckpt|pth?|bin)", re.IGNORECASE)
+CAMERA_LORA = "camera_lora"
+"""The role of the LoRA that is told of camera moves."""
 _OPENS_FILES = ("Load", "Save")
 """How the classes begin whose texts are paths, which the server does not confine to its folders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """Made by `read`, which has checked it. The graph is never changed: prompts are copies."""
+    """Made by `read`, which has checked it. The graph is never changed: prompts are copies.
+
+    `model_set`: of which it is one of ours. `words_named`: whether somebody who knows the LoRA for
+    camera moves has said how it is told of them.
+    """
 
     kind: str
     graph: Mapping[str, Any]
     manifest: Manifest
+    model_set: str | None = None
+    words_named: bool = True
 
     @classmethod
     def read(cls, kind: str, graph: bytes, manifest: bytes) -> Self:
@@ -143,7 +152,15 @@ class Workflow:
         for role, file in files.items():
             if role in self.manifest.models:
                 set_input(graph, self.manifest.models[role], file)
-        return replace(self, graph=graph)
+        same = files.get(CAMERA_LORA) in (None, self.models.get(CAMERA_LORA))
+        return replace(self, graph=graph, words_named=self.words_named and same)
+
+    def with_words(self, words: CameraWords | None) -> Self:
+        """With the words that its LoRA for camera moves learnt, if it has one."""
+        if words is None or CAMERA_LORA not in self.manifest.models:
+            return self
+        manifest = self.manifest.model_copy(update={"camera_words": words})
+        return replace(self, manifest=manifest, words_named=True)
 
     def task_kind(self) -> TaskKind:
         """A catalogue entry, for a workflow that is all there is to its kind."""

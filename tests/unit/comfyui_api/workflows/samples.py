@@ -2,10 +2,15 @@
 
 import copy
 import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from short_drama.comfyui_api.workflows.server_facts import ServerFacts
 from short_drama.comfyui_api.workflows.workflow import Workflow
-from tests.simulators.comfyui.node_classes import CLASSES
+from tests.model_sets import files_of
+from tests.simulators.comfyui import PACKS
+from tests.simulators.comfyui.dialects import Version
+from tests.simulators.comfyui.node_classes import classes_of
 
 Graph = dict[str, Any]
 
@@ -102,14 +107,8 @@ into = ["sampler.scheduler"]
 checkpoint = "checkpoint.ckpt_name"
 """
 
-MODELS = {
-    "diffusion_models": ["Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors"],
-    "loras": ["镜头转换.safetensors", "Qwen-Image-Lightning-8steps-V1.1.safetensors"],
-    "text_encoders": ["qwen_2.5_vl_7b.safetensors"],
-    "vae": ["qwen_image_vae.safetensors"],
-    "checkpoints": ["Qwen-Rapid-AIO-NSFW-v11.safetensors", "edit.safetensors"],
-    "input": ["example.png"],
-}
+MODELS = files_of() | {"input": ["example.png"]}
+MODELS["checkpoints"] = [*MODELS["checkpoints"], "edit.safetensors"]
 
 
 def graph() -> Graph:
@@ -120,7 +119,31 @@ def read(nodes: object = GRAPH, manifest: str = MANIFEST, kind: str = "relight")
     return Workflow.read(kind, json.dumps(nodes).encode(), manifest.encode())
 
 
-def object_info() -> dict[str, Any]:
+def object_info(version: Version = "0.3.75", packs: Collection[str] = PACKS) -> dict[str, Any]:
     """As GET /object_info would say of a server that has everything."""
-    told = {name: one.info(name, MODELS) for name, one in CLASSES.items()}
+    told = {name: one.info(name, MODELS) for name, one in classes_of(version, packs).items()}
     return dict(json.loads(json.dumps(told)))
+
+
+GIB = 2**30
+
+
+def facts(
+    name: str = "NVIDIA H100 80GB HBM3",
+    vram: float = 79.1,
+    ram: float = 128,
+    version: str = "0.37.4",
+    *,
+    argv: Sequence[str] = (),
+    known: dict[str, Any] | None = None,
+) -> ServerFacts:
+    """Of a server that has everything; `vram` and `ram` in GiB, a card named cpu for none."""
+    cpu = name == "cpu"
+    device = {
+        "name": name if cpu else f"cuda:0 {name} : cudaMallocAsync",
+        "type": "cpu" if cpu else "cuda",
+        "vram_total": int((ram if cpu else vram) * GIB),
+    }
+    system = {"comfyui_version": version, "ram_total": int(ram * GIB), "argv": list(argv)}
+    info = object_info("0.33.0") if known is None else known
+    return ServerFacts(info, {"system": system, "devices": [device]})

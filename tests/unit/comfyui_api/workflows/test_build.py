@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,14 +11,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from short_drama.comfyui_api import asked
+from short_drama.comfyui_api.workflows.graph import value_of
 from short_drama.comfyui_api.workflows.library import library
-from short_drama.comfyui_api.workflows.manifest import ImageInput, Manifest
+from short_drama.comfyui_api.workflows.manifest import ImageInput, Manifest, Switch
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, CameraAngleRequest, QwenImageEditRequest
 from tests.unit.comfyui_api.workflows.samples import GRAPH, MANIFEST, Graph, read
 
-BUILT_IN = library(None, {})
+BUILT_IN = library(None, {}, model_set="2509-fp8")
 CAMERA, EDIT = BUILT_IN["camera-angle"], BUILT_IN["qwen-image-edit"]
 PREFIX = "short-drama/0/result"
 
@@ -61,14 +63,18 @@ EDIT_REQUESTS = st.builds(
 )
 
 
-def changes(before: Graph, after: Graph) -> dict[str, Any]:
-    """Literals of `after` that differ, by node.input; everything else must be the same."""
+def changes(before: Graph, after: Graph, switches: Sequence[Switch] = ()) -> dict[str, Any]:
+    """Literals of `after` that differ, by node.input; everything else must be the same, but for
+    links that are switched."""
+    switched = [(switch.link, switch.to) for switch in switches]
     changed = {}
     for identity, node in after.items():
         old = before[identity]
         assert {**node, "inputs": None} == {**old, "inputs": None}
         assert set(node["inputs"]) <= set(old["inputs"])
         for name, value in node["inputs"].items():
+            if (f"{identity}.{name}", value) in switched:
+                continue
             if value != old["inputs"][name] or type(value) is not type(old["inputs"][name]):
                 assert not isinstance(old["inputs"][name], list), "a link was changed"
                 changed[f"{identity}.{name}"] = value
@@ -104,7 +110,6 @@ def test_a_camera_request_changes_what_the_manifest_lists(request: CameraAngleRe
     assert set(changed) <= allowed(CAMERA)
     assert lost(dict(CAMERA.graph), built) == set()
     assert built["positive"]["inputs"]["prompt"] == values["prompt"]
-    assert built["negative"]["inputs"]["prompt"] == ""
     assert built["sampler"]["inputs"]["seed"] == (request.seed or 0)
     assert built["image"]["inputs"]["image"] == "short-drama/0/image_url.png [temp]"
     assert built["save"]["inputs"]["filename_prefix"] == PREFIX
@@ -113,14 +118,16 @@ def test_a_camera_request_changes_what_the_manifest_lists(request: CameraAngleRe
 @given(EDIT_REQUESTS)
 def test_an_edit_request_changes_what_the_manifest_lists(request: QwenImageEditRequest) -> None:
     built = EDIT.build(asked.values(EDIT, request), images=names(EDIT, request), prefix=PREFIX)
-    changed = changes(dict(EDIT.graph), built)
+    changed = changes(dict(EDIT.graph), built, EDIT.manifest.switches)
     assert set(changed) <= allowed(EDIT)
     for field in ("steps", "cfg", "sampler_name", "scheduler", "denoise"):
         wanted, default = getattr(request, field), EDIT.inputs[field].default
         assert built["sampler"]["inputs"][field] == (default if wanted is None else wanted)
     assert built["positive"]["inputs"]["prompt"] == request.prompt
     absent = {n for n in ("image2", "image3") if getattr(request, f"{n}_url") is None}
-    assert lost(dict(EDIT.graph), built) == absent | {f"positive.{name}" for name in absent}
+    assert built["negative"]["inputs"]["prompt"] == ""
+    told = {f"{node}.{name}" for node in ("positive", "negative") for name in absent}
+    assert lost(dict(EDIT.graph), built) == absent | told
     json.dumps(built, allow_nan=False)
 
 
@@ -152,9 +159,18 @@ def test_a_value_is_taken_as_it_is_or_refused_by_name(
         refused = error.field
     else:
         refused = None
-        assert set(changes(plain, built)) <= set(workflow.inputs[name].into)
+        switches = [*workflow.manifest.switches, *_as_they_were(workflow)]
+        assert set(changes(plain, built, switches)) <= set(workflow.inputs[name].into)
     assert refused in (None, name)
     assert refused is None if takes else refused == name or not str(value).strip()
+
+
+def _as_they_were(workflow: Workflow) -> list[Switch]:
+    """Links that are switched by default, and by another value are not."""
+    return [
+        switch.model_copy(update={"to": value_of(workflow.graph, switch.link)})
+        for switch in workflow.manifest.switches
+    ]
 
 
 def _request_takes(workflow: Workflow, name: str, value: object) -> bool:
@@ -230,6 +246,7 @@ def test_one_input_may_go_to_several_places() -> None:
     manifest = EDIT.manifest.model_dump(mode="json")
     manifest["inputs"]["steps"]["into"] = ["sampler.steps", "sampler.cfg"]
     del manifest["inputs"]["cfg"]
+    manifest["switches"] = []
     both = Workflow("both", EDIT.graph, Manifest.model_validate(manifest))
     built = both.build({"steps": 9}, images={"image_url": "a.png"}, prefix=PREFIX)
     assert (built["sampler"]["inputs"]["steps"], built["sampler"]["inputs"]["cfg"]) == (9, 9)

@@ -5,14 +5,22 @@ from typing import Any
 
 import pytest
 
-from short_drama.comfyui_api.workflows.check import BOTH_FIT_BYTES, Fault, advice, faults
-from short_drama.comfyui_api.workflows.library import library
+from short_drama.comfyui_api.workflows.check import Fault, faults
+from short_drama.comfyui_api.workflows.fit import fit
+from short_drama.comfyui_api.workflows.library import MODEL_SETS, library
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from tests.unit.comfyui_api.workflows.samples import MANIFEST, Graph, graph, object_info, read
 
 BUILT_IN = library(None, {})
-WORKFLOWS = {**BUILT_IN, "relight": read()}
-ROLES = [(kind, role) for kind, workflow in WORKFLOWS.items() for role in workflow.models]
+WORKFLOWS = {
+    **{
+        f"{kind} {model_set}": workflow
+        for model_set in MODEL_SETS
+        for kind, workflow in library(None, {}, model_set=model_set).items()
+    },
+    "relight": read(),
+}
+ROLES = [(name, role) for name, workflow in WORKFLOWS.items() for role in workflow.models]
 CLASSES = sorted({n["class_type"] for one in WORKFLOWS.values() for n in one.graph.values()})
 
 
@@ -21,32 +29,46 @@ def only(found: list[Fault]) -> Fault:
     return found[0]
 
 
-@pytest.mark.parametrize("kind", WORKFLOWS)
-def test_a_server_that_has_everything(kind: str) -> None:
-    assert faults(WORKFLOWS[kind], object_info()) == []
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_server_that_has_everything(name: str) -> None:
+    known = object_info("0.33.0")
+    assert faults(fit(WORKFLOWS[name], known), known) == []
+
+
+OLD = [
+    name
+    for name, workflow in WORKFLOWS.items()
+    if workflow.manifest.needs and workflow.manifest.needs.comfyui == "0.3.60"
+]
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_an_old_server_that_has_everything(name: str) -> None:
+    known = object_info("0.3.75")
+    assert faults(fit(WORKFLOWS[name], known), known) == []
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_node_that_the_server_does_not_have(name: str) -> None:
-    known = object_info()
+    known = object_info("0.33.0")
     del known[name]
-    for kind, workflow in WORKFLOWS.items():
+    for workflow in WORKFLOWS.values():
         nodes = {i for i, node in workflow.graph.items() if node["class_type"] == name}
         found = faults(workflow, known)
-        assert {(fault.kind, fault.node) for fault in found} == {(kind, node) for node in nodes}
+        assert {fault.node for fault in found} == nodes
         assert all(name in fault.message and "custom node" in fault.fix for fault in found)
 
 
-@pytest.mark.parametrize(("kind", "role"), ROLES)
+@pytest.mark.parametrize(("name", "role"), ROLES)
 @pytest.mark.parametrize("left", [[], ["other.safetensors"], [f"m{i}.ckpt" for i in range(99)]])
-def test_a_model_that_the_server_does_not_have(kind: str, role: str, left: list[str]) -> None:
-    workflow, known = WORKFLOWS[kind], object_info()
-    node, name = workflow.manifest.models[role].split(".")
+def test_a_model_that_the_server_does_not_have(name: str, role: str, left: list[str]) -> None:
+    workflow, known = WORKFLOWS[name], object_info("0.33.0")
+    node, field = workflow.manifest.models[role].split(".")
     spec = known[workflow.graph[node]["class_type"]]["input"]["required"]
-    shared = [file for file in spec[name][0] if file != workflow.models[role]]
-    spec[name][0] = shared + left
+    shared = [file for file in spec[field][0] if file != workflow.models[role]]
+    spec[field][0] = shared + left
     fault = only(faults(workflow, known))
-    assert (fault.kind, fault.node) == (kind, node)
+    assert (fault.kind, fault.node) == (workflow.kind, node)
     assert workflow.models[role] in fault.message
     assert "models/" in fault.fix
     assert f"SHORT_DRAMA_COMFYUI_MODELS={role}=FILE" in fault.fix
@@ -57,7 +79,7 @@ def test_a_name_that_is_nearly_right_is_suggested() -> None:
     fault = only(
         faults(
             BUILT_IN["camera-angle"].with_models({"vae": "qwen-image-vae.safetensors"}),
-            object_info(),
+            object_info("0.33.0"),
         )
     )
     assert "Did you mean qwen_image_vae.safetensors?" in fault.fix
@@ -65,7 +87,7 @@ def test_a_name_that_is_nearly_right_is_suggested() -> None:
 
 def test_a_model_without_a_role() -> None:
     workflow = read(manifest=MANIFEST.split("[models]")[0])
-    known = object_info()
+    known = object_info("0.33.0")
     known["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0] = []
     fault = only(faults(workflow, known))
     assert fault.fix == "Put the file into ComfyUI's models/checkpoints."
@@ -74,7 +96,7 @@ def test_a_model_without_a_role() -> None:
 def test_a_model_of_a_folder_that_we_do_not_know() -> None:
     nodes = graph()
     nodes["up"] = {"class_type": "UpscaleModelLoader", "inputs": {"model_name": "4x.pth"}}
-    known = object_info()
+    known = object_info("0.33.0")
     known["UpscaleModelLoader"] = {
         "input": {"required": {"model_name": [["2x.pth"]]}},
         "output": ["UPSCALE_MODEL"],
@@ -88,7 +110,7 @@ def test_a_picture_that_is_part_of_the_workflow() -> None:
     nodes = graph()
     nodes["texture"] = {"class_type": "LoadImage", "inputs": {"image": "grain.png"}}
     nodes["prompt"]["inputs"]["image3"] = ["texture", 0]
-    fault = only(faults(read(nodes), object_info()))
+    fault = only(faults(read(nodes), object_info("0.33.0")))
     assert fault.node == "texture"
     assert "input folder" in fault.fix
 
@@ -166,13 +188,13 @@ def test_everything_the_server_would_refuse(case: str) -> None:
 
 
 def test_a_choice_of_the_newer_kind_is_judged_though_the_server_does_not() -> None:
-    ours = BUILT_IN["camera-angle"]
+    ours = WORKFLOWS["camera-angle 2511-int8"]
     nodes = {i: {**node, "inputs": {**node["inputs"]}} for i, node in ours.graph.items()}
-    nodes["scale"]["inputs"]["upscale_method"] = "lanczoss"
+    nodes["reference"]["inputs"]["reference_latents_method"] = "index_timestep_one"
     changed = Workflow(ours.kind, nodes, ours.manifest)
-    fault = only(faults(changed, object_info()))
-    assert fault.node == "scale"
-    assert "Did you mean lanczos?" in fault.fix
+    fault = only(faults(changed, object_info("0.33.0")))
+    assert fault.node == "reference"
+    assert "Did you mean index_timestep_zero?" in fault.fix
 
 
 TOLERATED: dict[str, Change] = {
@@ -207,37 +229,3 @@ def test_nothing_is_held_against_a_server_that_is_fine(case: str) -> None:
     nodes, known = graph(), object_info()
     TOLERATED[case](nodes, known)
     assert faults(read(nodes), known) == []
-
-
-# --- How the server is started ------------------------------------------------------------
-
-GOOD = ["main.py", "--listen", "127.0.0.1", "--disable-metadata", "--disable-api-nodes"]
-LARGE, SMALL = 81_000_000_000, 24 * 2**30
-
-
-@pytest.mark.parametrize(
-    ("vram", "argv", "said"),
-    [
-        (LARGE, [*GOOD, "--cache-lru", "64"], []),
-        (LARGE, [*GOOD, "--cache-lru=128"], []),
-        (SMALL, GOOD, []),
-        (SMALL, [*GOOD, "--preview-method", "none"], []),
-        (SMALL, [*GOOD, "--listen", "127.0.0.1,::1"], []),
-        (SMALL, [*GOOD, "--listen=localhost"], []),
-        (LARGE, GOOD, ["Add --cache-lru 64"]),
-        (BOTH_FIT_BYTES, GOOD, ["Add --cache-lru 64"]),
-        (BOTH_FIT_BYTES - 1, GOOD, []),
-        (SMALL, [*GOOD, "--cache-lru", "64"], ["Remove --cache-lru"]),
-        (SMALL, [*GOOD, "--preview-method", "auto"], ["Remove --preview-method"]),
-        (SMALL, [*GOOD, "--preview-method=latent2rgb"], ["Remove --preview-method"]),
-        (SMALL, [*GOOD, "--listen"], ["Listen on 127.0.0.1"]),
-        (SMALL, [*GOOD, "--listen", "0.0.0.0,::"], ["Listen on 127.0.0.1"]),
-        (SMALL, [*GOOD, "--listen=gpu.example"], ["Listen on 127.0.0.1"]),
-        (SMALL, ["main.py"], ["Add --disable-metadata", "Add --disable-api-nodes"]),
-        (SMALL, [], ["Add --disable-metadata", "Add --disable-api-nodes"]),
-    ],
-)
-def test_advice_on_how_the_server_is_started(vram: int, argv: list[str], said: list[str]) -> None:
-    given = advice(vram, argv)
-    assert len(given) == len(said)
-    assert all(one.startswith(start) for one, start in zip(given, said, strict=True))

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from short_drama.comfyui_api.workflows.check import ALWAYS, FOLDERS, advice, faults
-from short_drama.comfyui_api.workflows.library import library
+from short_drama.comfyui_api.prompts.camera import CameraMove
+from short_drama.comfyui_api.prompts.camera_words import CameraWords, command
+from short_drama.comfyui_api.workflows.check import faults
+from short_drama.comfyui_api.workflows.flags import ALWAYS, advice
+from short_drama.comfyui_api.workflows.folders import model_paths
+from short_drama.comfyui_api.workflows.library import MODEL_SETS, library
+from short_drama.comfyui_api.workflows.needs import Weights
 from short_drama.domain.errors import InvalidRequest
-from tests.unit.comfyui_api.workflows.samples import graph, object_info, read
+from tests.unit.comfyui_api.workflows.samples import facts, graph, object_info, read
 
 PAGE = (Path(__file__).parents[4] / "docs" / "workflows.md").read_text()
 
@@ -42,15 +47,46 @@ def test_the_error_at_start_is_the_one_shown(tmp_path: Path) -> None:
     assert block("text").strip() == caught.value.detail
 
 
-@pytest.mark.parametrize("kind", ["camera-angle", "qwen-image-edit"])
-def test_every_role_is_listed_with_its_file_and_folder(kind: str) -> None:
-    workflow = library(None, {})[kind]
-    for role, file in workflow.models.items():
-        folder = FOLDERS[workflow.manifest.models[role].partition(".")[2]]
-        assert f"| `{role}` | `{file}` | `models/{folder}` |" in PAGE
-    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{kind}` |"))
-    assert re.findall("`([a-z_]+)`", row) == list(workflow.models)
-    assert row.endswith(f"| {workflow.inputs['steps'].default} |")
+@pytest.mark.parametrize("model_set", MODEL_SETS)
+def test_every_file_is_listed_with_its_role_folder_and_size(model_set: str) -> None:
+    table = PAGE.split(f"`{model_set}`:\n\n")[1].split("\n\n")[0]
+    for kind, workflow in library(None, {}, model_set=model_set).items():
+        needs = workflow.manifest.needs
+        assert needs is not None
+        for role, path in model_paths(workflow).items():
+            folder, _, file = path.partition("/")
+            size = f"{needs.file_bytes[role] / 1e9:.2f}"
+            row = f"| `{role}` | `{file}` | `models/{folder}` | {size} | "
+            line = next(line for line in table.splitlines() if line.startswith(row))
+            assert line.removeprefix(row) in ("both |", f"`{kind}` |")
+
+
+@pytest.mark.parametrize("model_set", MODEL_SETS)
+def test_every_set_is_listed_with_its_steps_and_its_oldest_comfyui(model_set: str) -> None:
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{model_set}` | Qwen"))
+    cells = [cell.strip() for cell in row.split("|")]
+    workflows = library(None, {}, model_set=model_set).values()
+    for cell, workflow in zip(cells[2:4], workflows, strict=True):
+        assert cell.endswith(f"{workflow.inputs['steps'].default} steps")
+        needs = workflow.manifest.needs
+        assert needs is not None
+        assert f"ComfyUI {needs.comfyui}" in cells[4] or model_set == "qwen-image-2.1-int8"
+
+
+def test_the_words_of_models_are_those_that_they_are_told() -> None:
+    left = CameraMove(horizontal=-1)
+    for words in CameraWords:
+        row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{words}` |"))
+        assert f"`{command(left, words)}`" in row
+
+
+def test_the_architectures_files_are_still_taken() -> None:
+    named = dict(re.findall(r"(\w+)=([^,\"]+\.safetensors)", block("sh")))
+    assert set(named.values()) == {
+        "Qwen-Image-Edit-2509_fp8_e4m3fn.safetensors", "镜头转换.safetensors",
+        "Qwen-Image-Lightning-8steps-V1.1.safetensors", "qwen_2.5_vl_7b.safetensors",
+    }  # fmt: skip
+    assert set(named.values()) <= set(library(None, named)["camera-angle"].models.values())
 
 
 def shown() -> list[tuple[str, str]]:
@@ -76,19 +112,19 @@ def test_the_messages_are_those_of_the_check() -> None:
 
 
 def test_the_way_to_start_a_server_is_the_one_we_advise() -> None:
-    command = next(line for line in block("sh", 1).splitlines() if "main.py" in line)
-    assert advice(81_000_000_000, command.split()[1:]) == []
+    start = next(line for line in block("sh", 2).splitlines() if "main.py" in line)
+    assert advice(facts(version="0.33.0", argv=start.split()[1:])) == []
     assert all(f"| `{flag}` | {why} |" in PAGE for flag, why in ALWAYS.items())
 
 
 def test_the_example_of_other_models_names_roles() -> None:
-    named = re.findall(r"(\w+)=[\w.-]+\.safetensors", block("sh"))
+    named = re.findall(r"(\w+)=[\w.-]+\.safetensors", block("sh", 1))
     assert named == ["edit_checkpoint", "vae"]
     library(None, dict.fromkeys(named, "x.safetensors"))
 
 
 def test_every_type_of_input_is_described() -> None:
     schema = json.dumps(read().manifest.model_json_schema())
-    types = set(re.findall(r'"const": "(\w+)"', schema))
+    types = set(re.findall(r'"const": "(\w+)"', schema)) - set(Weights)
     table = PAGE.split("| `type` |")[1].split("\n\n")[0]
     assert types == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
