@@ -125,7 +125,7 @@ async def test_a_failed_task_ends_with_1_and_the_fix(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--set", "horizontal=9"), "horizontal: it should be less than or equal to 2"),
+        (("--set", "horizontal=9"), "horizontal: it should be less than or equal to 4"),
         (("--set", "tilt=1"), "tilt: there is no such field"),
         (("--set", "horizontal"), "there is no = in it"),
         (("--image", "still.png"), "there are more images"),

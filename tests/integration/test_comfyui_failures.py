@@ -356,7 +356,7 @@ async def test_an_engine_that_is_stuck_when_it_warms_up_is_restarted(tmp_path: P
 async def test_an_operators_workflow_that_cannot_run_takes_down_no_other(tmp_path: Path) -> None:
     folder = tmp_path / "workflows"
     folder.mkdir()
-    ours = Path(workflows.__file__).parent
+    ours = Path(workflows.__file__).parent / "sets" / "2509-fp8"
     for suffix in ("-api.json", ".toml"):
         text = (ours / f"{EDIT}{suffix}").read_text()
         (folder / f"extra{suffix}").write_text(text.replace("Qwen-Rapid-AIO-NSFW-v11", "none"))
