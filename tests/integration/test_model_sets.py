@@ -8,6 +8,8 @@ from click.testing import CliRunner, Result
 
 from short_drama.cli.main import cli
 from short_drama.comfyui_api.workflows.library import MODEL_SETS
+from short_drama.settings import load
+from short_drama.wiring.engines import open_catalogue
 from tests.integration.comfyui_stage import ANGLE, EDIT, simulated
 from tests.model_sets import PACKS, files_of
 from tests.samples import png
@@ -67,6 +69,23 @@ async def test_clients_are_told_which_pad_to_draw(
     assert sorted(poses) == sorted(told)
     assert poses["2511-int8"]["horizontal"]["4"] == "back view"
     assert schema["properties"]["horizontal"]["maximum"] == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"comfy_v2_url": "https://cloud.comfy.org"}, ["2509-fp8"]),
+        ({"comfy_v2_url": "https://cloud.comfy.org", "comfyui_model_set": "2511-int8"},
+         ["2511-int8"]),
+        ({}, ["local-preview"]),
+    ],
+)  # fmt: skip
+def test_where_no_server_says_what_it_has(
+    settings: dict[str, str], told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COMFYUI_URL", raising=False)
+    schema = open_catalogue(load(settings))[ANGLE].task_request.model_json_schema()
+    assert list(schema["x-camera-poses"]) == told
 
 
 async def test_a_set_of_which_a_file_is_missing_is_passed_over(tmp_path: Path) -> None:

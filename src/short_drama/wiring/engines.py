@@ -13,7 +13,7 @@ from short_drama.comfyui_api.hosted_lane import HostedOptions, open_hosted
 from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfyui
 from short_drama.comfyui_api.prompts.camera_words import CameraWords, poses
 from short_drama.comfyui_api.turns import IN_ENGINE
-from short_drama.comfyui_api.workflows.library import Library, library
+from short_drama.comfyui_api.workflows.library import AUTO, MODEL_SETS, Library, library
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Catalogue, Lane
 from short_drama.images.sources import ImageSources
@@ -187,10 +187,13 @@ def affordable(settings: Settings, backend: Backend) -> Affordable | None:
 
 def open_workflows(settings: Settings) -> Library:
     """Raises InvalidRequest, naming the file or the setting."""
+    model_set = settings.comfyui_model_set
+    if model_set == AUTO and settings.comfy_v2_url is not None:
+        model_set = MODEL_SETS[0]  # such a server does not say what it has
     return library(
         settings.workflows_dir,
         settings.comfyui_models,
-        model_set=settings.comfyui_model_set,
+        model_set=model_set,
         camera_words=settings.comfyui_camera_words,
     )
 
@@ -204,6 +207,6 @@ def open_catalogue(settings: Settings) -> Catalogue:
 
 def _poses(settings: Settings, workflows: Library) -> Mapping[str, object]:
     """What can be asked of whatever does camera-angle, by its name."""
-    if settings.comfyui_url is None:
+    if settings.comfyui_url is None and settings.comfy_v2_url is None:
         return {"local-preview": poses(CameraWords.RELATIVE)}
     return workflows.camera_poses
