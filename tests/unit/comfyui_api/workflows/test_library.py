@@ -12,6 +12,7 @@ from short_drama.comfyui_api.workflows.library import BUILT_IN, MODEL_SETS, libr
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.sizes import Size
 from tests.unit.comfyui_api.workflows.samples import GRAPH, MANIFEST
 
 EVERY = [
@@ -85,7 +86,7 @@ def test_nothing_is_computed_for_nothing(workflow: Workflow) -> None:
     """Model, text encoder and VAE run once each for what the model is told, and once more only
     where a request wants it."""
     images = dict.fromkeys(workflow.image_fields, "a.png")
-    graph = workflow.build({}, images=images, prefix="p", size=(1360, 768))
+    graph = workflow.build({}, images=images, prefix="p", size=Size(1360, 768))
     run = linked(graph, workflow.result)
     assert "VAEEncode" not in run
     encoders = {name for name in graph if graph[name]["class_type"].startswith("TextEncode")}
@@ -108,7 +109,7 @@ def _above(graph: Mapping[str, Any], node: str) -> set[str]:
 
 @pytest.mark.parametrize("workflow", EVERY)
 def test_the_picture_has_the_size_that_the_service_chose(workflow: Workflow) -> None:
-    size = workflow.size_for((1920, 1080))
+    size = workflow.size_for(Size(1920, 1080))
     assert size is not None
     images = dict.fromkeys(workflow.required_images, "a.png")
     graph = workflow.build({}, images=images, prefix="p", size=size)
