@@ -96,9 +96,14 @@ class ComfyUIWork:
         self._workflow, self._engine, self._remedies = workflow, engine, remedies
         self._sources, self._assets, self._values = sources, assets, values
         self._broken = broken
+        self._prompts: dict[Job, str] = {}
+        """Those that are followed, for their jobs."""
 
     async def check(self) -> None:
         self._engine.check()
+
+    def others_before(self, job: Job) -> int:
+        return self._engine.others_before(self._prompts.get(job, job.job_id))
 
     # --- Stages ----------------------------------------------------------------------------
 
@@ -121,7 +126,9 @@ class ComfyUIWork:
             )
             sizes = await self._sizes(job)
             return Prepared(prompt_id=found.prompt_id, graph=None, sizes=sizes)
-        graph, sizes = await self._graph(job, found.prompt_id)
+        _, (graph, sizes) = await asyncio.gather(
+            self._engine.glance(), self._graph(job, found.prompt_id)
+        )
         return Prepared(prompt_id=found.prompt_id, graph=graph, sizes=sizes)
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
@@ -230,7 +237,7 @@ class ComfyUIWork:
     # --- The engine ------------------------------------------------------------------------
 
     async def _run(self, job: Job, prepared: Prepared) -> Made:
-        prompt_id = prepared.prompt_id
+        prompt_id = self._prompts[job] = prepared.prompt_id
         previews = PreviewReporter(job, self._label(job))
 
         def report(run: Running) -> None:
@@ -240,6 +247,7 @@ class ComfyUIWork:
         try:
             ending = await self._engine.carry_out(prompt_id, prepared.graph, on_change=report)
         finally:
+            del self._prompts[job]
             await previews.end()
         return await self._made(job, prepared, ending)
 
@@ -260,6 +268,7 @@ class ComfyUIWork:
 
     def _report(self, job: Job, run: Running) -> None:
         if not run.started:
+            job.on_move()
             return
         progress = job.progress
         if run.node in self._workflow.steps and run.fraction is not None:
