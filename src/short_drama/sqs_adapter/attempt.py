@@ -164,8 +164,8 @@ class Attempt:
 
     @property
     def _due(self) -> float:
-        wait = self._times.progress if self._unwritten else self._times.lease / 3
-        return self._written_at + wait
+        beat = self._times.lease / 3
+        return self._written_at + (min(self._times.progress, beat) if self._unwritten else beat)
 
     async def _watch(self) -> None:
         """Until a beat may be due or somebody else has written the task."""
