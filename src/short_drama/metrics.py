@@ -7,7 +7,7 @@ REGISTRY = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _CALLS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_WORK = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300)
+_WORK = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600, 1800)
 
 REQUESTS = Counter(
     "http_requests", "HTTP requests answered", ("service", "method", "route", "status"),
@@ -27,7 +27,8 @@ TASK_SECONDS = Histogram(
     "task_seconds", "Seconds from submit to end", ("kind",), buckets=_WORK, registry=REGISTRY
 )
 JOB_SECONDS = Histogram(
-    "job_stage_seconds", "Seconds of one stage of a job", ("kind", "stage"),
+    "job_stage_seconds", "Seconds of a job in one of its stages, what it waited as a whole",
+    ("kind", "stage"),
     buckets=_WORK, registry=REGISTRY,
 )  # fmt: skip
 JOBS_RUNNING = Gauge("jobs_running", "Jobs in their engine", ("service",), registry=REGISTRY)

@@ -94,11 +94,12 @@ class TaskPage:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a pending task has before it: its place in its lane's queue (1 is next) and the
-    median seconds one task of its kind takes, None before any has finished."""
+    """Of a task that waits: its place among all that wait in its lane, in the queue and in services
+    (1 is next), and about how many seconds it is until it is done; None before any of its kind
+    was."""
 
     position: int
-    seconds_each: float | None
+    eta_seconds: float | None
 
 
 class TaskStore(Protocol):
@@ -139,7 +140,9 @@ class TaskStore(Protocol):
         when none waits."""
         ...
 
-    async def outlook(self, task: Task) -> Outlook: ...
+    async def outlook(self, task: Task) -> Outlook:
+        """Of a task that waits; may be some seconds old."""
+        ...
 
 
 async def advance(store: TaskStore, task: Task, change: Callable[[Task], Task]) -> Task:

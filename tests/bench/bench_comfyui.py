@@ -155,8 +155,8 @@ async def mixed(tasks: int, *, swap_wait: float) -> tuple[float, float, int]:
 
 def _held(task: TaskView) -> float:
     """Seconds from the claim to the end, without the run itself."""
-    timings = task.timings
-    return (timings.running_seconds or 0.0) - (timings.engine_seconds or 0.0)
+    ended_at = task.created_at + (task.timings.total_seconds or 0.0)
+    return ended_at - (task.started_at or 0.0) - (task.timings.engine_seconds or 0.0)
 
 
 async def swapping(tasks: int) -> dict[str, object]:

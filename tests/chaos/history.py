@@ -51,8 +51,7 @@ class Seen:
     @classmethod
     def in_view(cls, view: Mapping[str, Any], *, asked_at: float, at: float, reader: str) -> Self:
         """From the orchestrators' task view."""
-        created, timings = view["created_at"], view["timings"]
-        queued, total = timings["queued_seconds"], timings["total_seconds"]
+        created, total = view["created_at"], view["timings"]["total_seconds"]
         return cls(
             asked_at=asked_at,
             at=at,
@@ -61,7 +60,7 @@ class Seen:
             status=TaskStatus(view["status"]),
             version=view["version"],
             attempt=view["attempts"],
-            started_at=None if queued is None else created + queued,
+            started_at=view["started_at"],
             ended_at=None if total is None else created + total,
         )
 

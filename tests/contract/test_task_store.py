@@ -396,27 +396,65 @@ async def test_a_task_that_goes_back_to_pending_waits_since_its_creation(store: 
 # --- Outlook ------------------------------------------------------------------------------
 
 
+def held(task_id: str, *, stage: str | None = None, **news: Any) -> Task:
+    """One that a worker holds, whose job is in this stage."""
+    claimed = a_task(task_id, created_at=NOW).claim(task_id, now=NOW, lease=60)
+    return claimed.heartbeat(task_id, 1, now=NOW, lease=60, stage=stage, **news)
+
+
 async def test_a_pending_task_is_behind_the_earlier_ones_of_its_lane(store: TaskStore) -> None:
     await stored(
         store,
         a_task("first", created_at=NOW),
         a_task("cpu", kind="face-mask", created_at=NOW),
         a_task("ended", created_at=NOW).cancel(now=NOW),
-        a_task("running", created_at=NOW).claim("alice", now=NOW, lease=60),
+        held("running", stage="running"),
         a_task("edit", kind="qwen-image-edit", created_at=NOW + 1),
     )
     task = await store.create(a_task("mine", created_at=NOW + 2))
     outlook = await store.outlook(task)
-    assert (outlook.position, outlook.seconds_each) == (3, None)
+    assert (outlook.position, outlook.eta_seconds) == (3, None)
+
+
+async def test_a_pending_task_is_behind_those_that_wait_in_services(store: TaskStore) -> None:
+    await stored(
+        store,
+        held("running", stage="running"),
+        held("publishing", stage="publishing"),
+        held("queued", stage="queued"),
+        held("preparing", stage="preparing"),
+        held("claimed"),
+        a_task("cpu", kind="face-mask").claim("cpu", now=NOW, lease=60),
+    )
+    task = await store.create(a_task("mine", created_at=NOW + 2))
+    assert (await store.outlook(task)).position == 4
+
+
+async def test_prompts_of_strangers_before_those_that_wait_are_before_it_too(
+    store: TaskStore,
+) -> None:
+    await stored(store, held("one", stage="queued", queue_position=21), held("two"))
+    task = await store.create(a_task("mine", created_at=NOW + 2))
+    assert (await store.outlook(task)).position == 22
+
+
+async def test_a_task_that_was_just_taken_up_keeps_its_place(store: TaskStore) -> None:
+    await stored(store, held("running", stage="running"), held("older", stage="queued"))
+    await store.create(a_task("pending", created_at=NOW + 1))
+    task = await store.create(a_task("mine", created_at=NOW + 2))
+    await stored(store, a_task("younger", created_at=NOW + 3).claim("y", now=NOW, lease=60))
+    assert (await store.outlook(task)).position == 4
+    claimed = await store.replace(task.claim("alice", now=NOW + 3, lease=60))
+    assert (await store.outlook(claimed)).position == 2
 
 
 async def test_the_time_each_takes_is_the_median_of_what_its_kind_took(store: TaskStore) -> None:
     for number, seconds in enumerate((1.0, 3.0, 100.0)):
-        held = a_task(str(number)).claim("alice", now=NOW, lease=60)
-        await store.create(held.complete("alice", 1, Outcome(), now=NOW + seconds))
-    held = a_task("failed").claim("alice", now=NOW, lease=60)
-    await store.create(held.fail("alice", 1, FAILURE, now=NOW + 0.1))
+        waited = held(str(number), stage="running", waited=40.0)
+        await store.create(waited.complete(str(number), 1, Outcome(), now=NOW + 40 + seconds))
+    failed = held("failed").fail("failed", 1, FAILURE, now=NOW + 0.1)
+    await store.create(failed)
     other = a_task("other", kind="qwen-image-edit").claim("alice", now=NOW, lease=60)
     await store.create(other.complete("alice", 1, Outcome(), now=NOW + 50))
     task = await store.create(a_task("mine"))
-    assert (await store.outlook(task)).seconds_each == pytest.approx(3.0)
+    assert (await store.outlook(task)).eta_seconds == pytest.approx(3.0)

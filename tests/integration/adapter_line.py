@@ -119,6 +119,7 @@ class WorkedLine:
         drain: float = 5.0,
         deliveries: int = 1,
         poll: float = 0.02,
+        progress: float = 0.03,
         store: TaskStore | None = None,
     ) -> tuple[Consumer, asyncio.Task[None]]:
         jobs = await self.opened.enter_async_context(JobClient(self.service.url, poll=poll))
@@ -126,7 +127,7 @@ class WorkedLine:
             deliveries=deliveries,
             wait=0.05,
             drain=drain,
-            times=LeaseTimes(lease=lease, progress=0.03, visibility=visibility),
+            times=LeaseTimes(lease=lease, progress=progress, visibility=visibility),
             policy=RetryPolicy(base=0.005, cap=0.02),
         )
         consumer = Consumer(name, limits, queue=self.queue, store=store or self.store, jobs=jobs)

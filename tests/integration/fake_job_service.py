@@ -20,6 +20,9 @@ class FakeJob:
     stage: str = "queued"
     progress: float = 0.0
     version: int = 1
+    queue_position: int | None = None
+    eta_seconds: float | None = None
+    queued_seconds: float = 0.0
     result_key: str | None = None
     error: dict[str, Any] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -47,6 +50,8 @@ class FakeJob:
         return {
             "job_id": self.job_id, "kind": "camera-angle", "status": self.status,
             "stage": self.stage, "progress": self.progress, "version": self.version,
+            "queue_position": self.queue_position, "eta_seconds": self.eta_seconds,
+            "queued_seconds": self.queued_seconds,
             "result_url": None, "result_key": self.result_key, "error": self.error,
             "engine": "fake", "engine_seconds": 0.01, "details": {},
         }  # fmt: skip

@@ -66,14 +66,37 @@ async def test_a_running_task_tells_stage_progress_and_job(api: Api) -> None:
     assert job["status"] == "processing"
 
 
+async def told(api: Api, stage: str) -> TaskView:
+    """The task that is in this stage, once all that are held have said in which they are."""
+    stages = {}
+    async with asyncio.timeout(10):
+        for view in (await api.tasks("status=processing")).tasks:
+            while view.stage in (None, "preparing"):
+                view = await api.task(view, f"?wait=5&since={view.version}")  # noqa: PLW2901
+            stages[view.stage] = view
+    return stages[stage]
+
+
 async def test_a_pending_task_tells_its_place_in_the_queue(api: Api) -> None:
     await api.ended(await api.submit())
     await api.busy()
     first, second = await api.submit(), await api.submit()
-    assert (await api.task(first)).queue_position == 1
+    await told(api, "running")
+    assert (await api.task(first)).queue_position == 2
     view = await api.task(second)
-    assert view.queue_position == 2
+    assert view.queue_position == 3
+    async with asyncio.timeout(10):  # a store may remember for a moment that it did not know
+        while view.eta_seconds is None:
+            view = await api.task(second, f"?wait=0.2&since={view.version}")
+
+
+async def test_a_task_that_waits_in_its_service_tells_its_place_there(api: Api) -> None:
+    await api.ended(await api.submit())
+    await api.busy()
+    view = await told(api, "queued")
+    assert (view.status, view.queue_position) == ("processing", 1)
     assert view.eta_seconds is not None
+    assert view.timings.queued_seconds is not None
 
 
 # --- Events -------------------------------------------------------------------------------

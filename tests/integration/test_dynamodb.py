@@ -526,13 +526,13 @@ class _Watch:
 async def test_the_place_in_line_is_remembered_for_a_moment(clients: Clients, table: str) -> None:
     watch = _Watch(clients, table)
     first, second = [await watch.store.create(a_task(f"t{n}", created_at=NOW + n)) for n in (1, 2)]
-    assert await watch.position(second) == (2, 2)  # one for the line, one for the seconds
+    assert await watch.position(second) == (2, 3)  # two for the line, one for the seconds
     await watch.store.replace(first.cancel(now=NOW))
     assert await watch.position(second) == (2, 0)
     newer = await watch.store.create(a_task("t3", created_at=NOW + 3))
-    assert await watch.position(newer) == (2, 1)
-    watch.now += task_store._PENDING_SECONDS
-    assert await watch.position(second) == (1, 1)
+    assert await watch.position(newer) == (2, 2)
+    watch.now += task_store._WAITING_SECONDS
+    assert await watch.position(second) == (1, 3)  # that there are no seconds is believed as long
 
 
 async def test_far_back_in_line_is_as_far_as_one_look_goes(
@@ -542,7 +542,7 @@ async def test_far_back_in_line_is_as_far_as_one_look_goes(
     monkeypatch.setattr(task_index, "_PAGES", 3)
     watch = _Watch(clients, table)
     tasks = [await watch.store.create(a_task(f"t{n}", created_at=NOW + n)) for n in range(10)]
-    assert await watch.position(tasks[9]) == (7, 4)
+    assert await watch.position(tasks[9]) == (7, 5)
     assert await watch.position(tasks[9]) == (7, 0)
     assert await watch.position(tasks[3]) == (4, 0)
 

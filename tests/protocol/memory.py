@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from short_drama.backends.cursor import read_cursor, write_cursor
+from short_drama.backends.outlook import outlook
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.timings import timings_of
 from short_drama.ports import (
     AssetExists,
     AssetInfo,
@@ -183,13 +185,22 @@ class MemoryStore:
             and other.created_at < task.created_at
         ]
         took = [
-            other.ended_at - other.started_at
+            timings_of(other).running_seconds or 0.0
             for other in self.tasks
             if (other.kind, other.status) == (task.kind, TaskStatus.COMPLETED)
-            and other.ended_at is not None
-            and other.started_at is not None
         ]
-        return Outlook(len(ahead) + 1, statistics.median(took) if took else None)
+        held = [
+            other
+            for other in self.tasks
+            if (other.lane, other.status) == (task.lane, TaskStatus.PROCESSING)
+        ]
+        return outlook(
+            task,
+            held,
+            before=len(ahead),
+            seconds_each=statistics.median(took) if took else None,
+            now=self._clock(),
+        )
 
     def _write(self, task: Task) -> Task:
         stored = replace(task, version=task.version + 1)

@@ -182,7 +182,7 @@ class Service:
             await self._runner.wait(job, since=version, timeout=20.0)
         self._require_up()
         self._find(job_id)
-        return job_view(job, self._shown, Lane.GPU)
+        return job_view(job, self._runner.standing(job), self._shown, Lane.GPU)
 
     async def cancel(self, job_id: str, attempt: int) -> None:
         with contextlib.suppress(Unavailable, JobNotFound):

@@ -68,10 +68,11 @@ def _shown_until_its_end(client: Client, task_id: str, progress: Progress) -> Ta
 
 def in_words(task: TaskView) -> str:
     """What is happening to the task, on one short line."""
-    if task.status != "pending":
+    waits = task.status == "pending" or task.stage == "queued" or task.queue_position is not None
+    if task.ended or not waits:
         return f"{task.kind}: {task.stage or task.status}"
-    place = "" if task.queue_position is None else f", number {task.queue_position} in the queue"
-    soon = "" if task.eta_seconds is None else f", about {task.eta_seconds:.0f} s to go"
+    place = "" if task.queue_position is None else f", {_ordinal(task.queue_position)}"
+    soon = "" if task.eta_seconds is None else f", about {age(task.eta_seconds)}"
     return f"{task.kind}: waiting{place}{soon}"
 
 
@@ -121,6 +122,11 @@ def print_members(members: Mapping[str, Any]) -> None:
 
 def coloured(status: str) -> str:
     return f"[{_COLOURS[status]}]{status}[/]" if status in _COLOURS else status
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"
 
 
 def age(seconds: float) -> str:

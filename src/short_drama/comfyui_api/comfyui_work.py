@@ -94,6 +94,8 @@ class ComfyUIWork:
         self._engine, self._remedies = engine, remedies
         self._sources, self._assets = sources, assets
         self._broken = broken
+        self._prompts: dict[Job, str] = {}
+        """Those that are followed, for their jobs."""
 
     @property
     def _workflow(self) -> Workflow:
@@ -101,6 +103,9 @@ class ComfyUIWork:
 
     async def check(self) -> None:
         self._engine.check()
+
+    def others_before(self, job: Job) -> int:
+        return self._engine.others_before(self._prompts.get(job, job.job_id))
 
     # --- Stages ----------------------------------------------------------------------------
 
@@ -123,7 +128,9 @@ class ComfyUIWork:
             )
             sizes = await self._sizes(job)
             return Prepared(prompt_id=found.prompt_id, graph=None, sizes=sizes)
-        graph, sizes = await self._graph(job, found.prompt_id)
+        _, (graph, sizes) = await asyncio.gather(
+            self._engine.glance(), self._graph(job, found.prompt_id)
+        )
         return Prepared(prompt_id=found.prompt_id, graph=graph, sizes=sizes)
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
@@ -232,7 +239,7 @@ class ComfyUIWork:
     # --- The engine ------------------------------------------------------------------------
 
     async def _run(self, job: Job, prepared: Prepared) -> Made:
-        prompt_id = prepared.prompt_id
+        prompt_id = self._prompts[job] = prepared.prompt_id
         previews = PreviewReporter(job, self._label(job))
 
         def report(run: Running) -> None:
@@ -242,6 +249,7 @@ class ComfyUIWork:
         try:
             ending = await self._engine.carry_out(prompt_id, prepared.graph, on_change=report)
         finally:
+            del self._prompts[job]
             await previews.end()
         return await self._made(job, prepared, ending)
 
@@ -262,6 +270,7 @@ class ComfyUIWork:
 
     def _report(self, job: Job, run: Running) -> None:
         if not run.started:
+            job.on_move()
             return
         progress = job.progress
         if run.node in self._workflow.steps and run.fraction is not None:

@@ -68,6 +68,15 @@ class GpuEngine(Protocol):
         """What has become of these, the latest first. Raises Unavailable."""
         ...
 
+    async def glance(self) -> None:
+        """See who waits there, for `others_before`: before a prompt, while it is got ready."""
+        ...
+
+    def others_before(self, prompt_id: str) -> int:
+        """Prompts of other clients that wait there before this one, as far as is known; before one
+        that is not there yet, all that wait."""
+        ...
+
     async def carry_out(
         self, prompt_id: str, graph: Mapping[str, Any] | None, *, on_change: OnChange
     ) -> Ending:

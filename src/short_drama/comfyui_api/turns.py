@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from short_drama.jobs.job import Job
+from short_drama.jobs.turns import Seconds
 
 IN_ENGINE = 2
 """Prompts in ComfyUI at a time: one samples, and the next is there when it ends."""
@@ -21,6 +22,7 @@ IN_ENGINE = 2
 class Waiting:
     """`loads`: what has to be loaded for it. `since`: when it came, in seconds."""
 
+    job: Job
     loads: Hashable
     since: float
     called: asyncio.Event = field(default_factory=asyncio.Event)
@@ -35,12 +37,14 @@ def choose(waiting: Sequence[Waiting], loaded: Hashable, *, now: float, bound: f
 
 
 class SwapAware:
-    """Turns in the order of `choose`.
+    """Turns in the order of `choose`. ComfyUI samples for one of those that have theirs.
 
     Args:
         loads: what each kind has to have loaded.
         bound: seconds after which nobody else goes first.
     """
+
+    at_once = 1
 
     def __init__(
         self,
@@ -56,7 +60,7 @@ class SwapAware:
 
     @contextlib.asynccontextmanager
     async def turn(self, job: Job) -> AsyncIterator[None]:
-        one = Waiting(self._loads[job.order.kind], self._clock())
+        one = Waiting(job, self._loads[job.order.kind], self._clock())
         self._waiting.append(one)
         self._call()
         try:
@@ -68,6 +72,16 @@ class SwapAware:
             else:
                 self._waiting.remove(one)
             self._call()
+
+    def order(self, seconds: Seconds, *, free_in: float) -> Sequence[Job]:
+        left, loaded, now = list(self._waiting), self._loaded, self._clock() + free_in
+        found = []
+        while left:
+            one = choose(left, loaded, now=now, bound=self._bound)
+            left.remove(one)
+            found.append(one.job)
+            loaded, now = one.loads, now + (seconds(one.job.order.kind) or 0.0)
+        return found
 
     def _call(self) -> None:
         while self._free and self._waiting:

@@ -36,6 +36,8 @@ MAX_CLAIMS = 4 * MAX_ATTEMPTS
 """Claims, counted or not, after which every one counts."""
 WAITING = "queued"
 """The stage of a job that nothing computes for."""
+PREPARING = "preparing"
+"""The stage of a job whose inputs are fetched and checked; no engine has begun on it."""
 MAX_DEAD_LETTERS = 2
 """How often a task with attempts left may come back from the dead-letter queue."""
 SKEW_SECONDS = 1.0
@@ -47,6 +49,8 @@ OUTBOX_SECONDS = 10.0
 """How long a sender has to put the message on the queue before the sweeper does."""
 
 
+_NO_NEWS: Mapping[str, Any] = dict.fromkeys(("stage", "preview", "queue_position", "expected_at"))
+"""Of a task that nobody holds."""
 _JOBS = uuid.UUID("7f9cbbd2-3f0e-4c1b-9a55-6f2f7a1c8f10")
 
 
@@ -123,7 +127,14 @@ class Task:
     """0 to 1 within the current attempt."""
     preview: str | None = None
     """The unfinished picture as a data URL, while a worker holds the task."""
+    queue_position: int | None = None
+    """In the service of the worker that holds the task, until an engine begins on it; 1 is next."""
+    expected_at: float | None = None
+    """When it will be done, as far as that service can tell; known together with its place."""
 
+    waited: float | None = None
+    """Seconds so far in which nothing computed for it: between attempts and inside services. None
+    before the first claim, and in records of earlier versions."""
     started_at: float | None = None
     """When the current or last attempt was claimed."""
     ended_at: float | None = None
@@ -144,6 +155,13 @@ class Task:
             times = (self.outbox_due, self.lease_until)
             send_at = max((at for at in times if at is not None), default=None)
         return min((at for at in (send_at, self.deadline) if at is not None), default=None)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no engine is known to be at work on it yet, in the queue or in a service."""
+        if self.status is TaskStatus.PROCESSING:
+            return self.stage in (None, PREPARING, WAITING)
+        return self.status is TaskStatus.PENDING
 
     @property
     def free_at(self) -> float:
@@ -168,6 +186,12 @@ class Task:
     def _lapses_at(self, margin: float) -> float:
         held = self.status is TaskStatus.PROCESSING
         return (self.lease_until or 0.0) + margin if held else 0.0
+
+    def _waited_by(self, now: float) -> float:
+        if self.waited is None:  # never claimed, or by an earlier version
+            return max((self.started_at or now) - self.created_at, 0.0)
+        waits = self.status is TaskStatus.PENDING or self.stage == WAITING
+        return self.waited + (max(now - self.updated_at, 0.0) if waits else 0.0)
 
     # --- Changes ---------------------------------------------------------------------------
 
@@ -196,9 +220,9 @@ class Task:
             lease_until=now + lease,
             outbox_due=None,
             api_job_id=job_id_for(self.task_id, self.attempt + 1),
-            stage=None,
+            **_NO_NEWS,
             progress=None,
-            preview=None,
+            waited=self._waited_by(now),
             started_at=now,
             updated_at=now,
         )
@@ -214,8 +238,12 @@ class Task:
         stage: str | None = None,
         progress: float | None = None,
         preview: str | None = None,
+        queue_position: int | None = None,
+        expected_at: float | None = None,
+        waited: float | None = None,
     ) -> Self:
-        """Extend the lease, and tell how far the work is."""
+        """Extend the lease, and tell how far the work is. What is not told stays, but for the
+        place in the queue: who is not told one has none."""
         self._require_fence(worker, attempt)
         return replace(
             self,
@@ -224,7 +252,22 @@ class Task:
             stage=stage or self.stage,
             progress=self.progress if progress is None else progress,
             preview=preview or self.preview,
+            queue_position=queue_position,
+            expected_at=expected_at,
+            waited=self.waited if waited is None else waited,
             updated_at=now,
+        )
+
+    def last_heard(
+        self, worker: str, attempt: int, *, api_job_id: str | None, waited: float | None
+    ) -> Self:
+        """What its holder knows of an attempt that is over, before it says how it ended."""
+        self._require_fence(worker, attempt)
+        return replace(
+            self,
+            **_NO_NEWS,
+            api_job_id=api_job_id or self.api_job_id,
+            waited=self.waited if waited is None else waited,
         )
 
     def give_back(self, worker: str, attempt: int, *, now: float, refund: bool = False) -> Self:
@@ -233,33 +276,13 @@ class Task:
         freed = self._freed(now=now, resend_at=self._resend_at(now))
         return replace(freed, attempts_left=self.attempts_left + (1 if refund else 0))
 
-    def complete(
-        self,
-        worker: str,
-        attempt: int,
-        outcome: Outcome,
-        *,
-        now: float,
-        api_job_id: str | None = None,
-    ) -> Self:
+    def complete(self, worker: str, attempt: int, outcome: Outcome, *, now: float) -> Self:
         self._require_fence(worker, attempt)
-        api_job_id = api_job_id or self.api_job_id
-        return self._end(
-            TaskStatus.COMPLETED, now=now, outcome=outcome, progress=1.0, api_job_id=api_job_id
-        )
+        return self._end(TaskStatus.COMPLETED, now=now, outcome=outcome, progress=1.0)
 
-    def fail(
-        self,
-        worker: str,
-        attempt: int,
-        failure: Failure,
-        *,
-        now: float,
-        api_job_id: str | None = None,
-    ) -> Self:
+    def fail(self, worker: str, attempt: int, failure: Failure, *, now: float) -> Self:
         self._require_fence(worker, attempt)
-        api_job_id = api_job_id or self.api_job_id
-        return self._end(TaskStatus.FAILED, now=now, failure=failure, api_job_id=api_job_id)
+        return self._end(TaskStatus.FAILED, now=now, failure=failure)
 
     def cancel(self, *, now: float) -> Self:
         self._require_open()
@@ -330,9 +353,9 @@ class Task:
             lease_owner=None,
             lease_until=None,
             outbox_due=resend_at,
-            stage=None,
+            **_NO_NEWS,
             progress=None,
-            preview=None,
+            waited=self._waited_by(now),
             updated_at=now,
         )
 
@@ -348,8 +371,8 @@ class Task:
             lease_owner=None,
             lease_until=None,
             outbox_due=None,
-            stage=None,
-            preview=None,
+            **_NO_NEWS,
+            waited=self._waited_by(now),
             **changes,
         )
 

@@ -1,14 +1,15 @@
 """A job, and how one kind of job is done."""
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
 from short_drama.domain.errors import Failure
-from short_drama.domain.task import WAITING, Outcome
+from short_drama.domain.task import PREPARING, WAITING, Outcome
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")
@@ -43,14 +44,50 @@ class Job:
     progress: float = 0.0
     preview: str | None = None
     """The unfinished picture as a data URL."""
+    position: int | None = None
+    """Its place among those that have not begun, as it was last told; 1 is next."""
     version: int = 1
     outcome: Outcome | None = None
     failure: Failure | None = None
+    clock: Callable[[], float] = time.monotonic
+    on_move: Callable[[], None] = lambda: None
+    """To be called when somebody's place in the line may have changed; its stages' changes do."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _entered_at: float = field(init=False)
+    _waited: float = 0.0
+    _waited_before: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._entered_at = self.clock()
 
     @property
     def ended(self) -> bool:
         return self.status in ("completed", "failed", "cancelled")
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether an engine is at work on it, or has been."""
+        return self.stage not in (PREPARING, WAITING)
+
+    @property
+    def in_stage(self) -> float:
+        """Seconds since its stage began."""
+        return self.clock() - self._entered_at
+
+    @property
+    def waited(self) -> float:
+        """Seconds, so far, in which nothing computed for it."""
+        return self._waited + (self.in_stage if self.stage == WAITING else 0.0)
+
+    @property
+    def waited_in_attempt(self) -> float:
+        """As `waited`, since the latest attempt asked for it."""
+        return self.waited - self._waited_before
+
+    def join(self, attempt: int) -> None:
+        """An attempt asks for it as well."""
+        if attempt > self.attempt:
+            self.attempt, self._waited_before = attempt, self.waited
 
     def report(
         self,
@@ -60,9 +97,26 @@ class Job:
         preview: str | None = None,
     ) -> None:
         """Tell whoever follows the job; for engines as well."""
-        self.stage = stage or self.stage
+        if stage is not None and stage != self.stage:
+            self._enter(stage)
         self.progress = self.progress if progress is None else progress
         self.preview = preview or self.preview
+        self._tell()
+
+    def move(self, position: int) -> None:
+        """Tell whoever follows the job that others have gone before it, or come in between."""
+        if position != self.position:
+            self.position = position
+            self._tell()
+
+    def _enter(self, stage: str) -> None:
+        self._waited, self._entered_at = self.waited, self.clock()
+        self.stage = stage
+        if self.has_begun:
+            self.position = None
+        self.on_move()
+
+    def _tell(self) -> None:
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
@@ -83,7 +137,8 @@ class Work(Protocol, Generic[Prepared, Made]):
         ...
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
-        """The engine's own time; it counts as engine_seconds, unless the outcome knows better.
+        """The engine's own time; it counts as engine_seconds but for what the job waits in it,
+        with the stage `queued`, unless the outcome knows better.
 
         The one stage that a cancel interrupts: it may raise CancelledError as soon as nothing
         computes any more. See `threads.in_thread`. A job that has not ended then is not cancelled:
@@ -112,4 +167,14 @@ class SelfChecking(Protocol):
     async def check(self) -> None:
         """Could a job run now? Quick. Raises EngineNotReady or Unavailable, saying what is
         missing."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """What a Work may offer beside its stages, whose engine others use as well."""
+
+    def others_before(self, job: Job) -> int:
+        """How many jobs of others wait in the engine that it does before this one, as far as is
+        known. Quick."""
         ...

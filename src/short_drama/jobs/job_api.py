@@ -14,6 +14,7 @@ from short_drama.domain.errors import InvalidRequest, JobNotFound
 from short_drama.domain.kinds import Catalogue, Lane, TaskKind
 from short_drama.jobs.job import Job, JobOrder
 from short_drama.jobs.runner import JobRunner
+from short_drama.jobs.standings import Standing
 from short_drama.ports import AssetStore
 from short_drama.sdk.models import JobAccepted, JobView, Problem
 from short_drama.web import app as web_app
@@ -87,14 +88,14 @@ def _install_jobs(
             version = job.version if since is None else since
             change = runner.wait(job, since=version, timeout=wait)
             await unless_stopped(stopping(request), change, otherwise=None)
-        return JSONResponse(job_view(job, assets, lane))
+        return JSONResponse(job_view(job, runner.standing(job), assets, lane))
 
     @app.delete("/api/v1/jobs/{job_id}", tags=["jobs"], summary="Cancel a job", responses=one)
     async def cancel_job(job_id: str, request: Request) -> JSONResponse:
         job = find(job_id)
         attempt = int(_number(request, "Task-Attempt", default=job.attempt))
         runner.cancel(job, attempt=attempt)
-        return JSONResponse(job_view(job, assets, lane))
+        return JSONResponse(job_view(job, runner.standing(job), assets, lane))
 
     for kind in kinds:
         app.get(f"{kind.job_path}/{{job_id}}", include_in_schema=False)(get_job)
@@ -155,7 +156,8 @@ def _number(request: Request, header: str, *, default: float) -> float:
     raise InvalidRequest(f"{header} is not a positive number", field=header)
 
 
-def job_view(job: Job, assets: AssetStore, lane: Lane) -> dict[str, Any]:
+def job_view(job: Job, standing: Standing | None, assets: AssetStore, lane: Lane) -> dict[str, Any]:
+    eta = standing.eta if standing else None
     view: dict[str, Any] = {
         "job_id": job.job_id,
         "kind": job.order.kind,
@@ -163,6 +165,9 @@ def job_view(job: Job, assets: AssetStore, lane: Lane) -> dict[str, Any]:
         "stage": job.stage,
         "progress": round(job.progress, 4),
         "version": job.version,
+        "queue_position": standing.position if standing else None,
+        "eta_seconds": None if eta is None else round(eta, 1),
+        "queued_seconds": round(job.waited_in_attempt, 4),
         "preview": None if job.ended else job.preview,
         "result_url": None,
         "error": job.failure.to_json() if job.failure else None,

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -24,8 +24,9 @@ from short_drama.domain.errors import (
     JobCancelled,
     ShortDramaError,
 )
-from short_drama.domain.task import WAITING, Outcome, job_id_for
+from short_drama.domain.task import PREPARING, WAITING, Outcome, job_id_for
 from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
+from short_drama.jobs.standings import Standing, Standings
 from short_drama.jobs.threads import to_the_end
 from short_drama.jobs.turns import FirstCome, Turns
 
@@ -64,8 +65,9 @@ class JobRunner:
         parallel: int,
         ahead: int = _AHEAD,
         turns: Turns | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._service, self._works = service, works
+        self._service, self._works, self._clock = service, works, clock
         self._preparing = asyncio.Semaphore(parallel + ahead)
         self._turns = turns or FirstCome(parallel)
         self._publishing = asyncio.Semaphore(parallel + _AHEAD)
@@ -75,6 +77,7 @@ class JobRunner:
         self._ended: deque[Job] = deque()
         self._by_key: dict[str, Job] = {}
         self._runs: dict[Job, asyncio.Task[None]] = {}
+        self._standings = Standings(self._runs.keys(), self._turns, works)
 
     async def __aenter__(self) -> "JobRunner":
         return self
@@ -116,15 +119,23 @@ class JobRunner:
         known = self._by_key.get(order.key)
         if known is not None and known.status not in ("failed", "cancelled"):
             _require_same(known, order)
-            known.attempt = max(known.attempt, order.attempt)
+            known.join(order.attempt)
             return known
-        job = Job(order, job_id_for(order.key, order.attempt), order.attempt)
+        job = Job(
+            order, job_id_for(order.key, order.attempt), order.attempt,
+            clock=self._clock, on_move=self._standings.moved,
+        )  # fmt: skip
         while job.job_id in self._jobs:  # a client that retries without counting attempts
             job.job_id = job_id_for(job.job_id, order.attempt)
         self._jobs[job.job_id] = self._by_key[order.key] = job
         run = self._runs[job] = asyncio.create_task(self._carry_out(job), name=f"job {job.job_id}")
         run.add_done_callback(lambda _: self._runs.pop(job, None))
+        self._standings.moved()
         return job
+
+    def standing(self, job: Job) -> Standing | None:
+        """Where the job stands, until it begins."""
+        return self._standings.of(job)
 
     def get(self, job_id: str) -> Job | None:
         return self._jobs.get(job_id)
@@ -173,7 +184,7 @@ class JobRunner:
         work = self._works[job.order.kind]
         async with self._preparing:
             job.status = "processing"
-            with self._stage(job, "preparing"):
+            with self._stage(job, PREPARING):
                 prepared = await self._prepare(work, job)
             job.report(stage=WAITING)
             async with self._turn(work, job, prepared):
@@ -186,9 +197,10 @@ class JobRunner:
                 outcome = await self._uninterrupted(work.publish(job, made))
         finally:
             self._publishing.release()
-        if outcome.engine_seconds is None:
-            outcome = replace(outcome, engine_seconds=round(seconds, 4))
-        return replace(outcome, engine=work.engine)
+        if outcome.engine_seconds is not None:
+            seconds = outcome.engine_seconds
+        self._standings.pace.took(job.order.kind, seconds)
+        return replace(outcome, engine=work.engine, engine_seconds=round(seconds, 4))
 
     async def _prepare(self, work: Work[Prepared, Made], job: Job) -> Prepared:
         preparing = asyncio.create_task(self._uninterrupted(work.prepare(job)))
@@ -209,20 +221,22 @@ class JobRunner:
             except asyncio.CancelledError:
                 await _abandon(work, job, prepared)
                 raise
+            self._standings.called(job)
+            turn.callback(self._standings.left, job)
             yield
 
     async def _make(
         self, work: Work[Prepared, Made], job: Job, prepared: Prepared
     ) -> tuple[Made, float]:
-        """What the engine made, and its seconds."""
+        """What the engine made, and its seconds: not those for which the job waited there."""
         with metrics.JOBS_RUNNING.labels(self._service).track_inprogress():
-            started = time.perf_counter()
+            started = self._clock() - job.waited
             self._in_engine += 1
             try:
                 made = await work.make(job, prepared)
             finally:
                 self._in_engine -= 1
-            return made, time.perf_counter() - started
+            return made, self._clock() - job.waited - started
 
     async def _uninterrupted(self, stage: Coroutine[Any, Any, Result]) -> Result:
         """Short stages, whose threads and pixels we do not see, end by themselves."""
@@ -233,9 +247,14 @@ class JobRunner:
 
     @contextlib.contextmanager
     def _stage(self, job: Job, name: str) -> Iterator[None]:
+        """One in which it does not wait, or waits only in between."""
         job.report(stage=name)
-        with metrics.JOB_SECONDS.labels(job.order.kind, name).time():
+        started = self._clock() - job.waited
+        try:
             yield
+        finally:
+            seconds = self._clock() - job.waited - started
+            metrics.JOB_SECONDS.labels(job.order.kind, name).observe(seconds)
 
     def _end_cancelled(self, job: Job) -> None:
         self._end(job, "cancelled", failure=Failure.of(JobCancelled("the job was cancelled")))
@@ -254,6 +273,7 @@ class JobRunner:
             return
         job.status, job.outcome, job.failure = status, outcome, failure
         job.report(stage=status, progress=1.0 if outcome else None)
+        metrics.JOB_SECONDS.labels(job.order.kind, WAITING).observe(job.waited)
         self._ended.append(job)
         self._forget_oldest()
 

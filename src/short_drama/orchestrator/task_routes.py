@@ -14,7 +14,7 @@ from short_drama.domain.task import TaskStatus
 from short_drama.orchestrator import events
 from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
 from short_drama.orchestrator.submit import not_found
-from short_drama.orchestrator.views import accepted_view, task_view
+from short_drama.orchestrator.views import accepted_view
 from short_drama.ports import TaskFilter
 from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
 from short_drama.web.body import base_url
@@ -67,7 +67,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         page = await desk.store.list(
             query.where(desk.catalogue), cursor=query.cursor, limit=query.limit
         )
-        tasks = [task_view(task, desk.assets, base_url=base_url(request)) for task in page.tasks]
+        tasks = [desk.short_view(task, base_url(request)) for task in page.tasks]
         return JSONResponse({"tasks": tasks, "next_cursor": page.next_cursor})
 
     @app.get(

@@ -1,8 +1,10 @@
 """A task as its client sees it."""
 
+from dataclasses import asdict
 from typing import Any
 
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.timings import timings_of
 from short_drama.ports import AssetStore, Outlook
 
 
@@ -26,11 +28,15 @@ def urls(task: Task, base_url: str) -> dict[str, str]:
 
 
 def task_view(
-    task: Task, assets: AssetStore, *, base_url: str, outlook: Outlook | None = None
+    task: Task, assets: AssetStore, *, base_url: str, now: float, outlook: Outlook | None = None
 ) -> dict[str, Any]:
-    """The documented shape; every member is always there, null when it does not apply."""
+    """The documented shape; every member is always there, null when it does not apply.
+
+    Args:
+        outlook: the store's, for what the record does not tell of a task that waits.
+    """
     outcome, failure = task.outcome, task.failure
-    view: dict[str, Any] = {
+    return {
         "task_id": task.task_id,
         "status": task.status,
         "kind": task.kind,
@@ -49,22 +55,32 @@ def task_view(
         "progress": task.progress,
         "preview": task.preview,
         "attempts": task.attempt,
+        "started_at": task.started_at,
         "api_job_id": task.api_job_id,
-        "queue_position": None,
-        "eta_seconds": None,
+        "queue_position": _queue_position(task, outlook),
+        "eta_seconds": _eta_seconds(task, outlook, now),
         "deadline": task.deadline,
         "result": outcome.result if outcome else None,
         "engine": outcome.engine if outcome else None,
         "provenance": _provenance(task, assets),
-        "timings": _timings(task),
+        "timings": asdict(timings_of(task)),
         "cost": dict(outcome.cost) if outcome and outcome.cost else None,
         "urls": urls(task, base_url),
     }
-    if outlook is not None and task.status is TaskStatus.PENDING:
-        each = outlook.seconds_each
-        view["queue_position"] = outlook.position
-        view["eta_seconds"] = None if each is None else round(each * outlook.position, 1)
-    return view
+
+
+def _queue_position(task: Task, outlook: Outlook | None) -> int | None:
+    if not task.is_waiting:
+        return None
+    return task.queue_position or (outlook.position if outlook else None)
+
+
+def _eta_seconds(task: Task, outlook: Outlook | None, now: float) -> float | None:
+    if not task.is_waiting:
+        return None
+    if task.expected_at is not None:
+        return round(max(task.expected_at - now, 0.0), 1)
+    return outlook.eta_seconds if outlook else None
 
 
 def _result_url(task: Task, assets: AssetStore) -> str | None:
@@ -82,20 +98,3 @@ def _provenance(task: Task, assets: AssetStore) -> dict[str, Any] | None:
     if mask := details.get("mask_key"):
         details["mask_url"] = assets.url(mask)
     return {"engine": task.outcome.engine, "result_key": task.outcome.result_key, **details}
-
-
-def _timings(task: Task) -> dict[str, float | None]:
-    """Seconds. Overhead is all the time a finished task took beyond its engine's own."""
-    engine = task.outcome.engine_seconds if task.outcome else None
-    total = _span(task.created_at, task.ended_at)
-    return {
-        "queued_seconds": _span(task.created_at, task.started_at),
-        "running_seconds": _span(task.started_at, task.ended_at),
-        "engine_seconds": engine,
-        "total_seconds": total,
-        "overhead_seconds": (None if total is None or engine is None else round(total - engine, 4)),
-    }
-
-
-def _span(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None else round(end - start, 4)

@@ -179,7 +179,8 @@ class AsyncClient:
     async def follow(self, task_id: str) -> AsyncGenerator[TaskView, None]:
         """The task as it is, then as it changes, until its end.
 
-        Its place in the queue is no change of the task itself: that is renewed twice a minute.
+        Its place in the queue is no change of the task itself until a service holds it: that is
+        renewed twice a minute.
         """
         task = await self.get(task_id)
         yield task

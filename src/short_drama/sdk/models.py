@@ -41,7 +41,8 @@ class TaskError(Shape):
 
 
 class Timings(Shape):
-    """Seconds; overhead is what a finished task took beyond its engine's own time."""
+    """Seconds. Queued: in which it waited for others, wherever it waited. Running: the rest.
+    Overhead: of that, what was not its engine's own time."""
 
     queued_seconds: float | None = None
     running_seconds: float | None = None
@@ -62,7 +63,13 @@ class ResultFacts(PictureSize):
 
 
 class TaskView(Shape):
-    """A task. Times are Unix seconds."""
+    """A task. Times are Unix seconds.
+
+    `queue_position` (1 is next) and `eta_seconds` (until it is done, about) are those of a task
+    that waits, be it pending or `processing` and held by a service whose engine is busy with
+    others: its `stage` is then `queued`. `started_at` is when its current or last attempt was
+    taken up.
+    """
 
     task_id: str
     status: Status
@@ -84,6 +91,7 @@ class TaskView(Shape):
     preview: str | None = None
     """The unfinished picture as a data URL, where previews are switched on."""
     attempts: int = 0
+    started_at: float | None = None
     api_job_id: str | None = None
     queue_position: int | None = None
     eta_seconds: float | None = None
@@ -138,7 +146,8 @@ class JobAccepted(Shape):
 
 
 class JobView(Shape):
-    """One run inside an API service."""
+    """One run inside an API service. `queue_position` and `eta_seconds` are those of a job that has
+    not begun; `queued_seconds`: for how long it waited, since its latest attempt asked for it."""
 
     job_id: str
     kind: str
@@ -147,6 +156,9 @@ class JobView(Shape):
     progress: float
     preview: str | None = None
     version: int
+    queue_position: int | None = None
+    eta_seconds: float | None = None
+    queued_seconds: float | None = None
     result_url: str | None = None
     result_key: str | None = None
     error: TaskError | None = None

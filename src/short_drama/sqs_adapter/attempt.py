@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from short_drama.domain.errors import (
@@ -52,6 +53,7 @@ class Attempt:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.task = task
+        self._claimed = task
         self._worker, self._number = task.lease_owner or "", task.attempt
         self._delivery, self._queue, self._store = delivery, queue, store
         self._jobs, self._times, self._clock = jobs, times, clock
@@ -60,7 +62,15 @@ class Attempt:
         self._posting: asyncio.Task[AcceptedJob] | None = None
         self._news: dict[str, Any] = {}
         self._unwritten = False
-        self._written_at = self._hidden_at = clock()
+        self._written_at = self._hidden_at = self._seen_at = clock()
+        self._waited, self._waits = task.waited or 0.0, False
+        """The task's seconds of waiting when its job was last seen, and whether it still waited."""
+        self._expected_at: float | None = None
+
+    @property
+    def claimed(self) -> Task:
+        """The task as it was claimed, with what is known of the attempt by now."""
+        return replace(self._claimed, api_job_id=self.job_id, waited=self._waited_by_now())
 
     async def run(self) -> Outcome | Failure:
         """How the job ended. Raises LeaseLost or TaskConflict when the task is no longer ours,
@@ -86,6 +96,7 @@ class Attempt:
             job = await self._post()
             async with contextlib.aclosing(self._jobs.follow(job)) as views:
                 async for view in views:
+                    self._time(view)
                     if (result := _ended(view)) is not None:
                         return result
                     self._note({"api_job_id": job.job_id, **_news(view)})
@@ -123,6 +134,17 @@ class Attempt:
         self._unwritten = self._unwritten or news != self._news
         self._news = news
 
+    def _time(self, view: Mapping[str, Any]) -> None:
+        """Times are no news: they change all the while, and ride on what is written anyway."""
+        self._seen_at, self._waits = self._clock(), view.get("stage") == WAITING
+        waited, eta = _seconds(view.get("queued_seconds")), _seconds(view.get("eta_seconds"))
+        self._waited = (self._claimed.waited or 0.0) + (waited or 0.0)
+        self._expected_at = None if eta is None else self._seen_at + eta
+
+    def _waited_by_now(self) -> float:
+        since = self._clock() - self._seen_at if self._waits else 0.0
+        return round(self._waited + since, 4)
+
     # --- The lease -------------------------------------------------------------------------
 
     async def _keep_lease(self) -> NoReturn:
@@ -142,8 +164,8 @@ class Attempt:
 
     @property
     def _due(self) -> float:
-        wait = self._times.progress if self._unwritten else self._times.lease / 3
-        return self._written_at + wait
+        beat = self._times.lease / 3
+        return self._written_at + (min(self._times.progress, beat) if self._unwritten else beat)
 
     async def _watch(self) -> None:
         """Until a beat may be due or somebody else has written the task."""
@@ -163,9 +185,10 @@ class Attempt:
                 self._store,
                 self.task,
                 lambda task: task.heartbeat(
-                    self._worker, self._number, now=now, lease=self._times.lease, **self._news
+                    self._worker, self._number, now=now, lease=self._times.lease,
+                    waited=self._waited_by_now(), expected_at=self._expected_at, **self._news,
                 ),
-            )
+            )  # fmt: skip
             self._written_at = now
         except Unavailable:
             self._unwritten = True
@@ -177,16 +200,26 @@ class Attempt:
 
 def _news(view: Mapping[str, Any]) -> dict[str, Any]:
     """What a running job's view tells of it, as far as it makes sense."""
-    stage, progress = view.get("stage"), view.get("progress")
+    stage, progress, place = view.get("stage"), view.get("progress"), view.get("queue_position")
     told = isinstance(progress, int | float) and 0 <= progress <= 1
     news = {
-        "stage": stage if isinstance(stage, str) else None,
+        "stage": stage if isinstance(stage, str) else _stage_by_status(view.get("status")),
         "progress": progress if told else None,
+        "queue_position": place if isinstance(place, int) and place > 0 else None,
     }
     preview = view.get("preview")
     if isinstance(preview, str) and preview.startswith("data:image/"):
         return news if len(preview) > MAX_PREVIEW else {**news, "preview": preview}
     return news
+
+
+def _stage_by_status(status: object) -> str | None:
+    """For services that tell no stage: what they process runs, as far as anybody knows."""
+    return "running" if status == "processing" else None
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else None
 
 
 def _ended(view: Mapping[str, Any]) -> Outcome | Failure | None:

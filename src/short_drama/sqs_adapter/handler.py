@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
@@ -132,10 +132,9 @@ class Handler:
             with contextlib.suppress(TimeoutError, Unavailable):
                 async with asyncio.timeout(_GIVE_BACK_SECONDS):
                     verdict = Retry(0.0, refund=True)
-                    await self._settle(claimed, verdict, delivery, newest=attempt.task)
+                    await self._settle(attempt.claimed, verdict, delivery, newest=attempt.task)
             raise
-        claimed = replace(claimed, api_job_id=attempt.job_id)
-        await self._settle(claimed, verdict, delivery, newest=attempt.task)
+        await self._settle(attempt.claimed, verdict, delivery, newest=attempt.task)
         return reached
 
     # --- Settlement ------------------------------------------------------------------------
@@ -143,8 +142,8 @@ class Handler:
     async def _settle(
         self, claimed: Task, verdict: Verdict, delivery: Delivery, *, newest: Task
     ) -> None:
-        """Record, then queue. `claimed` is the fence to write under, `newest` what is written
-        over, which may be another's by now."""
+        """Record, then queue. `claimed` is the fence to write under and what its holder knows,
+        `newest` what is written over, which may be another's by now."""
         metrics.ATTEMPTS.labels(claimed.lane, type(verdict).__name__.lower()).inc()
         try:
             await self._insist(lambda: self._record(verdict, claimed, newest))
@@ -188,17 +187,21 @@ class Handler:
 
 def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Task] | None:
     """How the verdict changes the record; None when it does not."""
-    worker, attempt, job_id = claimed.lease_owner or "", claimed.attempt, claimed.api_job_id
+    worker, attempt = claimed.lease_owner or "", claimed.attempt
+
+    def heard(found: Task) -> Task:
+        return found.last_heard(
+            worker, attempt, api_job_id=claimed.api_job_id, waited=claimed.waited
+        )
+
     match verdict:
         case Complete(outcome):
-            return lambda found: found.complete(
-                worker, attempt, outcome, now=now, api_job_id=job_id
-            )
+            return lambda found: heard(found).complete(worker, attempt, outcome, now=now)
         case GiveUp(failure):
-            return lambda found: found.fail(worker, attempt, failure, now=now, api_job_id=job_id)
+            return lambda found: heard(found).fail(worker, attempt, failure, now=now)
         case Expire(failure):
             return lambda found: found.expire(failure, now=now)
         case Retry(_, refund):
-            return lambda found: found.give_back(worker, attempt, now=now, refund=refund)
+            return lambda found: heard(found).give_back(worker, attempt, now=now, refund=refund)
         case _:
             return None

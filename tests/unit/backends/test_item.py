@@ -83,7 +83,8 @@ def held(**changes: Any) -> Task:
 
 def test_operators_read_the_documented_attributes() -> None:
     outcome = Outcome(result_key="images/x.png", result_url="https://cdn/images/x.png")
-    done = held().complete("alice", 1, outcome, now=NOW + 5, api_job_id="j1")
+    heard = held().last_heard("alice", 1, api_job_id="j1", waited=2.0)
+    done = heard.complete("alice", 1, outcome, now=NOW + 5)
     item = to_item(done, write_id="w")
     assert {name: item[name] for name in ("task_id", "status", "job_type", "api_job_id")} == {
         "task_id": {"S": "t1"},

@@ -29,8 +29,14 @@ def a_task(**changes: Any) -> TaskView:
         ({}, "face-mask: waiting"),
         (
             {"queue_position": 3, "eta_seconds": 12.4},
-            "face-mask: waiting, number 3 in the queue, about 12 s to go",
+            "face-mask: waiting, 3rd, about 12 s",
         ),
+        (
+            {"status": "processing", "stage": "queued", "queue_position": 21, "eta_seconds": 150.0},
+            "face-mask: waiting, 21st, about 2 min",
+        ),
+        ({"status": "processing", "queue_position": 12}, "face-mask: waiting, 12th"),
+        ({"status": "processing", "stage": "queued"}, "face-mask: waiting"),
         ({"status": "processing"}, "face-mask: processing"),
         ({"status": "processing", "stage": "running"}, "face-mask: running"),
         ({"status": "failed"}, "face-mask: failed"),

@@ -63,7 +63,8 @@ async def test_without_patience_it_is_first_come_first_served() -> None:
     st.floats(0, 60),
 )
 def test_the_choice(given: list[tuple[str, float]], loaded: str, bound: float) -> None:
-    waiting = [Waiting(loads, since) for loads, since in sorted(given, key=lambda one: one[1])]
+    given = sorted(given, key=lambda one: one[1])
+    waiting = [Waiting(job(ANGLE), loads, since) for loads, since in given]
     chosen = choose(waiting, loaded, now=50.0, bound=bound)
     if 50.0 - waiting[0].since >= bound:
         assert chosen is waiting[0]
@@ -71,6 +72,36 @@ def test_the_choice(given: list[tuple[str, float]], loaded: str, bound: float) -
         assert chosen is next(one for one in waiting if one.loads == loaded)
     else:
         assert chosen is waiting[0]
+
+
+async def foreseen(
+    kinds: Sequence[str], *, bound: float, seconds: float
+) -> tuple[list[int], list[int]]:
+    """The order that is foretold while the first job is in the engine, and the one that comes."""
+    clock, served, told = Clock(), list[int](), list[int]()
+    turns = SwapAware({ANGLE: "a", EDIT: "e"}, bound=bound, places=1, clock=clock)
+
+    async def run(number: int, kind: str) -> None:
+        async with turns.turn(job(kind, number)):
+            served.append(number)
+            await asyncio.sleep(0)
+            if number == 0:
+                order = turns.order(lambda _: seconds, free_in=seconds)
+                told.extend(int(one.order.key) for one in order)
+            clock.now += seconds
+
+    async with asyncio.TaskGroup() as group:
+        for number, kind in enumerate(kinds):
+            group.create_task(run(number, kind))
+    return told, served[1:]
+
+
+@given(st.lists(st.sampled_from([ANGLE, EDIT]), min_size=2, max_size=9), st.floats(0.5, 9))
+async def test_the_order_that_is_foretold_is_the_order_that_comes(
+    kinds: list[str], bound: float
+) -> None:
+    told, came = await foreseen(kinds, bound=bound, seconds=1.0)
+    assert told == came
 
 
 async def test_a_place_is_free_again_however_a_turn_ends() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from short_drama import metrics
 from short_drama.domain.errors import (
     EngineFailed,
     EngineNotReady,
@@ -442,3 +443,102 @@ async def test_the_runner_is_as_ready_as_its_works_say(gates: Gates) -> None:
 
 async def test_an_unknown_job_is_none(runner: JobRunner) -> None:
     assert runner.get("nothing") is None
+
+
+# --- Waiting ------------------------------------------------------------------------------
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Pausing:
+    """Waits inside its engine, as behind somebody else's job, before it takes its time there."""
+
+    clock: Clock
+    engine: str = "pausing"
+
+    async def prepare(self, job: Job) -> None:
+        self.clock.now += 0.5
+
+    async def make(self, job: Job, prepared: None) -> None:
+        job.report(stage="queued")
+        self.clock.now += 30.0
+        await asyncio.sleep(0)
+        job.report(stage="running")
+        self.clock.now += 4.0
+
+    async def publish(self, job: Job, made: None) -> Outcome:
+        return Outcome(result_key="images/x.png")
+
+
+def observed(kind: str, stage: str) -> float:
+    """Seconds in all, by the metrics."""
+    labels = {"kind": kind, "stage": stage}
+    return metrics.REGISTRY.get_sample_value("job_stage_seconds_sum", labels) or 0.0
+
+
+async def test_what_is_waited_in_the_engine_is_not_the_engines_time() -> None:
+    clock = Clock()
+    kind = "face-mask"
+    before = {stage: observed(kind, stage) for stage in ("queued", "preparing", "running")}
+    async with JobRunner("test", {kind: Pausing(clock)}, parallel=1, clock=clock) as runner:
+        job = await end(runner, runner.accept(order()))
+    assert job.waited == 30.0
+    assert job.outcome is not None
+    assert job.outcome.engine_seconds == 4.0
+    after = {stage: observed(kind, stage) - seconds for stage, seconds in before.items()}
+    assert after == {"queued": 30.0, "preparing": 0.5, "running": 4.0}
+
+
+async def test_jobs_that_wait_know_their_places_until_they_begin(
+    gates: Gates, runner: JobRunner
+) -> None:
+    gates.open(gates.prepare_gate, gates.publish_gate)
+    jobs = [runner.accept(order(key)) for key in "abcde"]
+    await settle()
+    seen = []
+    for _ in jobs:
+        standings = [runner.standing(job) for job in jobs]
+        seen.append([one.position if one else None for one in standings])
+        assert [job.position for job in jobs] == seen[-1]
+        gates.make_gate.release()
+        await settle()
+    assert seen[0] == [None, 1, 2, 3, 4]
+    assert seen[2] == [None, None, None, 1, 2]
+    assert runner.standing(jobs[0]) is None
+
+
+async def test_who_follows_a_job_that_waits_is_told_when_it_comes_nearer(
+    gates: Gates, runner: JobRunner
+) -> None:
+    gates.open(gates.prepare_gate, gates.publish_gate)
+    _, job, _ = [runner.accept(order(key)) for key in "abc"]
+    await settle()
+    following = asyncio.create_task(runner.wait(job, since=job.version, timeout=30))
+    await settle()
+    assert not following.done()
+    gates.make_gate.release()
+    await asyncio.wait_for(following, 5)
+
+
+async def test_the_time_until_the_end_is_told_once_a_job_has_been_measured(
+    gates: Gates, runner: JobRunner
+) -> None:
+    gates.open(gates.prepare_gate, gates.publish_gate)
+    first, second = runner.accept(order("a")), runner.accept(order("b"))
+    await settle()
+    standing = runner.standing(second)
+    assert standing is not None
+    assert standing.eta is None
+    gates.make_gate.release()
+    await end(runner, first)
+    third = runner.accept(order("c"))
+    await settle()
+    standing = runner.standing(third)
+    assert standing is not None
+    assert standing.eta is not None

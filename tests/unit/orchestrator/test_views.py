@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,7 @@ class Urls:
 
 HELD = a_task(labels={"episode": "3"}).claim("alice", now=NOW + 2, lease=60)
 STATES = {
+    "claimed": HELD,
     "pending": a_task(
         deadline=NOW + 99,
         sources={"image_url": "https://a/b.png"},
@@ -63,17 +65,17 @@ STATES = {
 
 
 def view(task: Task, outlook: Outlook | None = None) -> TaskView:
-    raw = task_view(task, Urls(), base_url=BASE, outlook=outlook)
+    raw = task_view(task, Urls(), base_url=BASE, now=NOW + 10, outlook=outlook)
     assert json.loads(json.dumps(raw, allow_nan=False)) == raw
     return TaskView.model_validate(raw)
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_every_state_has_every_member_of_the_clients_model_and_no_other(state: str) -> None:
-    raw = task_view(STATES[state], Urls(), base_url=BASE)
+    raw = task_view(STATES[state], Urls(), base_url=BASE, now=NOW)
     assert set(raw) == set(TaskView.model_fields)
     assert set(raw["timings"]) == set(type(view(STATES[state]).timings).model_fields)
-    assert view(STATES[state]).status == state
+    assert view(STATES[state]).status == {"claimed": "processing"}.get(state, state)
 
 
 def test_a_result_has_its_address_and_its_history() -> None:
@@ -110,7 +112,7 @@ def test_times_add_up() -> None:
         "running_seconds": 2.0,
         "engine_seconds": 1.5,
         "total_seconds": 4.0,
-        "overhead_seconds": 2.5,
+        "overhead_seconds": 0.5,
     }
 
 
@@ -129,22 +131,36 @@ def test_a_failure_is_for_programs_and_for_people() -> None:
 
 @pytest.mark.parametrize(
     ("outlook", "position", "eta"),
-    [(Outlook(3, 2.5), 3, 7.5), (Outlook(1, None), 1, None), (None, None, None)],
+    [(Outlook(3, 7.5), 3, 7.5), (Outlook(1, None), 1, None), (None, None, None)],
 )
-def test_a_pending_task_knows_its_place(
-    outlook: Outlook | None, position: int | None, eta: float | None
+@pytest.mark.parametrize("state", ["pending", "claimed"])
+def test_a_task_that_waits_knows_its_place(
+    state: str, outlook: Outlook | None, position: int | None, eta: float | None
 ) -> None:
-    pending = view(STATES["pending"], outlook)
-    assert (pending.queue_position, pending.eta_seconds) == (position, eta)
+    waiting = view(STATES[state], outlook)
+    assert (waiting.queue_position, waiting.eta_seconds) == (position, eta)
 
 
-def test_only_a_pending_task_has_a_place() -> None:
-    assert view(STATES["processing"], Outlook(3, 2.5)).queue_position is None
+def test_what_its_service_tells_of_its_place_is_more_than_the_store_knows() -> None:
+    told = HELD.heartbeat(
+        "alice", 1, now=NOW + 3, lease=60, stage="queued", queue_position=5, expected_at=NOW + 52
+    )
+    waiting = view(told, Outlook(3, 7.5))
+    assert (waiting.status, waiting.stage) == ("processing", "queued")
+    assert (waiting.queue_position, waiting.eta_seconds) == (5, 42.0)
+    assert view(replace(told, expected_at=None), Outlook(3, 7.5)).eta_seconds == 7.5
+    assert view(replace(told, expected_at=NOW)).eta_seconds == 0.0
+
+
+@pytest.mark.parametrize("state", ["processing", "completed", "failed", "cancelled"])
+def test_only_a_task_that_waits_has_a_place(state: str) -> None:
+    found = view(STATES[state], Outlook(3, 2.5))
+    assert (found.queue_position, found.eta_seconds) == (None, None)
 
 
 def test_the_owner_the_lease_and_the_consent_stay_inside() -> None:
     task = a_task(consent={"granted_by": "A"}).claim("alice", now=NOW, lease=60)
-    text = json.dumps(task_view(task, Urls(), base_url=BASE))
+    text = json.dumps(task_view(task, Urls(), base_url=BASE, now=NOW))
     assert "alice" not in text
     assert "granted_by" not in text
     assert '"local"' not in text

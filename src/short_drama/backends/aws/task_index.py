@@ -51,9 +51,8 @@ class PendingTimes:
     def knows(self, created_at: float) -> bool:
         return not self.whole or (bool(self.times) and created_at <= self.times[-1])
 
-    def position(self, created_at: float) -> int:
-        """1 is next."""
-        return bisect_left(self.times, created_at) + 1
+    def before(self, created_at: float) -> int:
+        return bisect_left(self.times, created_at)
 
 
 class TaskIndex:

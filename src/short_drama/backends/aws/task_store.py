@@ -17,9 +17,11 @@ from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
 from short_drama.backends.cursor import read_cursor, write_cursor
+from short_drama.backends.outlook import outlook
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.timings import timings_of
 from short_drama.ports import Outlook, StaleTask, TaskExists, TaskFilter, TaskPage
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
@@ -35,9 +37,9 @@ _PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Seconds before each request for what is left of a batch: DynamoDB leaves out what is over 16 MB,
 or over the table's throughput."""
 _RECENT = 20
-_RECENT_SECONDS, _PENDING_SECONDS = 10.0, 2.0
+_RECENT_SECONDS, _WAITING_SECONDS = 10.0, 2.0
 """Tasks whose time tells how long the next one takes, and for how long that and the line of
-those that wait are believed: both are asked for with every view of a pending task."""
+those that wait are believed: both are asked for with every view of a task that waits."""
 
 
 class _Refused(Exception):
@@ -57,12 +59,13 @@ class DynamoTaskStore:
         *,
         table: str,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._dynamodb, self._table, self._clock = dynamodb, table, clock
+        self._dynamodb, self._table, self._clock, self._wall = dynamodb, table, clock, wall
         self._index = TaskIndex(dynamodb, table=table)
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._known_seconds: dict[str, tuple[float, float | None]] = {}
-        self._known_pending: dict[Lane, tuple[float, PendingTimes]] = {}
+        self._known_waiting: dict[Lane, tuple[float, PendingTimes, Sequence[Task]]] = {}
 
     async def create(self, task: Task) -> Task:
         stored = replace(task, version=task.version + 1)
@@ -138,16 +141,30 @@ class DynamoTaskStore:
         return await self._index.oldest_pending(lane)
 
     async def outlook(self, task: Task) -> Outlook:
-        line = await self._pending_times(task)
-        return Outlook(line.position(task.created_at), await self._seconds_each(task.kind))
+        pending, held = await self._those_that_wait(task)
+        return outlook(
+            task,
+            held,
+            before=pending.before(task.created_at),
+            seconds_each=await self._seconds_each(task.kind),
+            now=self._wall(),
+        )
 
-    async def _pending_times(self, task: Task) -> PendingTimes:
-        known = self._known_pending.get(task.lane)
-        if known is not None and self._clock() < known[0] and known[1].knows(task.created_at):
-            return known[1]
-        line = await self._index.pending_times(task.lane)
-        self._known_pending[task.lane] = (self._clock() + _PENDING_SECONDS, line)
-        return line
+    async def _those_that_wait(self, task: Task) -> tuple[PendingTimes, Sequence[Task]]:
+        """Those of the task's lane that are pending, and those that workers hold: of more than a
+        batch, the newest, of which fewer have begun."""
+        known = self._known_waiting.get(task.lane)
+        if known is not None and self._clock() < known[0]:
+            _, pending, tasks = known
+            if task.status is TaskStatus.PROCESSING or pending.knows(task.created_at):
+                return pending, tasks
+        pending = await self._index.pending_times(task.lane)
+        held = await self._index.newest(
+            TaskStatus.PROCESSING, TaskFilter(lane=task.lane), None, _BATCH
+        )
+        tasks = await self._fetch([task_id for _, task_id in held.found[:_BATCH]])
+        self._known_waiting[task.lane] = (self._clock() + _WAITING_SECONDS, pending, tasks)
+        return pending, tasks
 
     async def _seconds_each(self, kind: str) -> float | None:
         known = self._known_seconds.get(kind)
@@ -157,13 +174,11 @@ class DynamoTaskStore:
             TaskStatus.COMPLETED, TaskFilter(kind=kind), None, _RECENT
         )
         tasks = await self._fetch([task_id for _, task_id in recent.found[:_RECENT]])
-        seconds = [
-            task.ended_at - task.started_at
-            for task in tasks
-            if task.ended_at is not None and task.started_at is not None
-        ]
+        ran = (timings_of(task).running_seconds for task in tasks)
+        seconds = [one for one in ran if one is not None]
         each = statistics.median(seconds) if seconds else None
-        self._known_seconds[kind] = (self._clock() + _RECENT_SECONDS, each)
+        believed = _WAITING_SECONDS if each is None else _RECENT_SECONDS
+        self._known_seconds[kind] = (self._clock() + believed, each)
         return each
 
     # --- Items -----------------------------------------------------------------------------

@@ -12,10 +12,12 @@ from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.task_queue import enqueue
 from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.backends.outlook import outlook
 from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.timings import timings_of
 from short_drama.ports import Outlook, StaleTask, TaskExists, TaskFilter, TaskPage
 
 _COLUMNS = (
@@ -121,8 +123,14 @@ class EmbeddedTaskStore:
         return self._database.look(first)
 
     async def outlook(self, task: Task) -> Outlook:
+        now = self._clock()
+
         def look(db: sqlite3.Connection) -> Outlook:
-            ahead = db.execute(
+            held = db.execute(
+                "SELECT record FROM tasks WHERE lane = ? AND status = ?",
+                (task.lane, TaskStatus.PROCESSING),
+            ).fetchall()
+            before = db.execute(
                 "SELECT count(*) FROM tasks WHERE lane = ? AND status = ? AND created_at < ?",
                 (task.lane, TaskStatus.PENDING, task.created_at),
             ).fetchone()[0]
@@ -132,7 +140,8 @@ class EmbeddedTaskStore:
                 (task.kind,),
             ).fetchall()
             each = statistics.median(row[0] for row in recent) if recent else None
-            return Outlook(ahead + 1, each)
+            tasks = [_task(row) for row in held]
+            return outlook(task, tasks, before=before, seconds_each=each, now=now)
 
         return await self._database.read(look)
 
@@ -143,7 +152,7 @@ def _topic(task_id: str) -> str:
 
 def _row(task: Task) -> tuple[Any, ...]:
     """In the order of _COLUMNS."""
-    ran = task.status is TaskStatus.COMPLETED and task.started_at is not None
+    ran = task.status is TaskStatus.COMPLETED
     return (
         task.task_id,
         task.version,
@@ -153,7 +162,7 @@ def _row(task: Task) -> tuple[Any, ...]:
         task.owner,
         task.created_at,
         task.ended_at,
-        (task.ended_at or 0.0) - (task.started_at or 0.0) if ran else None,
+        timings_of(task).running_seconds if ran else None,
         task.due_at,
         _json(dict(task.labels)),
         _json(record_of(task)),

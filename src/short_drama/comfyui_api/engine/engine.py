@@ -123,6 +123,8 @@ class Engine:
         self._runs: dict[str, Run] = {}
         self.running: Sequence[str] = ()
         """What ran when the queue was last looked at, whoever's it is."""
+        self._pending: Sequence[str] = ()
+        """What waited then, whoever's it is."""
         self._rejected: OrderedDict[str, None] = OrderedDict()
         self._ended: deque[str] = deque(maxlen=_WITNESSES)
         self._last_sign = clock()
@@ -186,6 +188,8 @@ class Engine:
             return ending
         finally:
             del self._runs[prompt_id]
+            if not self._runs:
+                self._pending = ()  # nobody looks from now on
 
     async def stop(self, prompt_id: str) -> None:
         self.reject(prompt_id)
@@ -217,6 +221,16 @@ class Engine:
             return self.drops != drops
         known = [await self.comfyui.history(prompt_id) for prompt_id in self._ended]
         return all(ending is None for ending in known)
+
+    async def glance(self) -> None:
+        if not self._runs:  # else the queue is looked at all the while
+            with contextlib.suppress(Unavailable):
+                self._pending = (await self.comfyui.queue()).pending
+
+    def others_before(self, prompt_id: str) -> int:
+        pending = list(self._pending)
+        before = pending[: pending.index(prompt_id)] if prompt_id in pending else pending
+        return sum(other not in self._runs for other in before)
 
     def at_work(self) -> frozenset[str]:
         """Prompts of ours that are in the server."""
@@ -280,6 +294,7 @@ class Engine:
         if queue.running != self.running:
             self.running = queue.running
             self._sign()
+        self._see_pending(queue.pending)
         if run.prompt_id in queue:
             run.absent = 0
             if run.prompt_id in queue.running:
@@ -292,6 +307,13 @@ class Engine:
         if ending is None:
             self._miss(run)
         return ending
+
+    def _see_pending(self, pending: Sequence[str]) -> None:
+        if pending != self._pending:
+            self._pending = pending
+            for run in self._runs.values():
+                if not run.started:
+                    run.on_change(run)
 
     def _miss(self, run: Run) -> None:
         run.absent += 1

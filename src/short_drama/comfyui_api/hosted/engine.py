@@ -159,6 +159,12 @@ class HostedEngine:
             return job is None or job.status not in ("queued", "running", "canceling")
         return False
 
+    async def glance(self) -> None:
+        """Nobody is told who else waits there."""
+
+    def others_before(self, _: str) -> int:
+        return 0
+
     def reject(self, prompt_id: str) -> None:
         self._rejected[prompt_id] = None
         if len(self._rejected) > _REMEMBERED:
