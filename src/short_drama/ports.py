@@ -243,3 +243,30 @@ class SpendLedger(Protocol):
         ...
 
     async def spent(self, account: str) -> int: ...
+
+
+# --- Kinds --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindNotice:
+    """What one adapter says of a kind, until a moment in Unix seconds: with a reason, that tasks of
+    it wait for a person; without, that they do not."""
+
+    speaker: str
+    until: float
+    reason: str | None = None
+    fix: str | None = None
+
+
+class KindNotices(Protocol):
+    """What adapters say of kinds, for those who accept tasks. May raise Unavailable."""
+
+    async def say(self, kind: str, notice: KindNotice) -> None:
+        """In place of what its speaker has said of the kind before. Of several at once, none is
+        lost."""
+        ...
+
+    async def said(self, kind: str, *, now: float) -> Sequence[KindNotice]:
+        """What holds at `now`, in any order."""
+        ...

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     comfyui_stuck_seconds: PositiveFloat = 300.0
     """Without any progress while it has work, after which ComfyUI counts as stuck."""
     comfyui_restart_command: str | None = None
-    """Restarts ComfyUI when it is stuck or makes only black pictures; run without a shell."""
+    """Restarts ComfyUI when it is stuck or fails in prompts of our own; run without a shell."""
     comfyui_swap_wait_seconds: PositiveFloat = 120.0
     """The longest a job is passed over by others whose models are already loaded."""
     comfyui_previews: bool = False
@@ -115,6 +115,8 @@ class Settings(BaseSettings):
     """Jobs given to it at a time; it queues by itself what it does not run at once."""
     workflows_dir: Path | None = None
     """More workflows: each NAME-api.json with its NAME.toml becomes a kind of task."""
+    kinds_off: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Kinds that this machine's API services do not do, comma separated."""
 
     dashscope_api_key: SecretStr | None = Field(
         default_factory=lambda: _key("DASHSCOPE_API_KEY"), min_length=1
@@ -238,6 +240,13 @@ class Settings(BaseSettings):
     def _names(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("kinds_off", mode="before")
+    @classmethod
+    def _kinds(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @field_validator("fetch_allow", mode="before")

@@ -16,6 +16,7 @@ import pytest
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.bucket import create_bucket
 from short_drama.backends.aws.clients import Clients, open_clients
+from short_drama.backends.aws.kind_notices import DynamoKindNotices
 from short_drama.backends.aws.queue_resources import create_queues
 from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.table import create_table
@@ -23,13 +24,20 @@ from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.kind_notices import EmbeddedKindNotices
 from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
-from short_drama.ports import AssetStore, SpendLedger, TaskQueue, TaskStore
-from tests.protocol.memory import MemoryAssets, MemoryLedger, MemoryQueue, MemoryStore
+from short_drama.ports import AssetStore, KindNotices, SpendLedger, TaskQueue, TaskStore
+from tests.protocol.memory import (
+    MemoryAssets,
+    MemoryLedger,
+    MemoryNotices,
+    MemoryQueue,
+    MemoryStore,
+)
 from tests.real_comfyui.program import Program, prepared
 
 MAX_RECEIVES = 3
@@ -65,6 +73,8 @@ class Backend(Protocol):
 
     async def ledger(self) -> SpendLedger: ...
 
+    async def notices(self) -> KindNotices: ...
+
 
 # --- Embedded -----------------------------------------------------------------------------
 
@@ -99,6 +109,9 @@ class Embedded:
 
     async def ledger(self) -> SpendLedger:
         return EmbeddedSpendLedger(self.database)
+
+    async def notices(self) -> KindNotices:
+        return EmbeddedKindNotices(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -139,6 +152,10 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoSpendLedger(self.clients.dynamodb, table=self.prefix + "tasks")
 
+    async def notices(self) -> KindNotices:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoKindNotices(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -168,6 +185,9 @@ class Memory:
 
     async def ledger(self) -> SpendLedger:
         return MemoryLedger()
+
+    async def notices(self) -> KindNotices:
+        return MemoryNotices()
 
 
 @contextlib.asynccontextmanager
@@ -220,6 +240,11 @@ async def assets(backend: Backend) -> AssetStore:
 @pytest.fixture
 async def ledger(backend: Backend) -> SpendLedger:
     return await backend.ledger()
+
+
+@pytest.fixture
+async def notices(backend: Backend) -> KindNotices:
+    return await backend.notices()
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from aiohttp import web
 
 from short_drama.domain.task import MAX_ATTEMPTS, TaskStatus
 from tests.integration.adapter_line import (
+    MAX_RECEIVES,
     SOON,
     WorkedLine,
     held,
 )
-from tests.integration.fake_job_service import FakeJob
+from tests.integration.fake_job_service import FakeJob, at_once
 
 # --- How jobs end -------------------------------------------------------------------------
 
@@ -62,6 +63,23 @@ async def test_a_failure_that_never_stops_ends_the_task_with_its_own_reason(
     assert (task.status, task.attempt) == (TaskStatus.FAILED, MAX_ATTEMPTS)
     assert task.failure is not None
     assert (task.failure.code, task.failure.message) == ("engine_failed", "it broke")
+    await line.idle()
+
+
+async def test_a_task_whose_kind_cannot_be_done_waits_without_a_message(line: WorkedLine) -> None:
+    """However long it takes somebody to mend that: messages are received only so often."""
+    times = MAX_RECEIVES + 5
+
+    async def missing(job: FakeJob) -> None:
+        job.fail("kind_not_available", retryable=True)
+
+    line.service.scripts = [*[missing] * times, at_once]
+    await line.task()
+    async with line.swept():
+        await line.consumer()
+        task = await line.ended(seconds=60)
+    assert (task.status, task.attempts_left) == (TaskStatus.COMPLETED, MAX_ATTEMPTS - 1)
+    assert (len(line.service.posts), task.dead_letters) == (times + 1, 0)
     await line.idle()
 
 

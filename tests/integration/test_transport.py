@@ -86,6 +86,12 @@ async def test_a_busy_service_is_asked_again_when_it_says(script: Script) -> Non
     assert script.pauses == [7.0]
 
 
+async def test_a_service_that_asks_for_much_patience_is_not_waited_for(script: Script) -> None:
+    with pytest.raises(ApiError, match="it is so"):
+        await script.send(problem(503, retryable=True, after="60"), fine)
+    assert script.pauses == []
+
+
 @pytest.mark.parametrize("failure", [cut, silent])
 async def test_a_lost_answer_is_asked_for_again(script: Script, failure: Answer) -> None:
     assert await script.send(failure, fine) == "fine"

@@ -20,6 +20,7 @@ from short_drama.ports import (
     AssetExists,
     AssetInfo,
     Delivery,
+    KindNotice,
     Outlook,
     QueueDepth,
     StaleTask,
@@ -270,3 +271,16 @@ class MemoryLedger:
 
     async def spent(self, account: str) -> int:
         return self._micros[account]
+
+
+class MemoryNotices:
+    """Implements `ports.KindNotices`."""
+
+    def __init__(self) -> None:
+        self._notices: defaultdict[str, dict[str, KindNotice]] = defaultdict(dict)
+
+    async def say(self, kind: str, notice: KindNotice) -> None:
+        self._notices[kind][notice.speaker] = notice
+
+    async def said(self, kind: str, *, now: float) -> Sequence[KindNotice]:
+        return [one for one in self._notices[kind].values() if one.until > now]

@@ -57,6 +57,7 @@ READ: dict[str, tuple[str, Any]] = {
     "comfy_v2_key": ("comfyui-a", SecretStr("comfyui-a")),
     "comfy_v2_in_flight": ("3", 3),
     "workflows_dir": ("/etc/workflows", Path("/etc/workflows")),
+    "kinds_off": ("face-swap, camera-angle,", frozenset({"face-swap", "camera-angle"})),
     "dashscope_api_key": ("sk-a", SecretStr("sk-a")),
     "dashscope_base_url": ("https://a.example/v1", "https://a.example/v1"),
     "qwen_model": ("qwen3-vl-flash", "qwen3-vl-flash"),

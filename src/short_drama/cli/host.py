@@ -90,7 +90,8 @@ async def _run_stack(
     stop: asyncio.Event,
 ) -> None:
     async with _serving(stack, sockets):
-        sweeping = [asyncio.create_task(sweeper.run()) for sweeper in stack.sweepers]
+        aside = [asyncio.create_task(sweeper.run()) for sweeper in stack.sweepers]
+        aside += [asyncio.create_task(reporter.run()) for reporter in stack.reporters]
         consuming = [asyncio.create_task(consumer.run()) for consumer in stack.consumers]
         # What starting made lives as long as the process: no collection need look at it again.
         gc.collect()
@@ -102,9 +103,9 @@ async def _run_stack(
             for consumer in stack.consumers:
                 consumer.stop()
             await asyncio.gather(*consuming)
-            for task in sweeping:
+            for task in aside:
                 task.cancel()
-            await asyncio.gather(*sweeping, return_exceptions=True)
+            await asyncio.gather(*aside, return_exceptions=True)
 
 
 async def _until(stop: asyncio.Event, consuming: list[asyncio.Task[None]]) -> None:

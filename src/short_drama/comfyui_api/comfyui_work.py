@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from short_drama.comfyui_api import asked
+from short_drama.comfyui_api.abilities import Abilities
+from short_drama.comfyui_api.blame import Blame
 from short_drama.comfyui_api.gpu_engine import Found, GpuEngine, Remedies, Running
 from short_drama.comfyui_api.result_file import ResultFile, result_file
 from short_drama.comfyui_api.result_size import said_of_images
@@ -19,6 +21,9 @@ from short_drama.comfyui_api.unfinished import PreviewReporter
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import (
+    BlackPicture,
+    EngineBroken,
+    EngineFailed,
     EngineInterrupted,
     EngineNotReady,
     EngineOutOfMemory,
@@ -75,7 +80,7 @@ class ComfyUIWork:
 
     Args:
         workflows: by kind, as they suit the server that is there at the time.
-        broken: the kinds that the server cannot run, and why not.
+        abilities: which kinds the server can run.
     """
 
     def __init__(
@@ -87,13 +92,13 @@ class ComfyUIWork:
         *,
         sources: ImageSources,
         assets: AssetStore,
-        broken: Mapping[str, EngineNotReady],
+        abilities: Abilities,
     ) -> None:
         self.engine = engine.name
         self._kind, self._workflows = kind, workflows
-        self._engine, self._remedies = engine, remedies
+        self._engine, self._blame = engine, Blame(engine, remedies)
         self._sources, self._assets = sources, assets
-        self._broken = broken
+        self._abilities = abilities
         self._prompts: dict[Job, str] = {}
         """Those that are followed, for their jobs."""
 
@@ -103,6 +108,7 @@ class ComfyUIWork:
 
     async def check(self) -> None:
         self._engine.check()
+        self._abilities.check(self._workflow.kind)
 
     def others_before(self, job: Job) -> int:
         return self._engine.others_before(self._prompts.get(job, job.job_id))
@@ -111,16 +117,9 @@ class ComfyUIWork:
 
     async def prepare(self, job: Job) -> Prepared:
         await self._engine.usable()
-        if job.order.kind in self._broken:
-            fault = self._broken[job.order.kind]
-            raise EngineNotReady(fault.detail, fix=fault.fix)
-        earlier = [
-            job_id_for(job.order.key, attempt)
-            for attempt in range(job.attempt, 0, -1)
-            if attempt <= _EARLIER or attempt > job.attempt - _EARLIER
-        ]
+        self._abilities.require(self._workflow.kind)
         with _not_begun():
-            found = await self._engine.find(earlier) if job.attempt > 1 else None
+            found = await self._engine.find(_attempts(job)) if job.attempt > 1 else None
         found = found or Found(job.job_id, submitted=False)
         if found.submitted:
             log.info(
@@ -135,20 +134,26 @@ class ComfyUIWork:
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
         job.report(stage=WAITING)
+        restarted = False
         for _ in range(_RESTARTS):
             try:
                 await self._engine.usable()
                 return await self._run(job, prepared)
             except PromptLost as lost:
                 log.warning("a prompt is given to ComfyUI again: %s", lost)
+                restarted = restarted or lost.restarted
+            except EngineNotReady as error:
+                self._abilities.refused(self._workflow.kind, error)
+                self._abilities.require(self._workflow.kind)
             except asyncio.CancelledError:
                 # Else the service stops, and the next one takes the prompt on.
                 if job.ended:
                     await to_the_end(asyncio.create_task(self.abandon(prepared)))
                 raise
             prepared = await self.prepare(job)
-        # Counted: a job whose inputs are gone each time may be what brings it down.
-        raise EngineInterrupted("ComfyUI keeps being restarted before it begins the job")
+        if restarted:
+            raise EngineUnavailable("ComfyUI keeps being restarted before it begins the job")
+        raise EngineInterrupted("ComfyUI keeps losing the job's pictures before it begins")
 
     async def abandon(self, prepared: Prepared) -> None:
         await self._engine.stop(prepared.prompt_id)
@@ -156,7 +161,7 @@ class ComfyUIWork:
     async def publish(self, job: Job, made: Made) -> Outcome:
         try:
             file = await self._file(job, made)
-        except EngineInterrupted:
+        except (EngineInterrupted, BlackPicture):
             # Or the next attempt would find this one's prompt, and take its result for good.
             self._engine.reject(made.prompt_id)
             raise
@@ -176,8 +181,11 @@ class ComfyUIWork:
         if not self._workflow.steps:  # without a sampler, black may be what was asked for
             return file
         if file.is_black:
-            raise await self._remedies.black(made.prompt_id)
-        self._remedies.fine()
+            earlier = [(one, _expected(one)) for one in _attempts(job)]
+            raise await self._blame.black(
+                job, made.prompt_id, self._workflow, self._inputs(job), earlier
+            )
+        self._blame.nobody()
         return file
 
     # --- Before the engine -----------------------------------------------------------------
@@ -247,7 +255,9 @@ class ComfyUIWork:
             previews.take(run.preview)
 
         try:
-            ending = await self._engine.carry_out(prompt_id, prepared.graph, on_change=report)
+            ending = await self._engine.carry_out(
+                prompt_id, prepared.graph, task=job.order.key, on_change=report
+            )
         finally:
             del self._prompts[job]
             await previews.end()
@@ -255,11 +265,11 @@ class ComfyUIWork:
 
     async def _made(self, job: Job, prepared: Prepared, ending: Ending) -> Made:
         prompt_id = prepared.prompt_id
-        expected = SavedImage("result_00001_.png", _prefix(prompt_id).rpartition("/")[0])
+        expected = _expected(prompt_id)
         try:
             image = result_of(ending, node=self._workflow.result, otherwise=expected)
-        except EngineOutOfMemory as error:
-            raise await self._remedies.out_of_memory(job.order.key, error) from error
+        except (EngineFailed, EngineBroken, EngineOutOfMemory) as error:
+            raise await self._blame.failed(job, prompt_id, error) from error
         return Made(
             prompt_id=prompt_id,
             image=image,
@@ -320,6 +330,20 @@ def _seed(job: Job) -> int:
     if isinstance(given, int):
         return given
     return int.from_bytes(hashlib.sha256(job.order.key.encode()).digest()[:6])
+
+
+def _attempts(job: Job) -> list[str]:
+    """Ids of the prompts of the task's attempts, the latest first; not of all, if it has many."""
+    return [
+        job_id_for(job.order.key, attempt)
+        for attempt in range(job.attempt, 0, -1)
+        if attempt <= _EARLIER or attempt > job.attempt - _EARLIER
+    ]
+
+
+def _expected(prompt_id: str) -> SavedImage:
+    """The file of its result, where the server does not say."""
+    return SavedImage("result_00001_.png", _prefix(prompt_id).rpartition("/")[0])
 
 
 def _prefix(job_id: str) -> str:

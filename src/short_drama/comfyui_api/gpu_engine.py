@@ -7,14 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from short_drama.comfyui_api.mishaps import Mishap
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
 from short_drama.comfyui_api.server.events import Previewed
-from short_drama.domain.errors import (
-    EngineInterrupted,
-    EngineOutOfMemory,
-    PermanentError,
-    RetryableError,
-)
+from short_drama.domain.errors import ShortDramaError
 
 
 class Running(Protocol):
@@ -78,9 +74,12 @@ class GpuEngine(Protocol):
         ...
 
     async def carry_out(
-        self, prompt_id: str, graph: Mapping[str, Any] | None, *, on_change: OnChange
+        self, prompt_id: str, graph: Mapping[str, Any] | None, *, task: str, on_change: OnChange
     ) -> Ending:
         """Run a prompt to its end, or follow the one that has this id when `graph` is None.
+
+        Args:
+            task: the key of whose it is: one that the engine may have died of is kept apart.
 
         Raises:
             PromptLost: nothing of it began, and its inputs are gone.
@@ -104,18 +103,12 @@ class GpuEngine(Protocol):
 
 
 class Remedies(Protocol):
-    """What is done when a result says that the engine, or its task, is ill; one for all kinds."""
+    """What is done when a job went wrong; one for all kinds of an engine."""
 
-    async def out_of_memory(
-        self, key: str, error: EngineOutOfMemory
-    ) -> RetryableError | PermanentError:
-        """What the task of this key fails with."""
-        ...
-
-    async def black(self, prompt_id: str) -> EngineInterrupted:
-        """What the job fails with whose picture is black from edge to edge."""
+    async def judge(self, one: Mishap) -> ShortDramaError:
+        """What the job fails with: for good, where its task is to blame, or to be tried again."""
         ...
 
     def fine(self) -> None:
-        """A picture that is not black."""
+        """A job has gone well."""
         ...

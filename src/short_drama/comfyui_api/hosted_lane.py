@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from short_drama.comfyui_api.abilities import Abilities
 from short_drama.comfyui_api.comfyui_work import ComfyUIWork
 from short_drama.comfyui_api.hosted.client import ComfyAPI
 from short_drama.comfyui_api.hosted.engine import HostedEngine
@@ -40,10 +41,11 @@ async def open_hosted(
         ComfyAPI(options.url, key=options.key) as api,
         HostedEngine(api, Notes(assets), options.times, previews=options.previews) as engine,
     ):
-        remedies = HostedRemedies()
+        remedies, abilities = HostedRemedies(), Abilities(workflows)
         yield {
             kind: ComfyUIWork(
-                kind, workflows, engine, remedies, sources=sources, assets=assets, broken={}
+                kind, workflows, engine, remedies,
+                sources=sources, assets=assets, abilities=abilities,
             )
             for kind in workflows
         }  # fmt: skip

@@ -1,38 +1,34 @@
 """The GPU lane done by ComfyUI: engine, workflows and order of turns, put together."""
 
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from short_drama.comfyui_api.abilities import Abilities
 from short_drama.comfyui_api.comfyui_work import ComfyUIWork
 from short_drama.comfyui_api.engine.caretaker import Caretaker
 from short_drama.comfyui_api.engine.engine import Engine, EngineTimes
+from short_drama.comfyui_api.engine.preparation import Preparation
 from short_drama.comfyui_api.engine.remedies import Remedies
 from short_drama.comfyui_api.engine.warm_up import WarmUp
 from short_drama.comfyui_api.housekeeping import keeping_house
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.turns import SwapAware
 from short_drama.comfyui_api.workflows.library import BUILT_IN, Library
-from short_drama.comfyui_api.workflows.server_facts import ServerFacts
-from short_drama.comfyui_api.workflows.shortcomings import shortcomings
 from short_drama.comfyui_api.workflows.workflow import Workflow
-from short_drama.domain.errors import EngineNotReady
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.job import Work
 from short_drama.jobs.turns import Turns
 from short_drama.ports import AssetStore
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComfyUIOptions:
     """Seconds, unless a name says otherwise. `client_id`: of this process and no other; `restart`:
     a command and its arguments, if we may; `folder`: ComfyUI's base folder, if it is on this
-    machine."""
+    machine; `off`: kinds that are not done here."""
 
     url: str
     client_id: str
@@ -42,6 +38,7 @@ class ComfyUIOptions:
     previews: bool = False
     restart: Sequence[str] = ()
     folder: Path | None = None
+    off: Collection[str] = ()
     times: EngineTimes = field(default_factory=EngineTimes)
 
 
@@ -66,30 +63,27 @@ async def open_comfyui(
         engine = await opened.enter_async_context(
             Engine(comfyui, options.times, previews=options.previews)
         )
-        warm_up = WarmUp(engine, workflows, BUILT_IN) if options.warm_up else None
-        broken: dict[str, EngineNotReady] = {}
-        loads = _loads(workflows)
+        warm_up, loads = WarmUp(engine, workflows), _loads(workflows)
+        abilities = Abilities(kind for kind in workflows if kind not in options.off)
+        preparation = Preparation(
+            engine, workflows, abilities, warm_up, warmed=BUILT_IN if options.warm_up else ()
+        )
 
         async def prepare() -> None:
-            facts = ServerFacts(await comfyui.object_info(), await comfyui.system_stats())
-            workflows.choose(facts)
+            await preparation.run()
             loads.update(_loads(workflows))
-            _set(broken, dict(_faulty(workflows, facts)))
-            for kind in BUILT_IN:
-                if kind in broken:
-                    raise broken[kind]
-            if warm_up is not None:
-                await warm_up.run()
 
-        await opened.enter_async_context(Caretaker(engine, prepare, restart=options.restart))
+        await opened.enter_async_context(
+            Caretaker(engine, prepare, lambda: not abilities.all_able, restart=options.restart)
+        )
         if options.folder is not None:
             await opened.enter_async_context(keeping_house(options.folder))
-        remedies = Remedies(engine)
+        remedies = Remedies(engine, warm_up, abilities)
         yield ComfyUILane(
             works={
                 kind: ComfyUIWork(
                     kind, workflows, engine, remedies,
-                    sources=sources, assets=assets, broken=broken,
+                    sources=sources, assets=assets, abilities=abilities,
                 )
                 for kind in workflows
             },
@@ -99,22 +93,3 @@ async def open_comfyui(
 
 def _loads(workflows: Mapping[str, Workflow]) -> dict[str, tuple[str, ...]]:
     return {kind: workflow.loads for kind, workflow in workflows.items()}
-
-
-def _faulty(
-    workflows: Mapping[str, Workflow], facts: ServerFacts
-) -> Iterator[tuple[str, EngineNotReady]]:
-    """The kinds that the server lacks something for, and what."""
-    for kind, workflow in workflows.items():
-        found = shortcomings(workflow, facts)
-        if found:
-            more = f" (and {len(found) - 1} more faults)" if len(found) > 1 else ""
-            yield kind, EngineNotReady(f"{kind}: {found[0].message}{more}", fix=found[0].fix)
-
-
-def _set(broken: dict[str, EngineNotReady], found: Mapping[str, EngineNotReady]) -> None:
-    """An operator's workflow that cannot run takes down no other."""
-    for kind in found.keys() - broken.keys():
-        log.error("a workflow cannot run: %s", found[kind].detail)
-    broken.clear()
-    broken.update(found)

@@ -171,6 +171,10 @@ class ContentRefused(UserError):
     code, title = "content_refused", "The provider refuses this content"
 
 
+class BlackPicture(UserError):
+    code, title = "black_picture", "The settings give a picture that is black from edge to edge"
+
+
 class BudgetExceeded(UserError):
     code, title = "budget_exceeded", "The budget does not allow this"
 
@@ -208,8 +212,20 @@ class EngineInterrupted(RetryableError):
     code, title = "engine_interrupted", "The engine stopped before the work was done"
 
 
+class EngineBroken(RetryableError):
+    """Nothing runs on it any more until it is another process; the attempt counts."""
+
+    code, title = "engine_broken", "The engine's device has failed"
+
+
 class EngineOutOfMemory(RetryableError):
     code, title = "engine_out_of_memory", "The engine ran out of memory"
+
+
+class KindNotAvailable(RetryableError):
+    """An operator has to act (a missing model, a switch); the attempt is not counted."""
+
+    code, title = "kind_not_available", "This kind of task cannot be done at the moment"
 
 
 class ProviderPaused(RetryableError):

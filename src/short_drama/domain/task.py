@@ -270,10 +270,13 @@ class Task:
             waited=self.waited if waited is None else waited,
         )
 
-    def give_back(self, worker: str, attempt: int, *, now: float, refund: bool = False) -> Self:
-        """End the attempt without a result; with `refund` it does not count."""
+    def give_back(
+        self, worker: str, attempt: int, *, now: float, refund: bool = False, resend_at: float = 0.0
+    ) -> Self:
+        """End the attempt without a result; with `refund` it does not count. `resend_at`: when the
+        sweeper is to send another message, where this one is forgotten."""
         self._require_fence(worker, attempt)
-        freed = self._freed(now=now, resend_at=self._resend_at(now))
+        freed = self._freed(now=now, resend_at=resend_at or self._resend_at(now))
         return replace(freed, attempts_left=self.attempts_left + (1 if refund else 0))
 
     def complete(self, worker: str, attempt: int, outcome: Outcome, *, now: float) -> Self:

@@ -165,8 +165,8 @@ class SelfChecking(Protocol):
     """What a Work may offer beside its stages."""
 
     async def check(self) -> None:
-        """Could a job run now? Quick. Raises EngineNotReady or Unavailable, saying what is
-        missing."""
+        """Could a job of this kind run now? Quick. Raises EngineNotReady, where a person has to
+        mend something, or what time mends, saying what is missing."""
         ...
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
-from short_drama.domain.errors import InvalidRequest, JobNotFound
+from short_drama.domain.errors import InvalidRequest, JobNotFound, ShortDramaError
 from short_drama.domain.kinds import Catalogue, Lane, TaskKind
 from short_drama.jobs.job import Job, JobOrder
 from short_drama.jobs.runner import JobRunner
@@ -40,15 +40,18 @@ def create_job_api(
     kinds = catalogue.of(lane)
 
     async def report() -> dict[str, Any]:
-        await runner.check()
         state = {"status": "busy"} if runner.busy else {}
-        return state | {"engines": runner.engines, "jobs_running": runner.running}
+        unready = await runner.unready()
+        kinds = {kind: kind_view(unready.get(kind)) for kind in runner.engines}
+        figures = {"engines": runner.engines, "kinds": kinds, "jobs_running": runner.running}
+        return state | figures
 
     app = web_app.create_app(
         service=service,
         title=title,
         description="Jobs of one lane, for the lane's adapter and for tools on the same host.",
         report=report,
+        check=runner.check,
         hosts=hosts,
     )
 
@@ -134,6 +137,14 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
             202,
             {"Location": f"/api/v1/jobs/{job.job_id}"},
         )
+
+
+def kind_view(error: ShortDramaError | None) -> dict[str, Any]:
+    """Whether a kind can be done, and if not, why and what helps."""
+    if error is None:
+        return {"ready": True}
+    view = {"ready": False, "code": error.code, "reason": error.detail}
+    return view if error.fix is None else {**view, "fix": error.fix}
 
 
 def _labels(request: Request) -> dict[str, str]:

@@ -105,11 +105,22 @@ class JobRunner:
         """Whether an engine is at work."""
         return self._in_engine > 0
 
-    async def check(self) -> None:
-        """Raises EngineNotReady or Unavailable when an engine could not run a job now."""
-        for work in self._works.values():
+    async def unready(self) -> dict[str, ShortDramaError]:
+        """The kinds of which no job could be done now, and why."""
+        found: dict[str, ShortDramaError] = {}
+        for kind, work in self._works.items():
             if isinstance(work, SelfChecking):
-                await work.check()
+                try:
+                    await work.check()
+                except ShortDramaError as error:
+                    found[kind] = error
+        return found
+
+    async def check(self) -> None:
+        """Raises why no job could be done now, when there is no kind of which one could."""
+        unready = await self.unready()
+        if unready and len(unready) == len(self._works):
+            raise next(iter(unready.values()))
 
     def accept(self, order: JobOrder) -> Job:
         """Start a job, or join the one that runs or succeeded under the same key.

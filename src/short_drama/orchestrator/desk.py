@@ -9,6 +9,7 @@ from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.domain.task import Task
 from short_drama.images.sources import ImageSources
+from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.views import task_view
 from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
@@ -21,6 +22,7 @@ LOCAL_OWNER = "local"
 class Desk:
     catalogue: Catalogue
     submitter: Submitter
+    availability: Availability
     store: TaskStore
     queues: Mapping[Lane, TaskQueue]
     assets: AssetStore

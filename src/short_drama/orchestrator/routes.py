@@ -29,6 +29,7 @@ def create_orchestrator(
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """`hosts`: names it answers to beside the loopback ones."""
+    kinds = desk.catalogue.of(lane)
 
     async def report() -> dict[str, Any]:
         depth = await desk.queues[lane].depth()
@@ -42,7 +43,8 @@ def create_orchestrator(
                 "waiting": depth.waiting,
                 "in_flight": depth.in_flight,
                 "oldest_seconds": round(waited, 3),
-            }
+            },
+            "kinds": await desk.availability.view(kind.name for kind in kinds),
         }
 
     app = web_app.create_app(
@@ -52,7 +54,6 @@ def create_orchestrator(
         report=report,
         hosts=hosts,
     )
-    kinds = desk.catalogue.of(lane)
     for kind in kinds:
         _install_submit(app, kind, desk)
     task_routes.install(app, desk)

@@ -32,6 +32,8 @@ from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
 
 Affordable = Callable[[str, Mapping[str, str]], Awaitable[None]]
 """Judges a kind's name and a task's labels."""
+Available = Callable[[str], Awaitable[None]]
+"""Judges a kind's name."""
 
 
 class Submitter:
@@ -41,6 +43,7 @@ class Submitter:
         secret: makes task ids of idempotency keys unguessable; the same in every orchestrator.
         consent_required: refuse face swaps that come without a consent record.
         affordable: raises BudgetExceeded for a task that would cost too much.
+        available: raises KindNotAvailable for a task that would wait for a person.
     """
 
     def __init__(
@@ -52,17 +55,18 @@ class Submitter:
         secret: bytes,
         consent_required: bool = False,
         affordable: Affordable | None = None,
+        available: Available | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._queues, self._sources = store, queues, sources
         self._secret, self._consent_required, self._clock = secret, consent_required, clock
-        self._affordable = affordable
+        self._affordable, self._available = affordable, available
 
     async def submit(self, kind: TaskKind, body: BaseModel, *, owner: str, key: str | None) -> Task:
         """The new task, or the one an earlier submit with the same key made.
 
-        Raises IdempotencyKeyReused, InvalidRequest, BudgetExceeded, and what taking an image in
-        raises.
+        Raises IdempotencyKeyReused, InvalidRequest, BudgetExceeded, KindNotAvailable, and what
+        taking an image in raises.
         """
         given = body.model_dump(mode="json", exclude_none=True)
         fingerprint = _fingerprint(kind, given)
@@ -70,21 +74,19 @@ class Submitter:
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
             return _replayed(earlier, fingerprint)
         self._check_consent(kind, given)
-        if self._affordable is not None:
-            await self._affordable(kind.name, given.get("labels", {}))
+        await self._check_acceptable(kind.name, given.get("labels", {}))
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
         return await self._store_and_send(task)
 
     async def retry(self, task: Task) -> Task:
         """A new task with the same request, labels and consent.
 
-        Raises TaskConflict while the task has not ended."""
+        Raises TaskConflict while the task has not ended, BudgetExceeded, KindNotAvailable."""
         if not task.status.is_terminal:
             raise TaskConflict(
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
             )
-        if self._affordable is not None:
-            await self._affordable(task.kind, task.labels)
+        await self._check_acceptable(task.kind, task.labels)
         now = self._clock()
         span = None if task.deadline is None else task.deadline - task.created_at
         return await self._store_and_send(
@@ -136,6 +138,12 @@ class Submitter:
                 field="consent",
                 fix='Add "consent": {"granted_by": ..., "recorded_by": ...}.',
             )
+
+    async def _check_acceptable(self, kind: str, labels: Mapping[str, str]) -> None:
+        if self._available is not None:
+            await self._available(kind)
+        if self._affordable is not None:
+            await self._affordable(kind, labels)
 
     async def _new_task(
         self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str

@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import InvalidRequest, RequestUnsupported, UnsupportedMediaType
-from short_drama.domain.kinds import Strict
+from short_drama.domain.rules import Strict
 from short_drama.images.sources import ImageSources
 from short_drama.images.structure import MAX_BYTES
 from short_drama.ports import AssetStore, DirectUploads

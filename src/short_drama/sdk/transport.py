@@ -123,7 +123,7 @@ def pause(attempt: int, after: float, *, share: Callable[[], float] = random.ran
     """Seconds before the attempt that follows `attempt`: doubling, jittered, never before the
     service asked to be called again. `share` gives 0 to 1."""
     backoff = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1))
-    return max(backoff * (0.5 + share() / 2), min(after, _LONGEST_RETRY_AFTER))
+    return max(backoff * (0.5 + share() / 2), after)
 
 
 async def api_error(answer: aiohttp.ClientResponse, base: str) -> ApiError:
@@ -152,8 +152,11 @@ def unexpected(base: str, path: str, status: int) -> ApiError:
 
 
 def _refusal(call: Call, error: ApiError, headers: Mapping[str, str]) -> Exception:
+    """A service that asks for more patience than we have is not asked again."""
     busy = error.problem.status == HTTPStatus.SERVICE_UNAVAILABLE and error.problem.retryable
-    return _Again(error, _retry_after(headers)) if busy and call.repeatable else error
+    after = _retry_after(headers)
+    again = busy and call.repeatable and after <= _LONGEST_RETRY_AFTER
+    return _Again(error, after) if again else error
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

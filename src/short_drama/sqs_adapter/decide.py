@@ -10,6 +10,7 @@ from short_drama.domain.errors import (
     EngineStarting,
     EngineUnavailable,
     Failure,
+    KindNotAvailable,
     LeaseLost,
     ProviderPaused,
     ShortDramaError,
@@ -30,6 +31,14 @@ class Retry:
 
     delay: float
     refund: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Give the task back uncounted, and forget the message: the sweeper sends another one after
+    `delay` seconds. For what may take a person days: a message is received only so often."""
+
+    delay: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ class Abandon:
     delay: float | None = None
 
 
-Verdict = Done | Retry | GiveUp | Expire | Complete | Abandon
+Verdict = Done | Retry | Park | GiveUp | Expire | Complete | Abandon
 
 _AFTER_LEASE = 1.0
 """Seconds after another's lease, or its margin, at which to look whether it has been renewed."""
@@ -69,9 +78,9 @@ _LONGEST_REQUEST = 3600.0
 """The longest pause a refusal may ask for, in seconds."""
 
 
-_UNCOUNTED = frozenset(
-    {Throttled.code, EngineUnavailable.code, EngineStarting.code, ProviderPaused.code}
-)
+_UNCOUNTED = frozenset({Throttled.code, EngineUnavailable.code, EngineStarting.code})
+_FOR_A_PERSON = frozenset({KindNotAvailable.code, ProviderPaused.code})
+"""Nothing can be done of the task until somebody has acted; other kinds go on meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +122,13 @@ def after_attempt(
         return Complete(result)
     if not result.retryable:
         return GiveUp(result)
+    delay = policy.delay(task.attempt, after=result.after, rng=rng)
+    if result.code in _FOR_A_PERSON:
+        return Park(delay)
     uncounted = result.code in _UNCOUNTED or not accepted
     if task.attempts_left <= 0 and not uncounted:
         return GiveUp(result)
-    return Retry(policy.delay(task.attempt, after=result.after, rng=rng), refund=uncounted)
+    return Retry(delay, refund=uncounted)
 
 
 def read_outcome(view: Mapping[str, object]) -> Outcome:

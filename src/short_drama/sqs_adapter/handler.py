@@ -31,6 +31,7 @@ from short_drama.sqs_adapter.decide import (
     Done,
     Expire,
     GiveUp,
+    Park,
     Retry,
     RetryPolicy,
     Verdict,
@@ -152,7 +153,7 @@ class Handler:
         except LeaseLost:
             # Perhaps to ourselves, in a write whose answer was lost: a message given back too
             # often does no harm, one forgotten would.
-            verdict = verdict if isinstance(verdict, Retry) else Abandon()
+            verdict = Retry(verdict.delay) if isinstance(verdict, Retry | Park) else Abandon()
         match verdict:
             case Abandon(None):
                 pass
@@ -203,5 +204,9 @@ def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Tas
             return lambda found: found.expire(failure, now=now)
         case Retry(_, refund):
             return lambda found: heard(found).give_back(worker, attempt, now=now, refund=refund)
+        case Park(delay):
+            return lambda found: heard(found).give_back(
+                worker, attempt, now=now, refund=True, resend_at=now + delay
+            )
         case _:
             return None

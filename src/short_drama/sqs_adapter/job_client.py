@@ -105,6 +105,15 @@ class JobClient:
             return False
         return answer.status in (200, 404)
 
+    async def kinds(self) -> Mapping[str, Failure | None]:
+        """Why jobs of each kind cannot be done now; None for one of which they can. Empty for
+        services that do not say."""
+        timeout = aiohttp.ClientTimeout(total=_READY_SECONDS)
+        told = (await self._call("GET", "/health", timeout=timeout)).members().get("kinds")
+        if not isinstance(told, Mapping):
+            return {}
+        return {str(kind): _unready(view) for kind, view in told.items()}
+
     async def submit(self, task: Task) -> AcceptedJob:
         """Start the task's job, or join it. Raises JobRefused."""
         answer = await self._call(
@@ -176,6 +185,18 @@ class JobClient:
             seconds = time.perf_counter() - started
             metrics.CALL_SECONDS.labels("api_service", outcome).observe(seconds)
         return _HttpAnswer(answer.status, answer.headers.get("Retry-After"), body)
+
+
+def _unready(view: object) -> Failure | None:
+    """Of one kind's part of a service's report."""
+    if not isinstance(view, Mapping) or view.get("ready") is not False:
+        return None
+    fix = view.get("fix")
+    return Failure(
+        code=str(view.get("code", Unavailable.code)),
+        message=str(view.get("reason", "the API service does not say why")),
+        fix=fix if isinstance(fix, str) else None,
+    )
 
 
 def _packed(labels: Mapping[str, str]) -> str:

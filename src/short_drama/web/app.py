@@ -25,14 +25,27 @@ log = logging.getLogger(__name__)
 
 Report = Callable[[], Awaitable[Mapping[str, Any]]]
 """What /health says beside the status; raises what makes the service not ready."""
+Check = Callable[[], Awaitable[None]]
+"""As a report, with nothing to say."""
+
+
+async def _nothing() -> None:
+    pass
 
 
 def create_app(
-    *, service: str, title: str, description: str, report: Report, hosts: Iterable[str] = ()
+    *,
+    service: str,
+    title: str,
+    description: str,
+    report: Report,
+    check: Check = _nothing,
+    hosts: Iterable[str] = (),
 ) -> FastAPI:
     """An application with everything but its own routes.
 
     Args:
+        check: what makes the service not ready although there is something to report.
         hosts: names it answers to beside loopback addresses and `localhost`: a reverse proxy's.
 
     Raises InvalidRequest when one of `hosts` is no host name.
@@ -49,26 +62,31 @@ def create_app(
     app.add_middleware(HostGuard, hosts=host_names(hosts))
     app.add_middleware(AnswerHead)
     app.add_middleware(RequestContext, service=service)  # the last one added is the outermost
-    _install_service_routes(app, service, report)
+    _install_service_routes(app, service, report, check)
     return app
 
 
-def _install_service_routes(app: FastAPI, service: str, report: Report) -> None:
-    """`/health` says that the process lives and what it is doing; `/ready` asks `report` and is 503
-    when that raises, so a load balancer stops sending."""
+def _install_service_routes(app: FastAPI, service: str, report: Report, check: Check) -> None:
+    """`/health` says that the process lives and what it is doing; `/ready` is 503 when `report` or
+    `check` raises, so a load balancer stops sending."""
 
     @app.get("/health", tags=["service"], summary="Is the process alive, and what is it doing")
     async def health() -> JSONResponse:
+        told: Mapping[str, Any] = {}
         try:
-            return JSONResponse({"status": "ready", "service": service, **await report()})
+            told = await report()
+            await check()
+            return JSONResponse({"status": "ready", "service": service, **told})
         except ShortDramaError as error:
             status = "starting" if isinstance(error, EngineStarting) else "unhealthy"
-            body = {"status": status, "service": service, "reason": error.detail}
+            body = {**told, "status": status, "service": service, "reason": error.detail}
             return JSONResponse(body if error.fix is None else {**body, "fix": error.fix})
 
     @app.get("/ready", tags=["service"], summary="Can it take work now")
     async def ready() -> JSONResponse:
-        return JSONResponse({"status": "ready", **await report()})
+        told = await report()
+        await check()
+        return JSONResponse({"status": "ready", **told})
 
     @app.get(
         "/metrics",

@@ -39,6 +39,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.PromptUnsupported: 422,
     e.RequestUnsupported: 422,
     e.ContentRefused: 422,
+    e.BlackPicture: 422,
     e.BudgetExceeded: 402,
     e.DeadlineExceeded: 422,
     e.Unavailable: 503,
@@ -46,7 +47,9 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.EngineStarting: 503,
     e.EngineUnavailable: 503,
     e.EngineInterrupted: 503,
+    e.EngineBroken: 503,
     e.EngineOutOfMemory: 503,
+    e.KindNotAvailable: 503,
     e.ProviderPaused: 503,
     e.ProviderFailed: 503,
     e.ChargeUnknown: 503,
@@ -119,6 +122,9 @@ def _fault(fault: Mapping[str, Any], known: str) -> dict[str, str]:
         message, fix = "the body is not a JSON object", f"Send one. {known}".strip()
     elif kind == "no_move":
         fix = "Set horizontal to -1, for example."
+    elif kind == "rule":  # over several fields, one of which it names
+        told = fault["ctx"]
+        path, message, fix = [*path, told["field"]], told["message"], told["fix"]
     else:
         message = message.removeprefix("Value error, ").replace("Input should", "it should")
         fix = f"Correct it; you sent {_shown(fault.get('input'))}." if path else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.dead_letters import LaneQueues
-from short_drama.ports import AssetStore, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, KindNotices, SpendLedger, TaskQueue, TaskStore
 from short_drama.settings import Settings
 
 
@@ -22,6 +22,7 @@ class Backend:
     dead_letters: Mapping[Lane, TaskQueue]
     assets: AssetStore
     ledger: SpendLedger
+    notices: KindNotices
     secret: bytes | None
     """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
     take_over: Callable[[], Awaitable[int]]
@@ -51,6 +52,7 @@ def open_backend(
 async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.database import Database
+    from short_drama.backends.embedded.kind_notices import EmbeddedKindNotices
     from short_drama.backends.embedded.recovery import take_over
     from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
     from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
@@ -74,6 +76,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
             },
             assets=EmbeddedAssetStore(root / "assets", public_url=assets_url),
             ledger=EmbeddedSpendLedger(database),
+            notices=EmbeddedKindNotices(database),
             secret=_secret(root / "secret"),
             take_over=lambda: take_over(database, store),
         )
@@ -83,6 +86,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
 async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.aws.asset_store import S3AssetStore
     from short_drama.backends.aws.clients import open_clients
+    from short_drama.backends.aws.kind_notices import DynamoKindNotices
     from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
     from short_drama.backends.aws.task_queue import SqsTaskQueue
     from short_drama.backends.aws.task_store import DynamoTaskStore
@@ -100,6 +104,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             },
             assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
             ledger=DynamoSpendLedger(clients.dynamodb, table=prefix + settings.table),
+            notices=DynamoKindNotices(clients.dynamodb, table=prefix + settings.table),
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,
         )

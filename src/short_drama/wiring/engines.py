@@ -18,6 +18,7 @@ from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Catalogue, Lane
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import JobRunner, Work
+from short_drama.jobs.switched_off import SwitchedOff
 from short_drama.orchestrator.submit import Affordable
 from short_drama.paid_api.lane import FaceOptions, ProviderAccount, open_faces
 from short_drama.paid_api.paying.budgets import Budgets
@@ -56,7 +57,7 @@ async def open_runner(
             _open_comfyui(settings, sources, backend.assets) as comfyui,
             JobRunner(
                 _SERVICES[lane],
-                comfyui.works,
+                _switched(comfyui.works, settings),
                 parallel=IN_ENGINE,
                 ahead=settings.deliveries(lane),
                 turns=comfyui.turns,
@@ -66,20 +67,33 @@ async def open_runner(
     elif lane is Lane.GPU and engines is None and settings.comfy_v2_url is not None:
         async with (
             _open_hosted(settings, settings.comfy_v2_url, sources, backend.assets) as works,
-            JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner,
+            JobRunner(
+                _SERVICES[lane], _switched(works, settings), parallel=settings.parallel(lane)
+            ) as runner,
         ):
             yield runner
     elif lane is Lane.CPU and engines is None:
         async with (
             _open_faces(settings, sources, backend) as works,
-            JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner,
+            JobRunner(
+                _SERVICES[lane], _switched(works, settings), parallel=settings.parallel(lane)
+            ) as runner,
         ):
             yield runner
     else:
         open_works = local_preview if engines is None else engines[lane]
-        works = open_works(settings, sources, backend.assets)
+        works = _switched(open_works(settings, sources, backend.assets), settings)
         async with JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner:
             yield runner
+
+
+def _switched(works: Mapping[str, Work[Any, Any]], settings: Settings) -> dict[str, Work[Any, Any]]:
+    """With those off that are to be off."""
+    fix = "Take it out of SHORT_DRAMA_KINDS_OFF."
+    return {
+        kind: SwitchedOff(kind, work.engine, fix=fix) if kind in settings.kinds_off else work
+        for kind, work in works.items()
+    }
 
 
 def _open_comfyui(
@@ -94,6 +108,7 @@ def _open_comfyui(
         previews=settings.comfyui_previews,
         restart=shlex.split(settings.comfyui_restart_command or ""),
         folder=settings.comfyui_folder,
+        off=settings.kinds_off,
         times=EngineTimes(stuck=settings.comfyui_stuck_seconds),
     )
     return open_comfyui(options, open_workflows(settings), sources, assets)
@@ -202,6 +217,12 @@ def open_catalogue(settings: Settings) -> Catalogue:
     """Workflows that are no kind yet become one, of the GPU lane. Raises as `open_workflows`."""
     workflows = open_workflows(settings)
     catalogue = KINDS.with_kinds(workflow.task_kind() for workflow in workflows.values())
+    if unknown := sorted(settings.kinds_off - set(catalogue)):
+        raise InvalidRequest(
+            f"there is no kind {unknown[0][:80]!r} to switch off",
+            field="SHORT_DRAMA_KINDS_OFF",
+            fix=f"The kinds are: {', '.join(catalogue)}.",
+        )
     return catalogue.with_schema("camera-angle", {"x-camera-poses": _poses(settings, workflows)})
 
 

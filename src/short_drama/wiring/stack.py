@@ -17,6 +17,7 @@ from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
+from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.sweeper import Sweeper
@@ -26,6 +27,7 @@ from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
+from short_drama.sqs_adapter.kind_reporter import KindReporter
 from short_drama.wiring.backend import Backend, open_backend
 from short_drama.wiring.engines import Engines, affordable, open_catalogue, open_runner
 
@@ -52,6 +54,7 @@ class Stack:
     backend: Backend
     apps: dict[Component, FastAPI] = field(default_factory=dict)
     consumers: list[Consumer] = field(default_factory=list)
+    reporters: list[KindReporter] = field(default_factory=list)
     sweepers: list[Sweeper] = field(default_factory=list)
 
 
@@ -92,7 +95,7 @@ async def open_stack(
                 )
             if parts.adapter in components:
                 jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
-                stack.consumers.append(_consumer(lane, settings, backend, jobs))
+                _add_adapter(stack, lane, settings, jobs)
         yield stack
 
 
@@ -175,6 +178,7 @@ def _desk(
             field="SHORT_DRAMA_SECRET",
             fix="Set it to 32 random characters or more, the same for every orchestrator.",
         )
+    availability = Availability(backend.notices)
     submitter = Submitter(
         backend.store,
         backend.queues,
@@ -182,10 +186,12 @@ def _desk(
         secret=backend.secret,
         consent_required=settings.consent_required,
         affordable=affordable(settings, backend),
+        available=availability.require,
     )
     return Desk(
         catalogue=catalogue,
         submitter=submitter,
+        availability=availability,
         store=backend.store,
         queues=backend.queues,
         assets=backend.assets,
@@ -194,7 +200,7 @@ def _desk(
     )
 
 
-def _consumer(lane: Lane, settings: Settings, backend: Backend, jobs: JobClient) -> Consumer:
+def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) -> None:
     limits = Limits(
         deliveries=settings.deliveries(lane),
         wait=settings.poll,
@@ -205,5 +211,9 @@ def _consumer(lane: Lane, settings: Settings, backend: Backend, jobs: JobClient)
             visibility=settings.visibility(lane),
         ),
     )
+    backend = stack.backend
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    return Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
+    stack.consumers.append(
+        Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
+    )
+    stack.reporters.append(KindReporter(name, jobs=jobs, notices=backend.notices))

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from short_drama.comfyui_api.server.comfyui import result_of
 from short_drama.comfyui_api.server.endings import Ending, SavedImage, read_ending
-from short_drama.domain.errors import EngineFailed, EngineInterrupted, EngineOutOfMemory
+from short_drama.domain.errors import (
+    EngineBroken,
+    EngineFailed,
+    EngineInterrupted,
+    EngineOutOfMemory,
+)
 
 ERROR = {
     "prompt_id": "p",
@@ -54,10 +59,36 @@ def test_an_interruption_is_no_failure_of_the_work() -> None:
     assert "'sampler' (KSampler)" in failure.detail
 
 
-def test_a_failure_names_the_node_and_no_path() -> None:
-    failure = read_ending(entry(("execution_error", ERROR))).failure
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('size mismatch for x.weight\n  File "/opt/x.py"', ": size mismatch for x.weight"),
+        ("no file /opt/comfyui/secret.bin there", ": no file (a path) there"),
+        ("no file 'C:\\\\models\\\\a.bin'", ": no file '(a path)'"),
+        ("x" * 300, f": {'x' * 200}"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_a_failure_names_the_node_and_the_reason_and_no_path(
+    message: str | None, reason: str
+) -> None:
+    told = ERROR | {"exception_message": message}
+    failure = read_ending(entry(("execution_error", told))).failure
     assert isinstance(failure, EngineFailed)
-    assert failure.detail == "ComfyUI failed with SomeError in node 'sampler' (KSampler)"
+    assert failure.detail == f"ComfyUI failed with SomeError in node 'sampler' (KSampler){reason}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("RuntimeError", "CUDA error: an illegal memory access was encountered"),
+        ("torch.AcceleratorError", "device-side assert triggered"),
+    ],
+)
+def test_a_device_that_is_lost_is_no_failure_of_the_work(kind: str, message: str) -> None:
+    told = ERROR | {"exception_type": kind, "exception_message": message}
+    assert isinstance(read_ending(entry(("execution_error", told))).failure, EngineBroken)
 
 
 @pytest.mark.parametrize(

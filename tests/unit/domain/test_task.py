@@ -285,6 +285,10 @@ def test_what_is_given_back_is_sent_again_should_its_message_be_lost() -> None:
     assert claimed().give_back("alice", 1, now=NOW + 5).outbox_due == NOW + 5 + RESEND
 
 
+def test_what_is_given_back_without_its_message_is_sent_when_the_worker_says() -> None:
+    assert claimed().give_back("alice", 1, now=NOW, resend_at=NOW + 7).outbox_due == NOW + 7
+
+
 # --- Dead letters -------------------------------------------------------------------------
 
 BURIED = Failure.of(DeadLetter("received too often"))

@@ -435,10 +435,18 @@ class Unready(Failing):
         raise EngineNotReady("no model", fix="Install it.")
 
 
-async def test_the_runner_is_as_ready_as_its_works_say(gates: Gates) -> None:
-    await JobRunner("test", {"a": gates}, parallel=1).check()
+async def test_each_kind_is_as_ready_as_its_work_says(gates: Gates) -> None:
+    runner = JobRunner("test", {"a": gates, "b": Unready()}, parallel=1)
+    unready = await runner.unready()
+    assert {kind: (error.detail, error.fix) for kind, error in unready.items()} == {
+        "b": ("no model", "Install it.")
+    }
+    await runner.check()
+
+
+async def test_a_runner_is_ready_while_there_is_a_kind_that_can_run() -> None:
     with pytest.raises(EngineNotReady, match="no model"):
-        await JobRunner("test", {"a": gates, "b": Unready()}, parallel=1).check()
+        await JobRunner("test", {"a": Unready(), "b": Unready()}, parallel=1).check()
 
 
 async def test_an_unknown_job_is_none(runner: JobRunner) -> None:

@@ -14,7 +14,10 @@ from short_drama.domain.errors import (
     EngineStarting,
     EngineUnavailable,
     Failure,
+    KindNotAvailable,
     LeaseLost,
+    ProviderPaused,
+    RetryableError,
     ShortDramaError,
     TaskConflict,
     TaskNotFound,
@@ -29,6 +32,7 @@ from short_drama.sqs_adapter.decide import (
     Done,
     Expire,
     GiveUp,
+    Park,
     Retry,
     RetryPolicy,
     Verdict,
@@ -133,6 +137,12 @@ def test_what_says_nothing_about_the_task_does_not_count(failure: Failure, accep
     verdict = decide(failure, held(0), accepted=accepted)
     assert isinstance(verdict, Retry)
     assert verdict.refund
+
+
+@pytest.mark.parametrize("error", [KindNotAvailable, ProviderPaused])
+def test_what_waits_for_a_person_is_parked_however_often(error: type[RetryableError]) -> None:
+    verdict = decide(Failure.of(error("no model", after=30.0)), held(0))
+    assert verdict == Park(30.0)
 
 
 def test_a_service_that_dies_of_a_job_is_not_given_it_for_ever() -> None:

@@ -62,7 +62,18 @@ CREATE TABLE spending (
 ) WITHOUT ROWID;
 PRAGMA user_version = 2;
 """
-_VERSIONS = (_SCHEMA, _SPENDING)
+_NOTICES = """
+CREATE TABLE kind_notices (
+    kind    TEXT NOT NULL,
+    speaker TEXT NOT NULL,
+    until   REAL NOT NULL,
+    reason  TEXT,
+    fix     TEXT,
+    PRIMARY KEY (kind, speaker)
+) WITHOUT ROWID;
+PRAGMA user_version = 3;
+"""
+_VERSIONS = (_SCHEMA, _SPENDING, _NOTICES)
 """Each makes of a file of the version before one of its own."""
 _LARGEST_COMMIT = 256
 _BUSY_SECONDS = 10

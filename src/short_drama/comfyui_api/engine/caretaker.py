@@ -26,14 +26,17 @@ _RESTART_SECONDS = 120.0
 _BETWEEN_RESTARTS = 60.0
 _RECOVERY_SECONDS = 1.0
 """Between two looks at a server that is unhealthy."""
+_MENDED_SECONDS = 1.0, 10.0
+"""The first and the longest pause between two looks for what kinds lacked that cannot run."""
 
 
 class Caretaker:
     """Use with `async with`.
 
     Args:
-        prepare: checks that the server can run our workflows, and warms it up. Raises
-            EngineNotReady or Unavailable while it cannot.
+        prepare: finds out which kinds the server can run, and warms it up. Raises EngineNotReady
+            or Unavailable while it can run none.
+        lacking: whether there is a kind that it cannot run.
         restart: the command that restarts the server, if we may.
     """
 
@@ -41,12 +44,13 @@ class Caretaker:
         self,
         engine: Engine,
         prepare: Callable[[], Awaitable[None]],
+        lacking: Callable[[], bool],
         *,
         restart: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._health, self._prepare = engine, engine.health, prepare
-        self._restart, self._clock = restart, clock
+        self._lacking, self._restart, self._clock = lacking, restart, clock
         self._restarted_at = -_BETWEEN_RESTARTS
 
     async def __aenter__(self) -> Self:
@@ -63,8 +67,8 @@ class Caretaker:
                 if self._health.state is State.UNHEALTHY:
                     await self._recover()
                 await self._make_ready()
-                if self._health.state is not State.UNHEALTHY:
-                    await self._health.trouble()
+                if self._health.state is State.READY:
+                    await self._look_after_kinds()
             except Exception:  # nobody would notice that nobody takes care any more
                 log.exception("taking care of ComfyUI failed unexpectedly")
                 await asyncio.sleep(_LOOK_SECONDS[1])
@@ -86,6 +90,23 @@ class Caretaker:
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, longest)
+
+    async def _look_after_kinds(self) -> None:
+        """Until there is trouble. What a person has mended is found while other kinds run."""
+        first, longest = pause, _ = _MENDED_SECONDS
+        while not await self._trouble(within=pause):
+            pause = min(2 * pause, longest) if self._lacking() else first
+            if self._lacking():
+                try:
+                    await self._prepare_or_say()
+                except ShortDramaError as error:
+                    self._health.starting(error)
+
+    async def _trouble(self, *, within: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._health.trouble()
+        return self._health.state is not State.READY
 
     async def _prepare_or_say(self) -> None:
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from short_drama.comfyui_api.engine.health import Health
+from short_drama.comfyui_api.engine.quarantine import Quarantine
 from short_drama.comfyui_api.gpu_engine import Found, OnChange
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
@@ -60,6 +61,7 @@ class Run:
     """One prompt that is followed."""
 
     prompt_id: str
+    task: str
     on_change: OnChange
     started: bool = False
     heard: bool = False
@@ -73,6 +75,10 @@ class Run:
     absent: int = 0
     drops: int = 0
     """How often the socket had been closed before it."""
+    is_suspect: bool = False
+    """Whether nothing was seen to run when the socket closed, so that it may have been this one."""
+    was_alone: bool = False
+    """Whether there was nothing else then that could have run."""
     told_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, event: Event) -> None:
@@ -125,6 +131,7 @@ class Engine:
         """What ran when the queue was last looked at, whoever's it is."""
         self._pending: Sequence[str] = ()
         """What waited then, whoever's it is."""
+        self._quarantine = Quarantine()
         self._rejected: OrderedDict[str, None] = OrderedDict()
         self._ended: deque[str] = deque(maxlen=_WITNESSES)
         self._last_sign = clock()
@@ -174,9 +181,14 @@ class Engine:
         prompt_id: str,
         graph: Mapping[str, Any] | None,
         *,
+        task: str,
         on_change: OnChange = lambda _: None,
     ) -> Ending:
-        run = Run(prompt_id, on_change, taken_on=graph is None, drops=self.drops)
+        async with self._quarantine.place(task):
+            return await self._follow(Run(prompt_id, task, on_change, drops=self.drops), graph)
+
+    async def _follow(self, run: Run, graph: Mapping[str, Any] | None) -> Ending:
+        prompt_id, run.taken_on = run.prompt_id, graph is None
         self._runs[prompt_id] = run
         if len(self._runs) == 1:
             self._sign()  # idling is not being stuck
@@ -184,6 +196,7 @@ class Engine:
             if graph is not None:
                 await self._submit(prompt_id, graph)
             ending = await self._until_ended(run)
+            self._quarantine.survived(run.task)
             self._ended.append(prompt_id)
             return ending
         finally:
@@ -319,12 +332,14 @@ class Engine:
         run.absent += 1
         if run.absent < _ABSENT_LOOKS:
             return
-        if run.started:
-            raise EngineInterrupted("ComfyUI was restarted while it ran the job")
+        if run.started or run.was_alone:
+            raise self._quarantine.died_of(run.task)
+        if run.is_suspect:
+            self._quarantine.suspect(run.task)
         if self.drops - run.drops > 1 or not self._heard_before:
             # Perhaps it began while nobody told us: under another id it is run at most once each.
             raise EngineUnavailable("ComfyUI was restarted, and may have begun the job")
-        raise PromptLost("ComfyUI was restarted before it began the job")
+        raise PromptLost("ComfyUI was restarted before it began the job", restarted=True)
 
     async def _abandon(self, run: Run) -> None:
         reason = f"ComfyUI has made no progress for {self._times.stuck:g} seconds"
@@ -350,7 +365,17 @@ class Engine:
         self.disconnected.set()
         self._heard_before = self._hears
         self.drops += 1
+        self._note_company()
         self.health.starting(EngineStarting("the connection to ComfyUI was lost"))
+
+    def _note_company(self) -> None:
+        """Should the server be gone: which of our prompts it may have gone down with."""
+        inside = [run for run in self._runs.values() if not run.told_ended.is_set()]
+        theirs = set(self.running) - set(self._runs) - set(self._ended)
+        known = any(run.started for run in inside)
+        for run in inside:
+            run.is_suspect = not known
+            run.was_alone = len(inside) == 1 and not theirs
 
     def _sign(self) -> None:
         self._last_sign = self._clock()

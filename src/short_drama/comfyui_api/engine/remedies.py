@@ -1,78 +1,115 @@
-"""What is done when a result says that the engine is ill.
+"""Whose fault it is when a job goes wrong: the task's, or the engine's.
 
-Once is an accident: the models are unloaded and the task is tried again. Twice is a fact, about
-the task when it runs out of memory, and about the engine when its pictures are black.
+A task is to blame for what it does again, or what cannot be an accident, on an engine that is
+well. An engine is taken to be well until two jobs in a row have gone wrong, whosever they are; then
+a prompt of our own shows whether it is. So one artist's settings take the engine from nobody, and
+no artist answers for an engine that is ill.
 """
 
-from collections import OrderedDict
+import asyncio
+import logging
 from contextlib import suppress
+from enum import Enum, auto
 
+from short_drama.comfyui_api.abilities import Abilities
 from short_drama.comfyui_api.engine.engine import Engine
+from short_drama.comfyui_api.engine.warm_up import WarmUp
+from short_drama.comfyui_api.mishaps import Mishap, Mishaps, is_the_tasks
 from short_drama.domain.errors import (
-    EngineFailed,
-    EngineInterrupted,
+    EngineBroken,
+    EngineNotReady,
     EngineOutOfMemory,
-    PermanentError,
     RetryableError,
+    ShortDramaError,
     Unavailable,
 )
 
-_REMEMBERED = 1000
+log = logging.getLogger(__name__)
+
+
+class Finding(Enum):
+    """What a prompt of our own has shown."""
+
+    WELL = auto()
+    ILL = auto()
+    """Or it was, until its models were loaded anew."""
+    UNKNOWN = auto()
+    """The server went away meanwhile."""
 
 
 class Remedies:
-    """One for all kinds of work of an engine."""
+    """`gpu_engine.Remedies` of a ComfyUI next to us."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._exhausted: OrderedDict[str, None] = OrderedDict()
-        self._black, self._drops = 0, engine.drops
-        self._same_accident: frozenset[str] = frozenset()
+    def __init__(self, engine: Engine, warm_up: WarmUp, abilities: Abilities) -> None:
+        self._engine, self._warm_up, self._abilities = engine, warm_up, abilities
+        self._mishaps = Mishaps()
+        self._in_a_row: set[str] = set()
+        """Prompts that went wrong since one has gone well."""
+        self._drops = engine.drops
+        self._one_by_one = asyncio.Lock()
 
-    async def out_of_memory(
-        self, key: str, error: EngineOutOfMemory
-    ) -> RetryableError | PermanentError:
-        """What the job of this key fails with."""
-        if key in self._exhausted:
-            del self._exhausted[key]
-            return EngineFailed(
-                f"{error.detail}, and again after its models were unloaded",
-                fix="Use fewer reference images or a smaller one, or a GPU with more memory.",
-            )
-        self._exhausted[key] = None
-        if len(self._exhausted) > _REMEMBERED:
-            self._exhausted.popitem(last=False)
-        await self._free()
-        return error
+    def fine(self) -> None:
+        self._in_a_row.clear()
 
-    async def black(self, prompt_id: str) -> EngineInterrupted:
-        """What the job fails with whose picture is black from edge to edge.
+    async def judge(self, one: Mishap) -> ShortDramaError:
+        async with self._one_by_one:
+            times = self._mishaps.count(one)
+            self._note(one.prompt_id)
+            if len(self._in_a_row) > 1 or isinstance(one.error, EngineBroken):
+                found = await self._examine(one.kind)
+                if found is not Finding.UNKNOWN:
+                    self._in_a_row.clear()
+                if found is Finding.ILL:
+                    self._mishaps.forget()
+                if found is not Finding.WELL:
+                    return one.again()
+            if is_the_tasks(one, times):
+                return one.for_good()
+            if isinstance(one.error, EngineOutOfMemory):
+                await self._unload()
+            return one.again()
 
-        Not-a-number values in the latents do that, with status success, and can go on doing it
-        until ComfyUI is restarted. Prompts that had been queued before the models were unloaded
-        may share the accident.
-        """
-        if prompt_id in self._same_accident:
-            return EngineInterrupted("ComfyUI made an all-black picture, as just before")
-        if self._drops != self._engine.drops:  # another process, perhaps: what was is forgotten
-            self._drops, self._black = self._engine.drops, 0
-        self._black += 1
-        if self._black == 1:
-            self._same_accident = self._engine.at_work()
-            await self._free()
-            return EngineInterrupted("ComfyUI made an all-black picture; its models were unloaded")
-        self._black = 0
+    def _note(self, prompt_id: str) -> None:
+        if self._drops != self._engine.drops:  # another process, perhaps
+            self._drops = self._engine.drops
+            self._in_a_row.clear()
+        self._in_a_row.add(prompt_id)
+
+    # --- The engine ------------------------------------------------------------------------
+
+    async def _examine(self, kind: str) -> Finding:
+        """Run prompts of our own. An engine that fails in them with its models loaded anew gets no
+        more work; where it is only this kind's, nothing more of this kind."""
+        try:
+            if await self._failure(kind) is None:
+                return Finding.WELL
+            await self._unload()
+            failure = await self._failure(kind)
+            if failure is None:
+                log.warning("ComfyUI went wrong until its models were unloaded")
+                return Finding.ILL
+            for other in self._abilities.able:
+                if other != kind and await self._failure(other) is None:
+                    self._abilities.fails(kind, failure)
+                    return Finding.ILL
+        except RetryableError as error:
+            log.warning("ComfyUI could not be examined: %s", error.detail)
+            return Finding.UNKNOWN
         reason = Unavailable(
-            "ComfyUI makes only black pictures, also with its models loaded anew",
+            f"ComfyUI goes wrong also with its models loaded anew: {failure.detail}",
             fix="Restart ComfyUI.",
         )
         self._engine.health.unhealthy(reason, needs_restart=True)
-        return EngineInterrupted("ComfyUI made an all-black picture again; it must be restarted")
+        return Finding.ILL
 
-    def fine(self) -> None:
-        """A picture that is not black."""
-        self._black = 0
+    async def _failure(self, kind: str) -> EngineNotReady | None:
+        try:
+            await self._warm_up.run(kind)
+        except EngineNotReady as error:
+            return error
+        return None
 
-    async def _free(self) -> None:
+    async def _unload(self) -> None:
+        """A cost for everybody: the next job of each kind loads its models again."""
         with suppress(Unavailable):
             await self._engine.comfyui.free()

@@ -132,8 +132,9 @@ class HostedEngine:
         return None
 
     async def carry_out(
-        self, prompt_id: str, graph: Mapping[str, Any] | None, *, on_change: OnChange
+        self, prompt_id: str, graph: Mapping[str, Any] | None, *, task: str, on_change: OnChange
     ) -> Ending:
+        """`task` is of no use here: the platform keeps its machines apart."""
         with self._noticing():
             # To its end: a request that is cut off may be carried out after all, and later.
             beginning = self._submissions.begin(prompt_id, graph)

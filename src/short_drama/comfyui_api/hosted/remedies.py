@@ -1,44 +1,22 @@
 """What is done when a hosted result says that something is ill.
 
-Nothing can be unloaded or restarted from here, and the next run may be on another machine: once is
-an accident, and twice is the task's own.
+Nothing can be unloaded, examined or restarted from here, and the next run may be on another
+machine: once is an accident, and twice is the task's own.
 """
 
-from collections import OrderedDict
-
-from short_drama.domain.errors import (
-    EngineFailed,
-    EngineInterrupted,
-    EngineOutOfMemory,
-    PermanentError,
-    RetryableError,
-)
-
-_REMEMBERED = 1000
+from short_drama.comfyui_api.mishaps import Mishap, Mishaps, is_the_tasks
+from short_drama.domain.errors import ShortDramaError
 
 
 class HostedRemedies:
     """`Remedies` of a `HostedEngine`."""
 
     def __init__(self) -> None:
-        self._exhausted: OrderedDict[str, None] = OrderedDict()
+        self._mishaps = Mishaps()
 
-    async def out_of_memory(
-        self, key: str, error: EngineOutOfMemory
-    ) -> RetryableError | PermanentError:
-        if key in self._exhausted:
-            del self._exhausted[key]
-            return EngineFailed(
-                f"{error.detail}, and again in another run",
-                fix="Use fewer reference images or a smaller one, or a plan with a larger GPU.",
-            )
-        self._exhausted[key] = None
-        if len(self._exhausted) > _REMEMBERED:
-            self._exhausted.popitem(last=False)
-        return error
-
-    async def black(self, prompt_id: str) -> EngineInterrupted:
-        return EngineInterrupted("the hosted ComfyUI made an all-black picture")
+    async def judge(self, one: Mishap) -> ShortDramaError:
+        blamed = is_the_tasks(one, self._mishaps.count(one))
+        return one.for_good() if blamed else one.again()
 
     def fine(self) -> None:
-        """Nothing is held against anybody."""
+        """Nothing is held against the engine."""

@@ -4,11 +4,13 @@ The shapes are those of ComfyUI 0.3.64, 0.3.75 and 0.33.0, recorded from running
 entry's status says "error" for failures and interruptions alike; its last message tells them apart.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from short_drama.domain.errors import (
+    EngineBroken,
     EngineFailed,
     EngineInterrupted,
     EngineOutOfMemory,
@@ -17,6 +19,10 @@ from short_drama.domain.errors import (
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 """CUDA's words, and those of torch's allocator on a CPU."""
+_BROKEN = ("cuda error", "hip error", "acceleratorerror", "device-side assert")
+"""What torch says of a device that answers nothing more until its process is another one."""
+_LONGEST_REASON = 200
+_PATH = re.compile(r"(?:\b[A-Za-z]:)?[\\/][^\s'\"]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +80,20 @@ def _failure(
 
 
 def execution_failure(told: Mapping[str, Any]) -> ShortDramaError:
-    """What an `execution_error` means. Its message may hold paths of the server and is left out;
-    the log has it."""
+    """What an `execution_error` means."""
     where, kind = _node(told), str(told.get("exception_type") or "an error")
     message = f"{kind} {told.get('exception_message', '')}".lower()
     if "outofmemory" in message or any(words in message for words in _OUT_OF_MEMORY):
         return EngineOutOfMemory(f"ComfyUI ran out of memory in {where}")
-    return EngineFailed(f"ComfyUI failed with {kind.rpartition('.')[2]} in {where}")
+    reason = _reason(told.get("exception_message"))
+    detail = f"ComfyUI failed with {kind.rpartition('.')[2]} in {where}{reason and f': {reason}'}"
+    return (EngineBroken if any(words in message for words in _BROKEN) else EngineFailed)(detail)
+
+
+def _reason(message: object) -> str:
+    """The first line of an exception's message, without the server's paths."""
+    lines = str(message or "").strip().splitlines()
+    return _PATH.sub("(a path)", lines[0])[:_LONGEST_REASON].strip() if lines else ""
 
 
 def _node(told: Mapping[str, Any]) -> str:

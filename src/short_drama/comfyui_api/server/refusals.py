@@ -20,7 +20,15 @@ _UNKNOWN_NODE = ("invalid_prompt", "missing_node_type")
 
 
 class PromptLost(Exception):
-    """The server was restarted: what it had been given is gone, and none of it was run."""
+    """What the server had been given is gone, and none of it was run.
+
+    Args:
+        restarted: whether the server was seen to go down meanwhile.
+    """
+
+    def __init__(self, message: str, *, restarted: bool = False) -> None:
+        super().__init__(message)
+        self.restarted = restarted
 
 
 def read_refusal(body: Mapping[str, Any]) -> Exception:

@@ -4,7 +4,7 @@ A set is a pair of workflows, one for each kind, made for certain model files: `
 them take the same requests.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -56,11 +56,11 @@ class Library(Mapping[str, Workflow]):
             if each.manifest.camera_words is not None
         }
 
-    def choose(self, facts: ServerFacts) -> None:
-        """For each kind the one that this server runs best, of those for which it has all files;
-        of all, where it has them for none. It is fitted to the server's nodes."""
-        for kind, candidates in self._candidates.items():
-            fitted = [fit(each, facts.object_info) for each in candidates]
+    def choose(self, facts: ServerFacts, kinds: Collection[str] | None = None) -> None:
+        """For each kind, or these, the one that this server runs best, of those for which it has
+        all files; of all, where it has them for none. It is fitted to the server's nodes."""
+        for kind in self if kinds is None else kinds:
+            fitted = [fit(each, facts.object_info) for each in self._candidates[kind]]
             self._chosen[kind] = min(
                 fitted, key=lambda each: (bool(shortcomings(each, facts)), rank(each, facts))
             )

@@ -16,6 +16,7 @@ from short_drama.comfyui_api.workflows.needs import Needs
 from short_drama.comfyui_api.workflows.strict import Name, Pair, Strict
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import TaskOptions
+from short_drama.domain.rules import Rule
 
 MAX_SEED = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
@@ -164,8 +165,9 @@ class Manifest(Strict):
     `result_size`: its size unless a request says otherwise. `steps`: the nodes whose steps are
     shown as progress. `models`: what operators may name another file for, by role. `optional`:
     inputs (node.input) that are left out, and nodes that are bypassed, where a server has none.
-    `switches`: the last one that applies to a link wins. `camera_words`: how the model is told of
-    the camera pad, for camera-angle. `needs`: of the server."""
+    `switches`: the last one that applies to a link wins. `rules`: values that are each allowed, and
+    together are not. `camera_words`: how the model is told of the camera pad, for camera-angle.
+    `needs`: of the server."""
 
     summary: Annotated[str, Field(min_length=1, max_length=200)]
     result: str
@@ -177,6 +179,7 @@ class Manifest(Strict):
     switches: list[Switch] = Field(default_factory=list)
     size: SizeTable | None = None
     optional: list[str] = Field(default_factory=list)
+    rules: list[Rule] = Field(default_factory=list)
     needs: Needs | None = None
 
     @model_validator(mode="after")
@@ -196,6 +199,9 @@ class Manifest(Strict):
             raise ValueError(f"switches: there is no input {min(unknown)} with values")
         if self.needs and set(self.needs.file_bytes) - set(self.models):
             raise ValueError("needs.file_bytes: each is the name of a role in models")
+        for number, rule in enumerate(self.rules):
+            if wrong := _wrong_rule(rule, self.inputs):
+                raise ValueError(f"rules.{number}: {wrong}")
         return self
 
 
@@ -219,6 +225,18 @@ def _wrong_bounds(each: ImageInput | ValueInput) -> str | None:
         return "the minimum is above the maximum"
     if each.default is not None and not each.accepts(each.default):
         return f"the default is not {each.wants}"
+    return None
+
+
+def _wrong_rule(rule: Rule, inputs: Mapping[str, ImageInput | ValueInput]) -> str | None:
+    for name, choices in rule.when.items():
+        if not isinstance(each := inputs.get(name), ChoiceInput):
+            return f"{name} is no input of type choice"
+        if unknown := sorted(set(choices) - set(each.choices)):
+            return f"{unknown[0]} is not among the choices of {name}"
+    for name in rule.minimum:
+        if not isinstance(inputs.get(name), IntegerInput | NumberInput):
+            return f"{name} is no input of type integer or number"
     return None
 
 

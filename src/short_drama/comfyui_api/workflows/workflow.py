@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, create_model
 
 from short_drama.comfyui_api.prompts.camera_words import CameraWords
+from short_drama.comfyui_api.workflows.defaults import broken_defaults
 from short_drama.comfyui_api.workflows.graph import (
     Graph,
     is_link,
@@ -37,10 +38,10 @@ from short_drama.domain.kinds import (
     Lane,
     ResultSize,
     Seed,
-    Strict,
     TaskKind,
     task_kind,
 )
+from short_drama.domain.rules import Ruled
 from short_drama.domain.sizes import Size, Still, of_an_edited_still
 
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -177,7 +178,10 @@ class Workflow:
         fields: dict[str, Any] = {name: _field(each) for name, each in self.inputs.items()}
         fields["size"] = (ResultSize, self.manifest.result_size)
         name = "".join(part.capitalize() for part in self.kind.split("-")) + "Request"
-        return create_model(name, __base__=Strict, __doc__=self.manifest.summary, **fields)
+        base = type(
+            "Rules", (Ruled,), {"__module__": __name__, "rules": tuple(self.manifest.rules)}
+        )
+        return create_model(name, __base__=base, __doc__=self.manifest.summary, **fields)
 
     # --- Prompts ---------------------------------------------------------------------------
 
@@ -260,6 +264,8 @@ class Workflow:
                 raise self._wrong("steps", f"there is no node {node!r}")
         for one in self.manifest.optional:
             self._check_optional(one)
+        for key, what in broken_defaults(self.kind, self.graph, self.manifest):
+            raise self._wrong(key, what)
 
     def _check_switches(self) -> None:
         graph = copy.deepcopy(dict(self.graph))

@@ -16,7 +16,12 @@ from short_drama.comfyui_api.workflows.library import library
 from short_drama.comfyui_api.workflows.manifest import ImageInput, Manifest, Switch
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import KINDS, CameraAngleRequest, QwenImageEditRequest
+from short_drama.domain.kinds import (
+    KINDS,
+    LEAST_DENOISE,
+    CameraAngleRequest,
+    QwenImageEditRequest,
+)
 from tests.unit.comfyui_api.workflows.samples import GRAPH, MANIFEST, Graph, read
 
 BUILT_IN = library(None, {}, model_set="2509-fp8")
@@ -55,11 +60,11 @@ EDIT_REQUESTS = st.builds(
     image2_url=optional(IMAGES),
     image3_url=optional(IMAGES),
     seed=optional(SEEDS),
-    steps=optional(st.integers(1, 50)),
+    steps=optional(st.integers(2, 50)),
     cfg=optional(st.floats(0, 20)),
     sampler_name=optional(st.sampled_from(["sa_solver", "lms", "er_sde"])),
     scheduler=optional(st.sampled_from(["beta", "kl_optimal"])),
-    denoise=optional(st.floats(0, 1, exclude_min=True)),
+    denoise=optional(st.floats(LEAST_DENOISE, 1)),
 )
 
 

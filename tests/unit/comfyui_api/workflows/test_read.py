@@ -83,6 +83,11 @@ def test_a_manifest_in_another_encoding_is_refused() -> None:
         Workflow.read("relight", json.dumps(GRAPH).encode(), "summary = 'é'".encode("latin-1"))
 
 
+def rule(when: str, minimum: str, said: str) -> tuple[str, str, str]:
+    told = f'[[rules]]\nwhen = {{{when}}}\nminimum = {{{minimum}}}\nbecause = "it is black"\n'
+    return "[inputs.seed]", f"{told}[inputs.seed]", said
+
+
 EDITS: dict[str, tuple[str, str, str]] = {
     "no summary": ('summary = "Light a still anew."', "", "summary"),
     "no result": ('result = "save"', "", "result"),
@@ -111,6 +116,12 @@ EDITS: dict[str, tuple[str, str, str]] = {
     "no seed's name": ("[inputs.strength]", "[inputs.seed2]\n[inputs.strength]", "inputs.seed2"),
     "an image's default": ("optional = true", 'default = "a.png"', "inputs.light_url.default"),
     "a name with capitals": ("[inputs.prompt]", "[inputs.Prompt]", "inputs.Prompt"),
+    "a rule about no input": rule('x = ["beta"]', "steps = 2", "rules.0: x is no input of type"),
+    "a rule about no choice": rule('scheduler = ["x"]', "steps = 2", "rules.0: x is not among"),
+    "a rule about no number": rule('scheduler = ["beta"]', "prompt = 2", "rules.0: prompt is no"),
+    "defaults that break a rule": rule(
+        'scheduler = ["beta"]', "steps = 7", "with scheduler beta it has to be 7 or more"
+    ),
     "no such node": ('into = ["prompt.prompt"]', 'into = ["promt.prompt"]', "promt.prompt"),
     "no such input": ('into = ["prompt.prompt"]', 'into = ["prompt.text"]', "prompt.text"),
     "a link": ('into = ["prompt.prompt"]', 'into = ["prompt.clip"]', "linked"),

@@ -1,0 +1,207 @@
+"""Blame falls on who caused it: a task that cannot be done fails by itself, with what to change,
+and another artist's, submitted in between, is done without anybody's help."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from short_drama.comfyui_api import workflows
+from short_drama.domain.task import MAX_ATTEMPTS, job_id_for
+from short_drama.sdk.errors import ApiError
+from short_drama.sdk.models import Accepted, TaskView
+from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, simulated, until
+from tests.simulators.comfyui import ComfyUISimulator, Crash, Run
+
+UNRULED = "unruled"
+"""Our editing workflow as an operator's, without the rules."""
+BAD: dict[str, Any] = {"prompt": "a crowd", "steps": 1, "scheduler": "kl_optimal"}
+
+
+def unruled(folder: Path) -> dict[str, Any]:
+    """Settings of a service that has it."""
+    folder.mkdir()
+    ours = Path(workflows.__file__).parent / "sets" / "2509-fp8"
+    for suffix in ("-api.json", ".toml"):
+        (folder / f"{UNRULED}{suffix}").write_text((ours / f"{EDIT}{suffix}").read_text())
+    return {"workflows_dir": folder}
+
+
+async def bad(stage: ComfyUIStage, kind: str = EDIT, **request: Any) -> Accepted:
+    return await stage.client.submit(kind, {"image_url": stage.image, "prompt": "x", **request})
+
+
+def runs_of(comfyui: ComfyUISimulator, task: Accepted | TaskView) -> list[Run]:
+    prompts = {job_id_for(task.task_id, attempt) for attempt in range(1, MAX_ATTEMPTS + 1)}
+    return [run for run in comfyui.runs if run.prompt_id in prompts]
+
+
+async def failed(stage: ComfyUIStage, task: Accepted, code: str) -> TaskView:
+    ended = await stage.ended(task)
+    assert ended.error is not None, ended.status
+    assert (ended.status, ended.error.code) == ("failed", code), ended.error
+    assert ended.attempts <= MAX_ATTEMPTS
+    return ended
+
+
+async def done(stage: ComfyUIStage, task: Accepted, *, attempts: int = 1) -> None:
+    ended = await stage.ended(task)
+    assert (ended.status, ended.attempts) == ("completed", attempts), ended.error
+
+
+# --- Black pictures -----------------------------------------------------------------------
+
+
+async def test_settings_that_give_a_black_picture_fail_by_themselves(tmp_path: Path) -> None:
+    settings = unruled(tmp_path / "workflows")
+    async with (
+        ComfyUISimulator() as comfyui,
+        simulated(tmp_path / "data", comfyui, **settings) as stage,
+    ):
+        task = await bad(stage, UNRULED, **BAD)
+        other = await stage.submit(ANGLE)
+        ended = await failed(stage, task, "black_picture")
+        assert ended.error is not None
+        assert "scheduler (kl_optimal)" in str(ended.error.fix)
+        assert "steps (1)" in str(ended.error.fix)
+        assert (ended.attempts, len(runs_of(comfyui, task))) == (2, 2)
+        await done(stage, other)
+        assert (await stage.health())["status"] in ("ready", "busy")
+
+
+async def test_one_artists_black_pictures_take_the_engine_from_nobody(tmp_path: Path) -> None:
+    """Bad tasks in turn with good ones, and two bad ones at once."""
+    settings = unruled(tmp_path / "workflows")
+    async with (
+        ComfyUISimulator() as comfyui,
+        simulated(tmp_path / "data", comfyui, **settings) as stage,
+    ):
+        tasks = [await bad(stage, UNRULED, **BAD) for _ in range(2)]
+        good = [await stage.submit(ANGLE) for _ in range(2)]
+        tasks += [await bad(stage, UNRULED, **BAD)]
+        good += [await stage.submit(ANGLE)]
+        for task in tasks:
+            assert (await failed(stage, task, "black_picture")).attempts <= 3
+        for task in good:
+            await done(stage, task)
+        assert (await stage.health())["status"] in ("ready", "busy")
+
+
+async def test_a_restart_of_the_service_forgets_no_black_picture(tmp_path: Path) -> None:
+    settings = unruled(tmp_path / "workflows")
+    async with ComfyUISimulator() as comfyui:
+        async with simulated(tmp_path / "data", comfyui, drain_seconds=0.1, **settings) as stage:
+            task = await bad(stage, UNRULED, **BAD)
+            await until(lambda: any(run.ended for run in runs_of(comfyui, task)))
+        async with simulated(tmp_path / "data", comfyui, **settings) as stage:
+            ended = await failed(stage, task, "black_picture")
+            assert ended.attempts <= 3
+            assert len(runs_of(comfyui, task)) <= 3
+            await stage.done(ANGLE)
+
+
+async def test_what_is_known_to_be_undefined_is_refused_at_submit(tmp_path: Path) -> None:
+    async with ComfyUISimulator() as comfyui, simulated(tmp_path, comfyui) as stage:
+        with pytest.raises(ApiError) as refused:
+            await bad(stage, **BAD)
+        problem = refused.value.problem
+        assert (problem.status, problem.field) == (422, "steps")
+        assert "kl_optimal" in problem.detail
+        assert "2 or more" in str(problem.fix)
+        await stage.done(EDIT, **{**BAD, "steps": 2})
+
+
+# --- Other failures -----------------------------------------------------------------------
+
+
+async def test_a_graph_that_always_crashes_fails_by_itself(tmp_path: Path) -> None:
+    async with ComfyUISimulator() as comfyui, simulated(tmp_path, comfyui) as stage:
+        comfyui.failures.crash_words = "a crowd"
+        comfyui.failures.crash = Crash(message="mat1 and mat2 cannot be multiplied\nat /opt/x.py")
+        tasks = [await bad(stage, prompt="a crowd") for _ in range(3)]
+        other = await stage.submit(ANGLE)
+        for task in tasks:
+            ended = await failed(stage, task, "engine_failed")
+            assert ended.error is not None
+            assert ended.error.message == (
+                "ComfyUI failed with RuntimeError in node 'sampler' (KSampler): "
+                "mat1 and mat2 cannot be multiplied"
+            )
+            assert ended.attempts == 1
+        await done(stage, other)
+
+
+async def test_a_task_that_always_runs_out_of_memory_fails_by_itself(tmp_path: Path) -> None:
+    async with ComfyUISimulator() as comfyui, simulated(tmp_path, comfyui) as stage:
+        comfyui.failures.out_of_memory_words = "a crowd"
+        tasks = [await bad(stage, prompt="a crowd") for _ in range(2)]
+        other = await stage.submit(ANGLE)
+        for task in tasks:
+            ended = await failed(stage, task, "engine_failed")
+            assert ended.error is not None
+            assert "out of memory" in ended.error.message
+            assert "fewer or smaller pictures" in str(ended.error.fix)
+            assert ended.attempts == 2
+        await done(stage, other)
+
+
+async def test_an_engine_that_fails_everybody_is_to_blame_itself(tmp_path: Path) -> None:
+    """A CUDA context that is lost fails all that comes after it."""
+    async with ComfyUISimulator() as comfyui, simulated(tmp_path, comfyui) as stage:
+        comfyui.failures.crash = Crash(message="CUDA error: an illegal memory access")
+        comfyui.failures.execution_error = True
+        tasks = [await stage.submit(kind) for kind in (ANGLE, EDIT)]
+        health = await stage.until("unhealthy")
+        assert "CUDA error" in health["reason"]
+        comfyui.failures.execution_error = False
+        await comfyui.restart()
+        for task in tasks:
+            assert (await stage.ended(task)).status == "completed"
+
+
+# --- Tasks that take the server with them -------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def deadly(
+    comfyui: ComfyUISimulator, task: Accepted, deaths: list[str]
+) -> AsyncIterator[None]:
+    """Meanwhile the server dies whenever this task begins."""
+
+    async def watch() -> None:
+        while True:
+            runs = [run for run in runs_of(comfyui, task) if run.ended is None]
+            if runs:
+                deaths.append(runs[0].prompt_id)
+                await comfyui.restart()
+            await asyncio.sleep(0.01)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_task_that_kills_the_server_fails_and_nobody_else_is_charged(
+    tmp_path: Path,
+) -> None:
+    deaths: list[str] = []
+    async with (
+        ComfyUISimulator(step_seconds=0.2) as comfyui,
+        simulated(tmp_path, comfyui) as stage,
+    ):
+        task = await stage.submit(EDIT)
+        async with deadly(comfyui, task, deaths):
+            others = [await stage.submit(ANGLE, steps=1) for _ in range(4)]
+            ended = await failed(stage, task, "engine_interrupted")
+            assert ended.error is not None
+            assert f"each of the {MAX_ATTEMPTS} times" in ended.error.message
+            assert "memory" in str(ended.error.fix)
+            assert len(deaths) == ended.attempts == MAX_ATTEMPTS
+            for other in others:
+                await done(stage, other)
