@@ -79,7 +79,7 @@ async def test_ten_tasks_at_once_are_told_their_places_and_their_times(tmp_path:
     last = told[-1]
     seen = places(last)
     assert seen[0] in (9, 10, 11)  # the first may have begun, or its record not say so yet
-    assert seen[-1] == 1
+    assert seen[-1] <= 2  # a place is told once a second, and one that is about to begin, begins
     assert never_back(seen), seen
     held = [one for one in last if one.view.stage == "queued"]
     assert {one.view.status for one in held} == {"processing"}

@@ -41,7 +41,9 @@ Result = TypeVar("Result")
 _AHEAD = 2
 """Jobs that may be prepared, and as many published, while the engine is busy; more would only hold
 memory, where nothing is gained by choosing among them."""
-_GATHER_SECONDS = 0.2
+_GATHER_SECONDS, _GATHER_PLACES_SECONDS = 0.2, 1.0
+"""For how long changes are gathered: of a job that runs, and of one that only comes nearer to its
+turn, as all that wait do at the same moment."""
 _KEPT = 1000
 """Finished jobs that can still be asked about."""
 
@@ -155,12 +157,16 @@ class JobRunner:
         """Until the job's version is not `since`, for at most `timeout` seconds.
 
         A change short of the end is told a moment later, together with those that follow it: a
-        quick job is then followed with one request.
+        quick job is then followed with one request. While it waits, only its beginning is urgent.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while job.version == since and not job.ended:
                     await job.changed()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_GATHER_PLACES_SECONDS):
+                        while not (job.has_begun or job.ended):
+                            await job.changed()
                 async with asyncio.timeout(_GATHER_SECONDS):
                     while not job.ended:
                         await job.changed()

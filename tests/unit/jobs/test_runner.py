@@ -534,6 +534,22 @@ async def test_who_follows_a_job_that_waits_is_told_when_it_comes_nearer(
     await asyncio.wait_for(following, 5)
 
 
+async def test_places_are_gathered_but_a_beginning_is_told_soon(
+    gates: Gates, runner: JobRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_GATHER_PLACES_SECONDS", 30.0)
+    gates.open(gates.prepare_gate, gates.publish_gate)
+    *_, job = [runner.accept(order(key)) for key in "abc"]
+    await settle()
+    following = asyncio.create_task(runner.wait(job, since=job.version, timeout=30))
+    gates.make_gate.release()
+    await asyncio.wait([following], timeout=0.5)
+    assert (following.done(), job.position) == (False, 1)
+    gates.make_gate.release()
+    await asyncio.wait_for(following, 5)
+    assert job.stage == "running"
+
+
 async def test_the_time_until_the_end_is_told_once_a_job_has_been_measured(
     gates: Gates, runner: JobRunner
 ) -> None:
