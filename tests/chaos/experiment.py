@@ -105,7 +105,7 @@ def _clients(site: Site, history: History, seed: int) -> Iterator[Client]:
 
 async def _upload(http: aiohttp.ClientSession, door: str) -> str:
     picture = io.BytesIO()
-    Image.effect_noise((64, 64), 60).convert("RGB").save(picture, "PNG")
+    Image.effect_noise((256, 256), 60).convert("RGB").save(picture, "PNG")
     headers = {"Content-Type": "image/png"}
     url = f"{door}/api/v1/assets"
     async with http.post(url, data=picture.getvalue(), headers=headers) as answer:

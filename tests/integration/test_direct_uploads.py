@@ -137,7 +137,7 @@ async def test_the_client_uploads_directly(
     stack: RunningStack, tmp_path: Path, format_: str
 ) -> None:
     file = tmp_path / "still"
-    Image.effect_noise((64, 48), 60).convert("RGB").save(file, format_)
+    Image.effect_noise((320, 256), 60).convert("RGB").save(file, format_)
     async with AsyncClient(gpu_url=stack.gpu, cpu_url=stack.cpu) as client:
         image_url = await client.upload_directly(file)
         accepted = await client.submit("camera-angle", {"image_url": image_url, "zoom": 1})
