@@ -18,6 +18,11 @@ LEFT, UP, CLOSER = CameraMove(horizontal=-2), CameraMove(vertical=1), CameraMove
         ("do not rotate left", LEFT, ["left", "right"]),
         ("仰视", UP, ["higher", "lower"]),
         ("镜头拉远，她在雨中", CLOSER, ["closer", "away"]),
+        ("orbit right around the woman in red", LEFT, ["left", "right"]),
+        ("rotate the camera so that she is seen from the right", LEFT, ["left", "right"]),
+        ("zoom out to reveal the room", CLOSER, ["closer", "away"]),
+        ("a wide shot of the room", CLOSER, ["closer", "away"]),
+        ("worm's-eye view of the hero", UP, ["higher", "lower"]),
     ],
 )
 def test_an_opposite_is_said(prompt: str, move: CameraMove, said: list[str]) -> None:
@@ -38,6 +43,16 @@ def test_an_opposite_is_said(prompt: str, move: CameraMove, said: list[str]) -> 
         ("rotate right", CameraMove()),
         ("not to the right", LEFT),
         ("右边放一盏灯", LEFT),
+        ("视角保持一致，人物右手拿着杯子", LEFT),
+        ("她的右手边有一面镜子", LEFT),
+        ("戴眼镜的人在右边", LEFT),
+        ("人物向右旋转", LEFT),
+        ("人物向前看镜头", CameraMove(zoom=-1)),
+        ("The camera is handheld. She holds a cup in her right hand.", LEFT),
+        ("a view of the sea, a ship on the right", LEFT),
+        ("a shot of a woman with wide eyes", CLOSER),
+        ("she looks forward at the camera", CameraMove(zoom=-1)),
+        ("lower contrast, same angle", UP),
     ],
 )
 def test_nothing_is_said_of_what_goes_together(prompt: str | None, move: CameraMove) -> None:

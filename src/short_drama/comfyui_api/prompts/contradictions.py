@@ -8,8 +8,11 @@ from short_drama.comfyui_api.prompts.camera import AXES, CameraMove, read_phrase
 from short_drama.comfyui_api.prompts.phrasebook import Phrase
 
 _OF_THE_CAMERA: Final = re.compile(
-    r"\b(?:camera|lens|rotate|orbit|shot|view|angle|zoom|dolly)|镜头|相机|摄像机|机位|视角|旋转|镜"
+    r"(?<!at )(?<!at the )(?<!facing )(?<!facing the )\b(?:camera|lens)\b|\b(?:orbit|zoom|dolly)"
+    r"|-eye\b|\b(?:wide|close-up|low|high)(?:[- ]angle)? shot\b"
+    r"|(?<![看向对着])镜头|相机|摄像机|机位|视角"
 )
+"""Words of the moves themselves; whoever looks at the camera does not move it."""
 _DIRECTIONS: Final = {
     "horizontal": ("to the left", "to the right"),
     "vertical": ("lower", "higher"),
@@ -22,8 +25,8 @@ def contradictions(prompt: str | None, move: CameraMove) -> list[str]:
     phrases = [
         phrase
         for phrase in read_phrases(prompt or "")
-        # "a lamp on her right" is no camera move, unless the camera is what the prompt is about.
-        if not phrase.unread or _OF_THE_CAMERA.search((prompt or "").casefold())
+        # "a lamp on her right" is no camera move, whatever the next phrase is about.
+        if not phrase.unread or _OF_THE_CAMERA.search(phrase.text)
     ]
     asked = {step for phrase in phrases for step in _directions(phrase)}
     return [

@@ -54,7 +54,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """What one phrase says.
+    """What one phrase says; `text` is the phrase itself, in small letters.
 
     A negation with nothing to negate counts as unread, and so does an "or" that leaves a choice.
     """
@@ -63,6 +63,7 @@ class Phrase:
     negated: bool
     alternative: bool
     unread: tuple[str, ...]
+    text: str
 
 
 class Phrasebook:
@@ -98,7 +99,9 @@ class Phrasebook:
         unread = _words(self._filler.sub(" ", rest))
         if negated and not (found or unread):
             unread = tuple(_words(part))
-        return Phrase(found, negated, bool(_ALTERNATIVE.search(part)), unread)
+        texts = iter(found)
+        text = re.sub(_MARK, lambda _: next(texts).text, part)
+        return Phrase(found, negated, bool(_ALTERNATIVE.search(part)), unread, text)
 
 
 def _parts(sentence: str) -> Iterator[str]:
