@@ -47,7 +47,9 @@ def _filled(
 def _leave_out(graph: Graph, optional: list[str], object_info: Mapping[str, Any]) -> None:
     for one in optional:
         identity, _, name = one.partition(".")
-        node = graph[identity]
+        node = graph.get(identity)
+        if node is None:  # bypassed already
+            continue
         info = object_info.get(node["class_type"])
         if name:
             if info and node_info.owner(name) not in node_info.inputs(info):

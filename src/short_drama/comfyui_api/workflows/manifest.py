@@ -182,6 +182,19 @@ class Manifest(Strict):
     rules: list[Rule] = Field(default_factory=list)
     needs: Needs | None = None
 
+    @property
+    def written(self) -> set[str]:
+        """All node.input that the service writes."""
+        pairs = {pair for each in self.inputs.values() for pair in each.into}
+        pairs |= {*self.models.values(), *(switch.link for switch in self.switches)}
+        return pairs | set(self.size.pairs if self.size else ())
+
+    @property
+    def nodes_of_optional_images(self) -> set[str]:
+        images = (each for each in self.inputs.values() if isinstance(each, ImageInput))
+        pairs = (pair for each in images if each.optional for pair in each.into)
+        return {pair.partition(".")[0] for pair in pairs}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         pairs = [pair for each in self.inputs.values() for pair in each.into]
@@ -197,6 +210,10 @@ class Manifest(Strict):
         unknown = {name for switch in self.switches for name in switch.when} - valued
         if unknown:
             raise ValueError(f"switches: there is no input {min(unknown)} with values")
+        for switch in self.switches:
+            for name, value in switch.when.items():
+                if wrong := _never(self.inputs[name], value):
+                    raise ValueError(f"switches: {name} is never {value!r}, but {wrong}")
         if self.needs and set(self.needs.file_bytes) - set(self.models):
             raise ValueError("needs.file_bytes: each is the name of a role in models")
         for number, rule in enumerate(self.rules):
@@ -218,6 +235,11 @@ def _wrong_name(name: str, each: ImageInput | ValueInput) -> str | None:
     ):
         return "the name is taken: every task has it"
     return None
+
+
+def _never(each: ImageInput | ValueInput, value: object) -> str | None:
+    """What the input is instead; None where a request may give it this value."""
+    return None if isinstance(each, ImageInput) or each.accepts(value) else each.wants
 
 
 def _wrong_bounds(each: ImageInput | ValueInput) -> str | None:

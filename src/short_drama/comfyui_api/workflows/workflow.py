@@ -275,6 +275,8 @@ class Workflow:
                 raise self._wrong("switches", f"{switch.link} is linked to no node in the graph")
             if not is_link(switch.to, graph):
                 raise self._wrong("switches", f"the graph has no {switch.to}")
+            if switch.to[0] in self.manifest.nodes_of_optional_images:
+                raise self._wrong("switches", f"{switch.to[0]} is not in every prompt")
             set_input(graph, switch.link, list(switch.to))
         refuse_cycles(graph, f"{self.kind}.toml: switches")
 
@@ -302,18 +304,12 @@ class Workflow:
         inputs = self.graph.get(node, {}).get("inputs", {})
         if node not in self.graph or (name and name not in inputs):
             raise self._wrong("optional", f"the graph has no {one}")
-        mentioned = {*self._written, self.result, *self.steps}
+        targets = {str(switch.to[0]) for switch in self.manifest.switches}
+        mentioned = {*self.manifest.written, *targets, self.result, *self.steps}
         if any(each == one or each.startswith(f"{one}.") for each in mentioned):
             raise self._wrong("optional", f"{one} is used by the manifest")
         if not name and not any(isinstance(value, list) for value in inputs.values()):
             raise self._wrong("optional", f"{one} is linked to no node, and cannot be bypassed")
-
-    @property
-    def _written(self) -> set[str]:
-        """All node.input that the service writes."""
-        pairs = {pair for each in self.inputs.values() for pair in each.into}
-        pairs |= set(self.manifest.models.values())
-        return pairs | set(self.manifest.size.pairs if self.manifest.size else ())
 
     def _check_literal(self, key: str, pair: str) -> None:
         node, _, name = pair.partition(".")

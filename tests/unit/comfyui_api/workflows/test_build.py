@@ -230,7 +230,7 @@ def test_what_is_not_given_is_the_manifests_or_the_graphs() -> None:
 SWITCH = """
 [[switches]]
 link = "sampler.negative"
-to = ["light", 1]
+to = ["still", 1]
 when = { strength = 1.0 }
 """
 
@@ -244,7 +244,7 @@ def test_a_link_is_another_while_an_input_has_a_value(
 ) -> None:
     images = {"image_url": "a.png", "light_url": "b.png"}
     built = read(manifest=MANIFEST + SWITCH).build(values, images=images, prefix=PREFIX)
-    assert built["sampler"]["inputs"]["negative"] == (["light", 1] if switched else ["prompt", 0])
+    assert built["sampler"]["inputs"]["negative"] == (["still", 1] if switched else ["prompt", 0])
 
 
 def test_one_input_may_go_to_several_places() -> None:

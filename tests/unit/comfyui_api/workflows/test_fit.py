@@ -136,6 +136,14 @@ def test_a_node_that_the_server_no_longer_has_is_bypassed_where_it_is_optional()
     assert "norm" in fit(with_norm('optional = ["norm"]'), object_info()).graph
 
 
+def test_a_node_and_an_input_of_it_may_both_be_optional() -> None:
+    known = object_info()
+    optional = 'optional = ["norm", "norm.pre_cfg"]'
+    assert "pre_cfg" not in inputs(fit(with_norm(optional), known), "norm")
+    del known["CFGNorm"]
+    assert "norm" not in fit(with_norm(optional), known).graph
+
+
 @pytest.mark.parametrize(
     ("optional", "why"),
     [
@@ -150,6 +158,20 @@ def test_a_node_that_the_server_no_longer_has_is_bypassed_where_it_is_optional()
 def test_what_cannot_be_optional_is_refused(optional: str, why: str) -> None:
     with pytest.raises(InvalidRequest, match=why):
         with_norm(f'optional = ["{optional}"]')
+
+
+@pytest.mark.parametrize(
+    ("link", "to", "optional"),
+    [
+        ("sampler.model", "norm", "norm"),
+        ("norm.model", "checkpoint", "norm"),
+        ("norm.model", "checkpoint", "norm.model"),
+    ],
+)
+def test_what_a_switch_needs_cannot_be_optional(link: str, to: str, optional: str) -> None:
+    switch = f'link = "{link}", to = ["{to}", 0], when = {{ scheduler = "beta" }}'
+    with pytest.raises(InvalidRequest, match=f"{optional} is used by the manifest"):
+        with_norm(f'optional = ["{optional}"]\nswitches = [{{ {switch} }}]')
 
 
 # --- The result ---------------------------------------------------------------------------

@@ -166,6 +166,11 @@ SWITCHES = {
     "no output": ('to = ["prompt", 0]', 'to = ["prompt", "0"]', "the graph has no"),
     "no input": ("strength = 1.0", "cfg = 1.0", "there is no input cfg"),
     "an image": ("strength = 1.0", 'image_url = "a"', "there is no input image_url"),
+    "an optional image": ('to = ["prompt", 0]', 'to = ["light", 0]', "not in every prompt"),
+    "beyond bounds": ("strength = 1.0", "strength = 1.5", "a number from 0.1 to 1"),
+    "no number": ("strength = 1.0", 'strength = "1.0"', "strength is never '1.0'"),
+    "no truth": ("strength = 1.0", "strength = true", "strength is never True"),
+    "no choice": ("strength = 1.0", 'scheduler = "normal"', "one of simple, beta"),
     "in a circle": ('to = ["prompt", 0]', 'to = ["decode", 0]', "in a circle"),
 }
 
