@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.server.endings import Ending
@@ -30,6 +32,21 @@ async def simulator(request: pytest.FixtureRequest) -> AsyncIterator[ComfyUISimu
 async def comfyui(simulator: ComfyUISimulator) -> AsyncIterator[ComfyUI]:
     async with ComfyUI(simulator.url, client_id="test") as comfyui:
         yield comfyui
+
+
+@pytest.mark.parametrize("running", [5, [5], [[]], [[1, "a"], ["2", "b"]]])
+async def test_a_queue_that_makes_no_sense(running: object) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"queue_running": running, "queue_pending": []})
+
+    application = web.Application()
+    application.router.add_get("/queue", answer)
+    async with (
+        TestServer(application) as server,
+        ComfyUI(str(server.make_url("/")), client_id="t") as comfyui,
+    ):
+        with pytest.raises(Unavailable, match="no queue"):
+            await comfyui.queue()
 
 
 async def sampling(comfyui: ComfyUI) -> str:

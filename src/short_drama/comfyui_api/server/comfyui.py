@@ -147,12 +147,10 @@ class ComfyUI:
         found = await self._json("GET", "/queue")
         if not {"queue_running", "queue_pending"} <= set(found):
             raise Unavailable("ComfyUI's answer at /queue is no queue")
-        # The list is a heap; the first member of an item is its place.
-        running, pending = (
-            [str(item[1]) for item in sorted(found.get(name) or (), key=lambda item: item[0])]
-            for name in ("queue_running", "queue_pending")
-        )
-        return Queue(running, pending)
+        try:
+            return Queue(_prompts(found["queue_running"]), _prompts(found["queue_pending"]))
+        except (TypeError, LookupError):
+            raise Unavailable("ComfyUI's answer at /queue is no queue") from None
 
     async def cancel(self, prompt_id: str) -> None:
         """Stop this prompt, and no other, wherever it is.
@@ -186,7 +184,8 @@ class ComfyUI:
 
     async def object_info(self) -> Mapping[str, Any]:
         """Every node class the server has, with its inputs; about a megabyte."""
-        return await self._json("GET", "/object_info")
+        told = await self._json("GET", "/object_info")
+        return {name: info for name, info in told.items() if isinstance(info, Mapping)}
 
     async def _has_jobs(self) -> bool:
         """Asked with the cancel of a prompt that there is not: only a server that knows the route
@@ -257,6 +256,11 @@ def result_of(ending: Ending, *, node: str, otherwise: SavedImage) -> SavedImage
     if images and not images[0].filename:
         raise EngineFailed("ComfyUI's result has no name")
     return images[0] if images else otherwise
+
+
+def _prompts(items: Any) -> Sequence[str]:
+    """The list is a heap; the first member of an item is its place, the second the prompt's id."""
+    return [str(item[1]) for item in sorted(items or (), key=lambda item: item[0])]
 
 
 def _object(data: bytes) -> Mapping[str, Any]:

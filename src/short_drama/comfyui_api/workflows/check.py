@@ -102,11 +102,11 @@ class _Checker:
         info = self._object_info.get(self._graph[source]["class_type"])
         if info is None:
             return  # said already
-        outputs = info.get("output") or []
+        outputs = node_info.outputs(info)
         fix = "Link it to another output in the graph."
         if not (isinstance(slot, int) and 0 <= slot < len(outputs)):
             yield f"{pair} is linked to output {slot} of {source}, which has {len(outputs)}", fix
-        elif isinstance(spec[0], str) and not _fits(outputs[slot], spec[0]):
+        elif isinstance(spec[0], str) and not node_info.fits(outputs[slot], spec[0]):
             yield f"{pair} wants {spec[0]}; output {slot} of {source} is {outputs[slot]}", fix
 
 
@@ -145,10 +145,6 @@ def _out_of_range(pair: str, value: float, options: Mapping[str, Any]) -> Found:
         yield f"{pair} is {value:g}; the server takes {least:g} or more", "Change it in the graph."
     if isinstance(most, int | float) and value > most:
         yield f"{pair} is {value:g}; the server takes {most:g} or less", "Change it in the graph."
-
-
-def _fits(given: object, wanted: str) -> bool:
-    return given == wanted or "*" in (given, wanted) or str(given) in wanted.split(",")
 
 
 def _prompt(workflow: Workflow, images: Sequence[str]) -> Mapping[str, Any]:

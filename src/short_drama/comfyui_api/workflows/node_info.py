@@ -3,7 +3,8 @@
 Inputs are told as [type, options]; choices as [[...], options] by older classes and as
 ["COMBO", {"options": [...]}] by newer ones. A choice that brings inputs of its own is told as
 ["COMFY_DYNAMICCOMBO_V3", {"options": [{"key", "inputs"}]}], and given as `name` and `name.inner`
-(recorded from ComfyUI 0.33.0).
+(recorded from ComfyUI 0.33.0). Custom nodes put whatever they like there: of what has no such form
+nothing is known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +14,30 @@ NodeInfo = Mapping[str, Any]
 Spec = Sequence[Any]
 
 _DYNAMIC = "COMFY_DYNAMICCOMBO_V3"
+_ANYTHING = "*"
+_LIKE_ANOTHER = "COMFY_MATCHTYPE_V3"
+"""Of an input or output whose type is that of whatever a node is linked to."""
 
 
 def inputs(info: NodeInfo) -> dict[str, Spec]:
     """All that may be given, except what grows with what is given."""
-    told = info.get("input") or {}
-    return {**(told.get("required") or {}), **(told.get("optional") or {})}
+    return _declared(info, "required") | _declared(info, "optional")
 
 
 def required(info: NodeInfo) -> dict[str, Spec]:
-    return dict((info.get("input") or {}).get("required") or {})
+    return _declared(info, "required")
+
+
+def outputs(info: NodeInfo) -> Sequence[object]:
+    """Their types."""
+    told = info.get("output")
+    return told if isinstance(told, list) else []
+
+
+def fits(given: object, wanted: str) -> bool:
+    """Whether an output of this type may be linked to an input of that one."""
+    types = set(str(given).split(",")), set(wanted.split(","))
+    return bool(types[0] & types[1] or (types[0] | types[1]) & {_ANYTHING, _LIKE_ANOTHER})
 
 
 def options(spec: Spec) -> Mapping[str, Any]:
@@ -53,13 +68,25 @@ def inner(spec: Spec, choice: object) -> dict[str, Spec]:
     told = options(spec).get("options")
     if spec[0] != _DYNAMIC or not isinstance(told, list):
         return {}
-    chosen = [each for each in told if _key(each) == choice]
+    chosen = [each for each in told if isinstance(each, Mapping) and each.get("key") == choice]
     return required({"input": chosen[0].get("inputs")}) if chosen else {}
 
 
 def owner(name: str) -> str:
     """The declared input that `images.image0` or `format.bit_depth` is a part of."""
     return name.partition(".")[0]
+
+
+def _declared(info: NodeInfo, part: str) -> dict[str, Spec]:
+    told = _mapping(_mapping(info.get("input")).get(part))
+    return {
+        name: spec if isinstance(spec, list) and spec else [_ANYTHING]
+        for name, spec in told.items()
+    }
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _keys(told: Sequence[object]) -> list[object]:

@@ -8,6 +8,7 @@ with --cpu, the device is named cpu, and its vram_total is the machine's RAM.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
 
 Version = tuple[int, ...]
@@ -49,7 +50,8 @@ class ServerFacts:
 
     @property
     def argv(self) -> Sequence[str]:
-        return [str(word) for word in self._system.get("argv") or ()]
+        argv = self._system.get("argv")
+        return [str(word) for word in argv] if isinstance(argv, list) else []
 
     @property
     def loads_by_the_piece(self) -> bool:
@@ -77,21 +79,29 @@ class ServerFacts:
     @property
     def vram_bytes(self) -> int:
         """Of the GPU; 0 where there is none."""
-        return 0 if self.is_cpu else int(self._device.get("vram_total") or 0)
+        return 0 if self.is_cpu else _bytes(self._device.get("vram_total"))
 
     @property
     def ram_bytes(self) -> int:
-        return int(self._system.get("ram_total") or 0)
+        return _bytes(self._system.get("ram_total"))
 
     @property
     def _system(self) -> Mapping[str, Any]:
-        return self.stats.get("system") or {}
+        system = self.stats.get("system")
+        return system if isinstance(system, Mapping) else {}
 
     @property
     def _device(self) -> Mapping[str, Any]:
         """The one with the most memory: ComfyUI uses the first, which it lists alone."""
-        devices: Sequence[Mapping[str, Any]] = self.stats.get("devices") or ({},)
-        return max(devices, key=lambda device: device.get("vram_total") or 0)
+        listed = self.stats.get("devices")
+        devices = listed if isinstance(listed, list) else []
+        known = (each for each in devices if isinstance(each, Mapping))
+        return max(known, key=lambda device: _bytes(device.get("vram_total")), default={})
+
+
+def _bytes(told: object) -> int:
+    """0 for what is no size."""
+    return max(int(told), 0) if isinstance(told, int | float) and isfinite(told) else 0
 
 
 def read_version(text: str) -> Version:

@@ -35,6 +35,13 @@ def test_a_server_that_has_everything(name: str) -> None:
     assert faults(fit(WORKFLOWS[name], known), known) == []
 
 
+@pytest.mark.parametrize("kind", ["COMFY_MATCHTYPE_V3", "LATENT,IMAGE", "*"])
+def test_a_type_that_is_one_of_several_or_any_fits(kind: str) -> None:
+    known = object_info()
+    known["VAEEncode"] = {"input": {"required": {"pixels": [kind], "vae": ["*"]}}, "output": [kind]}
+    assert faults(read(), known) == []
+
+
 OLD = [
     name
     for name, workflow in WORKFLOWS.items()

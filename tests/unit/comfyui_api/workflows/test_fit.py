@@ -100,6 +100,23 @@ def test_the_workflow_that_was_read_is_left_as_it_was() -> None:
     assert workflow.graph == before
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"input": "none", "output": 1},
+        {"input": {"required": ["pixels", "vae"]}},
+        {"input": {"required": {"pixels": "IMAGE", "vae": [], "more": None}}},
+        {"input": {"required": {"more": ["COMFY_DYNAMICCOMBO_V3", {"options": ["a", None]}]}}},
+    ],
+)
+def test_a_node_that_says_nonsense_of_itself_breaks_nothing(told: dict[str, Any]) -> None:
+    known = object_info() | {"VAEEncode": told}
+    fitted = fit(read(), known)
+    assert inputs(fitted, "latent").keys() == {"pixels", "vae"}
+    assert {fault.node for fault in faults(fitted, known)} <= {"latent", "sampler"}
+
+
 # --- What a server no longer has ----------------------------------------------------------
 
 

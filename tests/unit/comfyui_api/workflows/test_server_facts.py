@@ -72,7 +72,17 @@ def test_versions_are_compared_by_number() -> None:
     assert not facts(version="unknown").is_older_than((0, 27, 0))
 
 
-@pytest.mark.parametrize("stats", [{}, {"system": None, "devices": []}, {"devices": [{}]}])
+@pytest.mark.parametrize(
+    "stats",
+    [
+        {},
+        {"system": None, "devices": []},
+        {"devices": [{}]},
+        {"system": [], "devices": {"vram_total": 1}},
+        {"system": {"argv": 5, "ram_total": "much"}, "devices": [None, {"vram_total": "24 GiB"}]},
+        {"system": {"ram_total": -1}, "devices": [{"vram_total": float("nan")}]},
+    ],
+)
 def test_a_server_that_tells_nothing(stats: dict[str, object]) -> None:
     told = ServerFacts({}, stats)
     assert (told.version, told.argv, told.card) == ("unknown", [], "unknown GPU")
