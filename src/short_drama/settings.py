@@ -6,6 +6,7 @@ A variable with our prefix that no setting reads is a typo, and refused at start
 import base64
 import ipaddress
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
     read as well."""
     comfyui_token: Annotated[SecretStr, Field(min_length=1)] | None = None
     """A bearer token that its proxy asks for."""
-    comfyui_credentials: Annotated[SecretStr, Field(min_length=3)] | None = None
+    comfyui_credentials: SecretStr | None = None
     """Or user:password, for basic authentication; may stand in the URL as well."""
     comfyui_models: Annotated[dict[str, str], NoDecode] = {}
     """Model files that replace a workflow's own, as role=file, comma separated."""
@@ -210,13 +211,22 @@ class Settings(BaseSettings):
     @classmethod
     def _address(cls, url: str | None) -> str | None:
         if url is not None:
-            _ = urlsplit(url).port  # raises ValueError for what is no address
+            parts = urlsplit(url)
+            if not parts.hostname or parts.port == 0:  # raises ValueError for what is no port
+                raise ValueError("give http://host:port")
         return url
+
+    @field_validator("comfyui_token", "comfy_v2_key")
+    @classmethod
+    def _fits_into_a_header(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not re.fullmatch(r"[!-~]+", given.get_secret_value()):
+            raise ValueError("blanks, line ends and letters beyond ASCII do not belong in it")
+        return given
 
     @field_validator("comfyui_credentials")
     @classmethod
     def _one_way_in(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if given is not None and ":" not in given.get_secret_value():
+        if given is not None and given.get_secret_value().find(":") < 1:
             raise ValueError("give user:password")
         if given is not None and info.data.get("comfyui_token") is not None:
             raise ValueError("there is a token already; a proxy asks for one of them")

@@ -319,6 +319,18 @@ def test_keys_are_found_as_the_providers_tools_find_them(
     assert "sk-a" not in repr(load())
 
 
+@pytest.mark.parametrize("name", ["COMFYUI_TOKEN", "COMFY_V2_KEY"])
+@pytest.mark.parametrize("token", ["t0ken\n", "two words", "schlüssel"])
+def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(
+    environment: pytest.MonkeyPatch, name: str, token: str
+) -> None:
+    environment.setenv(PREFIX + name, token)
+    with pytest.raises(InvalidRequest, match="blanks, line ends") as refused:
+        load()
+    assert refused.value.field == PREFIX + name
+    assert token.strip() not in refused.value.detail
+
+
 @pytest.mark.parametrize(
     ("url", "shown", "sent"),
     [
@@ -326,6 +338,7 @@ def test_keys_are_found_as_the_providers_tools_find_them(
         ("https://studio.example/comfy/a", "https://studio.example/comfy/a", None),
         ("https://anna:s%40fe@gpu/comfy", "https://gpu/comfy", "Basic YW5uYTpzQGZl"),
         ("http://anna@[::1]:8188", "http://[::1]:8188", "Basic YW5uYTo="),
+        ("http://a@gpu", "http://gpu", "Basic YTo="),
     ],
 )
 def test_comfyui_may_stand_behind_a_proxy(
@@ -347,6 +360,8 @@ def test_comfyuis_proxy_is_told_a_token_or_credentials() -> None:
     assert given.comfyui_authorization == "Basic YW5uYTpzOmZl", "the setting counts, not the URL"
     for wrong in (
         {"comfyui_credentials": "no-colon"},
+        {"comfyui_credentials": ":no-user"},
+        {"comfyui_url": "http://@gpu"},
         {"comfyui_credentials": "a:b", "comfyui_token": "t"},
         {"comfyui_url": "http://a:b@gpu", "comfyui_token": "t"},
     ):
@@ -358,6 +373,8 @@ def test_comfyuis_proxy_is_told_a_token_or_credentials() -> None:
         "http://gpu/#x",
         "ftp://gpu",
         "http:///comfy",
+        "http://:8188",
+        "http://gpu:0",
         "http://[",
         "http://a:b",
     ):

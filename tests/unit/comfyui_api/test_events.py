@@ -1,6 +1,7 @@
 """The socket's frames, as ComfyUI sends them."""
 
 import json
+import math
 import struct
 
 import pytest
@@ -29,6 +30,8 @@ def text(kind: str, **data: object) -> str:
         (text("progress", value=2, max=8, prompt_id="p", node="8"), Progressed("p", "8", 0.25)),
         (text("progress", value=9, max=8, prompt_id="p", node="8"), Progressed("p", "8", 1.0)),
         (text("progress", value=1, max=0, prompt_id="p", node="8"), None),
+        (text("progress", value=math.nan, max=8, prompt_id="p", node="8"), None),
+        (text("progress", value=1, max=math.inf, prompt_id="p", node="8"), None),
         (text("execution_success", prompt_id="p", timestamp=1), Ended("p")),
         (text("execution_error", prompt_id="p", node_id="8"), Ended("p")),
         (text("execution_interrupted", prompt_id="p", node_id="8"), Ended("p")),

@@ -6,7 +6,7 @@ Shapes are those of the contract (`openapi-v2.yaml`, version 2.0.0), recorded fr
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -177,19 +177,20 @@ def _outputs(listed: object) -> tuple[Output, ...]:
 
 def _seconds(told: Mapping[str, Any], usage: Mapping[str, int]) -> float | None:
     if "execution_ms" in usage:
-        return round(usage["execution_ms"] / 1000, 3)
+        return usage["execution_ms"] / 1000
     started, completed = _time(told.get("started_at")), _time(told.get("completed_at"))
-    if started is None or completed is None:
+    if started is None or completed is None or completed < started:
         return None
     return round((completed - started).total_seconds(), 3)
 
 
 def _time(value: object) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(value))
+        told = datetime.fromisoformat(str(value))
+        return told if told.tzinfo else told.replace(tzinfo=UTC)
     except ValueError:
         return None
 
 
 def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from short_drama.comfyui_api.server.events import share
+
 
 class Lines(Protocol):
     async def readline(self) -> bytes:
@@ -74,10 +76,7 @@ def _told(name: str, data: str) -> Told | None:
 def stepped(progress: Mapping[str, Any]) -> Stepped:
     """Of a snapshot, which a job's own view has as well."""
     node, step, steps = (progress.get(name) for name in ("current_node", "step", "steps"))
-    fraction = None
-    if isinstance(step, int | float) and isinstance(steps, int | float) and steps > 0:
-        fraction = min(max(step / steps, 0.0), 1.0)
-    return Stepped(node if isinstance(node, str) else None, fraction)
+    return Stepped(node if isinstance(node, str) else None, share(step, steps))
 
 
 def _pictured(told: Mapping[str, Any]) -> Pictured | None:

@@ -11,6 +11,7 @@ import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 import aiohttp
@@ -74,13 +75,19 @@ def _event(name: object, prompt_id: str, told: Mapping[str, Any]) -> Event | Non
             node = told.get("node")
             return Ended(prompt_id) if node is None else Progressed(prompt_id, str(node))
         case "progress":
-            value, most = told.get("value"), told.get("max")
-            if isinstance(value, int | float) and isinstance(most, int | float) and most > 0:
-                fraction = min(max(value / most, 0.0), 1.0)
+            fraction = share(told.get("value"), told.get("max"))
+            if fraction is not None:
                 return Progressed(prompt_id, str(told.get("node")), fraction)
         case str() if name in _ENDINGS:
             return Ended(prompt_id)
     return None
+
+
+def share(steps: object, of: object) -> float | None:
+    """From 0 to 1; None for numbers that say nothing, such as NaN, which no JSON can carry on."""
+    if not (isinstance(steps, int | float) and isinstance(of, int | float)):
+        return None
+    return min(max(steps / of, 0.0), 1.0) if isfinite(steps) and 0 < of < inf else None
 
 
 def read_binary(message: bytes) -> Previewed | None:

@@ -70,6 +70,7 @@ def _faults(node_errors: object) -> Iterator[tuple[str, str, Mapping[str, Any]]]
     for node, told in (node_errors if isinstance(node_errors, Mapping) else {}).items():
         if not isinstance(told, Mapping):
             continue
-        for fault in told.get("errors") or ():
+        errors = told.get("errors")
+        for fault in errors if isinstance(errors, list) else ():
             if isinstance(fault, Mapping):
                 yield str(node)[:60], str(told.get("class_type"))[:60], fault

@@ -151,3 +151,21 @@ def test_the_contracts_own_form_of_a_fault_is_read_too() -> None:
     meant = workflow_refusal({"code": "invalid_workflow", "details": {"node_errors": faults}})
     assert isinstance(meant, EngineFailed)
     assert "missing_input: model of node '12'" in meant.detail
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ({"started_at": "2026-01-01T00:00:00", "completed_at": "2026-01-01T00:00:05Z"}, 5.0),
+        ({"started_at": "2026-01-01T00:00:05Z", "completed_at": "2026-01-01T00:00:00Z"}, None),
+        ({"metrics": {"execution_ms": -1}}, None),
+        ({"metrics": {"execution_ms": 10**400}}, None),
+    ],
+)
+def test_times_that_make_no_sense_are_not_told(told: dict[str, Any], seconds: float | None) -> None:
+    assert read_job(job("succeeded", **told)).seconds == seconds
+
+
+def test_a_refusal_that_makes_no_sense_is_one() -> None:
+    told = {"code": "invalid_workflow", "details": {"node_errors": {"a": {"errors": 5}}}}
+    assert isinstance(workflow_refusal(told), EngineNotReady)
