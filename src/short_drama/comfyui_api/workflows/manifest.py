@@ -206,14 +206,9 @@ class Manifest(Strict):
         for name, each in self.inputs.items():
             if wrong := _wrong_name(name, each) or _wrong_bounds(each):
                 raise ValueError(f"inputs.{name}: {wrong}")
-        valued = {name for name, each in self.inputs.items() if not isinstance(each, ImageInput)}
-        unknown = {name for switch in self.switches for name in switch.when} - valued
-        if unknown:
-            raise ValueError(f"switches: there is no input {min(unknown)} with values")
         for switch in self.switches:
-            for name, value in switch.when.items():
-                if wrong := _never(self.inputs[name], value):
-                    raise ValueError(f"switches: {name} is never {value!r}, but {wrong}")
+            if wrong := _wrong_switch(switch, self.inputs):
+                raise ValueError(f"switches: {wrong}")
         if self.needs and set(self.needs.file_bytes) - set(self.models):
             raise ValueError("needs.file_bytes: each is the name of a role in models")
         for number, rule in enumerate(self.rules):
@@ -237,9 +232,14 @@ def _wrong_name(name: str, each: ImageInput | ValueInput) -> str | None:
     return None
 
 
-def _never(each: ImageInput | ValueInput, value: object) -> str | None:
-    """What the input is instead; None where a request may give it this value."""
-    return None if isinstance(each, ImageInput) or each.accepts(value) else each.wants
+def _wrong_switch(switch: Switch, inputs: Mapping[str, ImageInput | ValueInput]) -> str | None:
+    for name, value in switch.when.items():
+        each = inputs.get(name)
+        if each is None or isinstance(each, ImageInput):
+            return f"there is no input {name} with values"
+        if not each.accepts(value):
+            return f"{name} is never {value!r}, but {each.wants}"
+    return None
 
 
 def _wrong_bounds(each: ImageInput | ValueInput) -> str | None:
