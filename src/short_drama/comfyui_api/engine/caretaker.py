@@ -123,6 +123,7 @@ class Caretaker:
                 if await self._run_restart():
                     break
             await asyncio.sleep(_RECOVERY_SECONDS)
+        self._engine.forgive_silence()
         self._health.restarted()
 
     async def _has_recovered(self, seen: float, stuck: Sequence[str], drops: int) -> bool:

@@ -155,6 +155,10 @@ class Engine:
     def check(self) -> None:
         self.health.check()
 
+    def forgive_silence(self) -> None:
+        """What has not moved so far was another process's: it is not held against this one."""
+        self._sign()
+
     async def usable(self) -> None:
         await self.health.usable(self._times.patience)
 
