@@ -99,7 +99,7 @@ async def test_images_that_are_not_given_are_not_in_the_graph(tmp_path: Path) ->
 
 async def test_steps_are_told_while_the_job_runs(tmp_path: Path) -> None:
     async with (
-        ComfyUISimulator(step_seconds=0.1) as comfyui,
+        ComfyUISimulator(step_seconds=0.3) as comfyui,
         simulated(tmp_path, comfyui, progress_seconds=0.05) as stage,
     ):
         task = await stage.submit(steps=10)
@@ -118,13 +118,13 @@ async def test_the_next_prompt_waits_inside_comfyui(tmp_path: Path) -> None:
         tasks = [await stage.submit(steps=4) for _ in range(8)]
         ended = await asyncio.gather(*(stage.ended(task) for task in tasks))
         assert {task.status for task in ended} == {"completed"}
-        assert median(comfyui.idle_gaps()) < 0.02
-        most = max(
+        waiting = [
             sum(other.asked <= run.ended < other.started for other in comfyui.runs)
             for run in comfyui.runs
             if run.ended is not None
-        )
-        assert most == 1  # no more: what waits there can no longer be put in a better order
+        ]
+        assert max(waiting) == 1  # what waits there can no longer be put in a better order
+        assert median(waiting) == 1
 
 
 async def test_jobs_of_the_loaded_workflow_go_first(tmp_path: Path) -> None:
