@@ -200,6 +200,8 @@ async def test_a_result_has_the_stills_own_size(tmp_path: Path, comfyui: Server,
             assert task.result is not None
             assert (task.result.width, task.result.height) == (width, height)
             assert task.inputs["image_url"].model_dump() == {"width": width, "height": height}
+            assert task.provenance is not None
+            assert [side % 16 for side in task.provenance["made"].values()] == [0, 0]  # none cut
 
 
 # --- Interruptions ------------------------------------------------------------------------
