@@ -3,6 +3,9 @@ and another artist's, submitted in between, is done without anybody's help."""
 
 import asyncio
 import contextlib
+import json
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -35,21 +38,33 @@ async def bad(stage: ComfyUIStage, kind: str = EDIT, **request: Any) -> Accepted
 
 
 def runs_of(comfyui: ComfyUISimulator, task: Accepted | TaskView) -> list[Run]:
-    prompts = {job_id_for(task.task_id, attempt) for attempt in range(1, MAX_ATTEMPTS + 1)}
+    prompts = {job_id_for(task.task_id, attempt) for attempt in range(1, 4 * MAX_ATTEMPTS)}
     return [run for run in comfyui.runs if run.prompt_id in prompts]
 
 
-async def failed(stage: ComfyUIStage, task: Accepted, code: str) -> TaskView:
+async def failed(
+    stage: ComfyUIStage, task: Accepted, code: str, *, within: int = MAX_ATTEMPTS
+) -> TaskView:
     ended = await stage.ended(task)
     assert ended.error is not None, ended.status
     assert (ended.status, ended.error.code) == ("failed", code), ended.error
-    assert ended.attempts <= MAX_ATTEMPTS
+    assert ended.attempts <= within
     return ended
 
 
 async def done(stage: ComfyUIStage, task: Accepted, *, attempts: int = 1) -> None:
     ended = await stage.ended(task)
     assert (ended.status, ended.attempts) == ("completed", attempts), ended.error
+
+
+async def unharmed(stage: ComfyUIStage, task: Accepted) -> None:
+    """Completed, and all attempts but the one that did it were given back."""
+    ended = await stage.ended(task)
+    assert ended.status == "completed", ended.error
+    path = stage.stack.settings.data_dir / "tasks.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT record FROM tasks WHERE task_id = ?", (task.task_id,)).fetchone()
+    assert json.loads(found[0])["attempts_left"] == MAX_ATTEMPTS - 1
 
 
 # --- Black pictures -----------------------------------------------------------------------
@@ -167,21 +182,23 @@ async def test_an_engine_that_fails_everybody_is_to_blame_itself(tmp_path: Path)
 
 @contextlib.asynccontextmanager
 async def deadly(
-    comfyui: ComfyUISimulator, task: Accepted, deaths: list[str]
-) -> AsyncIterator[None]:
-    """Meanwhile the server dies whenever this task begins."""
+    comfyui: ComfyUISimulator, task: Accepted, *, after: float
+) -> AsyncIterator[list[str]]:
+    """Meanwhile the server dies whenever this task has run for so many seconds; of which prompts
+    it has died."""
+    deaths: list[str] = []
 
     async def watch() -> None:
         while True:
             runs = [run for run in runs_of(comfyui, task) if run.ended is None]
-            if runs:
+            if runs and time.monotonic() >= runs[0].started + after:
                 deaths.append(runs[0].prompt_id)
                 await comfyui.restart()
             await asyncio.sleep(0.01)
 
     watching = asyncio.create_task(watch())
     try:
-        yield
+        yield deaths
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
@@ -190,13 +207,12 @@ async def deadly(
 async def test_a_task_that_kills_the_server_fails_and_nobody_else_is_charged(
     tmp_path: Path,
 ) -> None:
-    deaths: list[str] = []
     async with (
-        ComfyUISimulator(step_seconds=0.2) as comfyui,
+        ComfyUISimulator(step_seconds=0.3) as comfyui,
         simulated(tmp_path, comfyui) as stage,
     ):
         task = await stage.submit(EDIT)
-        async with deadly(comfyui, task, deaths):
+        async with deadly(comfyui, task, after=0.4) as deaths:
             others = [await stage.submit(ANGLE, steps=1) for _ in range(4)]
             ended = await failed(stage, task, "engine_interrupted")
             assert ended.error is not None
@@ -204,4 +220,20 @@ async def test_a_task_that_kills_the_server_fails_and_nobody_else_is_charged(
             assert "memory" in str(ended.error.fix)
             assert len(deaths) == ended.attempts == MAX_ATTEMPTS
             for other in others:
-                await done(stage, other)
+                await unharmed(stage, other)
+
+
+async def test_it_is_found_out_though_nobody_sees_what_begins(tmp_path: Path) -> None:
+    async with (
+        ComfyUISimulator(step_seconds=0.3) as comfyui,
+        simulated(tmp_path, comfyui) as stage,
+    ):
+        comfyui.failures.silent_socket = True
+        others = [await stage.submit(ANGLE, steps=1) for _ in range(2)]
+        task = await stage.submit(EDIT)
+        async with deadly(comfyui, task, after=0.0) as deaths:
+            others += [await stage.submit(ANGLE, steps=1) for _ in range(2)]
+            await failed(stage, task, "engine_interrupted", within=MAX_ATTEMPTS + 1)
+            assert len(deaths) <= MAX_ATTEMPTS + 1  # the first in company, the others alone
+            for other in others:
+                await unharmed(stage, other)

@@ -1,7 +1,7 @@
 """What ComfyUI 0.33.0 does otherwise than 0.3.75, as recorded from it."""
 
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -38,7 +38,7 @@ def stepped(graph: Json, scale: str) -> Json:
 # --- POST /prompt -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prompt_id", ["not-a-uuid", "", 7, PROMPT_ID.upper(), uuid4().hex])
+@pytest.mark.parametrize("prompt_id", ["not-a-uuid", "", 7, PROMPT_ID.upper(), UUID(PROMPT_ID).hex])
 async def test_an_id_must_be_a_canonical_uuid(caller: Caller, prompt_id: object) -> None:
     body = {"prompt": empty(), "prompt_id": prompt_id}
     status, answer = await caller.ask("POST", "/prompt", json=body)

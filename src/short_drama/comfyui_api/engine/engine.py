@@ -132,6 +132,8 @@ class Engine:
         self._pending: Sequence[str] = ()
         """What waited then, whoever's it is."""
         self._quarantine = Quarantine()
+        self._given: OrderedDict[str, None] = OrderedDict()
+        """Prompts that were ours, of late."""
         self._rejected: OrderedDict[str, None] = OrderedDict()
         self._ended: deque[str] = deque(maxlen=_WITNESSES)
         self._last_sign = clock()
@@ -193,6 +195,7 @@ class Engine:
 
     async def _follow(self, run: Run, graph: Mapping[str, Any] | None) -> Ending:
         prompt_id, run.taken_on = run.prompt_id, graph is None
+        _remember(self._given, prompt_id)
         self._runs[prompt_id] = run
         if len(self._runs) == 1:
             self._sign()  # idling is not being stuck
@@ -224,9 +227,7 @@ class Engine:
                     await asyncio.sleep(0.05)
 
     def reject(self, prompt_id: str) -> None:
-        self._rejected[prompt_id] = None
-        if len(self._rejected) > _REMEMBERED:
-            self._rejected.popitem(last=False)
+        _remember(self._rejected, prompt_id)
 
     async def is_another_process(self, drops: int) -> bool:
         """Whether the server has been restarted since the socket had been closed so often. Raises
@@ -375,7 +376,7 @@ class Engine:
     def _note_company(self) -> None:
         """Should the server be gone: which of our prompts it may have gone down with."""
         inside = [run for run in self._runs.values() if not run.told_ended.is_set()]
-        theirs = set(self.running) - set(self._runs) - set(self._ended)
+        theirs = [one for one in self.running if one not in self._given]
         known = any(run.started for run in inside)
         for run in inside:
             run.is_suspect = not known
@@ -383,3 +384,9 @@ class Engine:
 
     def _sign(self) -> None:
         self._last_sign = self._clock()
+
+
+def _remember(ids: OrderedDict[str, None], prompt_id: str) -> None:
+    ids[prompt_id] = None
+    if len(ids) > _REMEMBERED:
+        ids.popitem(last=False)
