@@ -58,9 +58,10 @@ _BEFORE, _STEPS = 0.05, 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A prompt to submit, or, with no graph, one that an earlier attempt has submitted. `sizes`:
-    of the images, by field."""
+    """A prompt to submit, or, with no graph, one that an earlier attempt has submitted. `workflow`:
+    that suited the server then; another may suit it later. `sizes`: of the images, by field."""
 
+    workflow: Workflow
     prompt_id: str
     graph: Mapping[str, Any] | None
     sizes: Mapping[str, Size]
@@ -68,6 +69,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
+    workflow: Workflow
     prompt_id: str
     image: SavedImage
     seconds: float | None
@@ -117,7 +119,8 @@ class ComfyUIWork:
 
     async def prepare(self, job: Job) -> Prepared:
         await self._engine.usable()
-        self._abilities.require(self._workflow.kind)
+        workflow = self._workflow
+        self._abilities.require(workflow.kind)
         with _not_begun():
             found = await self._engine.find(_attempts(job)) if job.attempt > 1 else None
         found = found or Found(job.job_id, submitted=False)
@@ -126,11 +129,11 @@ class ComfyUIWork:
                 "a prompt of an earlier attempt is taken on", extra={"prompt_id": found.prompt_id}
             )
             sizes = await self._sizes(job)
-            return Prepared(prompt_id=found.prompt_id, graph=None, sizes=sizes)
+            return Prepared(workflow=workflow, prompt_id=found.prompt_id, graph=None, sizes=sizes)
         _, (graph, sizes) = await asyncio.gather(
-            self._engine.glance(), self._graph(job, found.prompt_id)
+            self._engine.glance(), self._graph(job, workflow, found.prompt_id)
         )
-        return Prepared(prompt_id=found.prompt_id, graph=graph, sizes=sizes)
+        return Prepared(workflow=workflow, prompt_id=found.prompt_id, graph=graph, sizes=sizes)
 
     async def make(self, job: Job, prepared: Prepared) -> Made:
         job.report(stage=WAITING)
@@ -174,16 +177,16 @@ class ComfyUIWork:
         return stored.outcome(details, engine_seconds=made.seconds)
 
     async def _file(self, job: Job, made: Made) -> ResultFile:
-        data, still = await self._view(made.image), self._still(made.sizes)
+        data, still = await self._view(made.image), _still(made.workflow, made.sizes)
         file = await asyncio.to_thread(
             result_file, data, self._label(job), asked=_asked(job), still=still
         )
-        if not self._workflow.steps:  # without a sampler, black may be what was asked for
+        if not made.workflow.steps:  # without a sampler, black may be what was asked for
             return file
         if file.is_black:
             earlier = [(one, _expected(one)) for one in _attempts(job)]
             raise await self._blame.black(
-                job, made.prompt_id, self._workflow, self._inputs(job), earlier
+                job, made.prompt_id, made.workflow, _inputs(job, made.workflow), earlier
             )
         self._blame.nobody()
         return file
@@ -191,7 +194,7 @@ class ComfyUIWork:
     # --- Before the engine -----------------------------------------------------------------
 
     async def _graph(
-        self, job: Job, prompt_id: str
+        self, job: Job, workflow: Workflow, prompt_id: str
     ) -> tuple[Mapping[str, Any], Mapping[str, Size]]:
         given = self._images(job)
         uploads = await asyncio.gather(
@@ -199,11 +202,11 @@ class ComfyUIWork:
         )
         names = {field: name for field, (name, _) in zip(given, uploads, strict=True)}
         sizes = {field: size for field, (_, size) in zip(given, uploads, strict=True)}
-        graph = self._workflow.build(
-            self._inputs(job),
+        graph = workflow.build(
+            _inputs(job, workflow),
             images=names,
             prefix=_prefix(prompt_id),
-            size=self._model_size(sizes),
+            size=_model_size(workflow, sizes),
         )
         return graph, sizes
 
@@ -232,18 +235,6 @@ class ComfyUIWork:
         given = {name: getattr(job.order.request, name) for name in self._workflow.image_fields}
         return {name: reference for name, reference in given.items() if reference is not None}
 
-    def _still(self, sizes: Mapping[str, Size]) -> Size | None:
-        still = self._workflow.still
-        return None if still is None else sizes[still.field]
-
-    def _model_size(self, sizes: Mapping[str, Size]) -> Size | None:
-        still = self._still(sizes)
-        return None if still is None else self._workflow.size_for(still)
-
-    def _inputs(self, job: Job) -> dict[str, object]:
-        values = asked.values(self._workflow, job.order.request)
-        return values | {"seed": _seed(job)} if "seed" in self._workflow.inputs else values
-
     # --- The engine ------------------------------------------------------------------------
 
     async def _run(self, job: Job, prepared: Prepared) -> Made:
@@ -251,7 +242,7 @@ class ComfyUIWork:
         previews = PreviewReporter(job, self._label(job))
 
         def report(run: Running) -> None:
-            self._report(job, run)
+            _report(job, run, prepared.workflow)
             previews.take(run.preview)
 
         try:
@@ -267,25 +258,17 @@ class ComfyUIWork:
         prompt_id = prepared.prompt_id
         expected = _expected(prompt_id)
         try:
-            image = result_of(ending, node=self._workflow.result, otherwise=expected)
+            image = result_of(ending, node=prepared.workflow.result, otherwise=expected)
         except (EngineFailed, EngineBroken, EngineOutOfMemory) as error:
             raise await self._blame.failed(job, prompt_id, error) from error
         return Made(
+            workflow=prepared.workflow,
             prompt_id=prompt_id,
             image=image,
             seconds=ending.seconds,
             sizes=prepared.sizes,
             facts=ending.facts,
         )
-
-    def _report(self, job: Job, run: Running) -> None:
-        if not run.started:
-            job.on_move()
-            return
-        progress = job.progress
-        if run.node in self._workflow.steps and run.fraction is not None:
-            progress = _BEFORE + _STEPS * run.fraction
-        job.report(stage="running", progress=max(progress, job.progress, _BEFORE))
 
     # --- After the engine ------------------------------------------------------------------
 
@@ -304,8 +287,9 @@ class ComfyUIWork:
 
     def _details(self, job: Job, made: Made, file: ResultFile) -> dict[str, object]:
         """What an artist needs to make the same picture again, and to judge this one."""
-        inputs, worked = self._inputs(job), self._model_size(made.sizes)
-        said = said_of_images(made.sizes, still=self._workflow.still, worked=worked)
+        workflow = made.workflow
+        inputs, worked = _inputs(job, workflow), _model_size(workflow, made.sizes)
+        said = said_of_images(made.sizes, still=workflow.still, worked=worked)
         details: dict[str, object] = {
             "prompt_id": made.prompt_id,
             "made": file.made.to_json(),
@@ -313,10 +297,35 @@ class ComfyUIWork:
         }
         if "seed" in inputs:
             details["seed"] = inputs["seed"]
-        details["made_with"] = asked.made_with(self._workflow, inputs)
-        if self._workflow.manifest.camera_words is not None:
+        details["made_with"] = asked.made_with(workflow, inputs)
+        if workflow.manifest.camera_words is not None:
             details["camera_prompt"] = inputs["prompt"]
         return details
+
+
+def _report(job: Job, run: Running, workflow: Workflow) -> None:
+    if not run.started:
+        job.on_move()
+        return
+    progress = job.progress
+    if run.node in workflow.steps and run.fraction is not None:
+        progress = _BEFORE + _STEPS * run.fraction
+    job.report(stage="running", progress=max(progress, job.progress, _BEFORE))
+
+
+def _inputs(job: Job, workflow: Workflow) -> dict[str, object]:
+    """Images apart."""
+    values = asked.values(workflow, job.order.request)
+    return values | {"seed": _seed(job)} if "seed" in workflow.inputs else values
+
+
+def _still(workflow: Workflow, sizes: Mapping[str, Size]) -> Size | None:
+    return None if workflow.still is None else sizes[workflow.still.field]
+
+
+def _model_size(workflow: Workflow, sizes: Mapping[str, Size]) -> Size | None:
+    still = _still(workflow, sizes)
+    return None if still is None else workflow.size_for(still)
 
 
 def _asked(job: Job) -> str:
