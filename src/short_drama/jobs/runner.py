@@ -18,10 +18,13 @@ from typing import Any, TypeVar
 
 from short_drama import metrics
 from short_drama.domain.errors import (
+    EngineNotReady,
     Failure,
     IdempotencyKeyReused,
     InternalError,
     JobCancelled,
+    KindNotAvailable,
+    ProviderPaused,
     ShortDramaError,
 )
 from short_drama.domain.task import PREPARING, WAITING, Outcome, job_id_for
@@ -199,6 +202,7 @@ class JobRunner:
 
     async def _stages(self, job: Job) -> Outcome:
         work = self._works[job.order.kind]
+        await _require_able(work)
         async with self._preparing:
             job.status = "processing"
             with self._stage(job, PREPARING):
@@ -300,6 +304,20 @@ class JobRunner:
             del self._jobs[job.job_id]
             if self._by_key.get(job.order.key) is job:
                 del self._by_key[job.order.key]
+
+
+async def _require_able(work: Work[Any, Any]) -> None:
+    """Nothing is spent on a job that would have to wait for a person. What time mends, the work
+    waits for itself."""
+    if isinstance(work, SelfChecking):
+        try:
+            await work.check()
+        except EngineNotReady as error:
+            raise KindNotAvailable(error.detail, fix=error.fix) from error
+        except ProviderPaused:
+            raise
+        except ShortDramaError:
+            pass
 
 
 async def _abandon(work: Work[Prepared, Made], job: Job, prepared: Prepared) -> None:

@@ -449,6 +449,15 @@ async def test_a_runner_is_ready_while_there_is_a_kind_that_can_run() -> None:
         await JobRunner("test", {"a": Unready(), "b": Unready()}, parallel=1).check()
 
 
+async def test_nothing_is_spent_on_a_job_that_waits_for_a_person() -> None:
+    async with JobRunner("test", {"face-mask": Unready()}, parallel=1) as runner:
+        job = runner.accept(order())
+        await end(runner, job)
+        assert job.failure is not None
+        assert (job.failure.code, job.failure.fix) == ("kind_not_available", "Install it.")
+        assert job.failure.retryable
+
+
 async def test_an_unknown_job_is_none(runner: JobRunner) -> None:
     assert runner.get("nothing") is None
 
