@@ -146,7 +146,7 @@ async def test_a_problem_is_a_typed_error(client: AsyncClient) -> None:
         await client.submit("camera-angle", {"image_url": a_still(), "horizontal": 9})
     problem = error.value.problem
     assert (problem.status, problem.code, problem.field) == (422, "invalid_request", "horizontal")
-    assert "less than or equal to 2" in str(error.value)
+    assert "less than or equal to 4" in str(error.value)
     assert error.value.fix
 
 
