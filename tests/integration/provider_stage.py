@@ -72,6 +72,15 @@ class ProviderStage:
             assert answer.status == 200
             return await answer.read()
 
+    async def until_unready(self, kind: str) -> dict[str, Any]:
+        """What /health says of the kind then."""
+        for _ in range(400):
+            told: dict[str, Any] = (await self.health())["kinds"][kind]
+            if not told["ready"]:
+                return told
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{kind} is still ready")
+
     async def until(self, status: str) -> dict[str, Any]:
         for _ in range(400):
             if (health := await self.health())["status"] == status:

@@ -62,9 +62,9 @@ async def paused(stage: ProviderStage, kind: str, name: str) -> None:
     provider = stage.qwen if kind == MASK else stage.seedream
     provider.failures.turn_on(name, True)
     accepted = await stage.submit(kind)
-    health = await stage.until("unhealthy")
-    assert code_of(kind, name) in health["reason"]
-    assert health["fix"]
+    told = await stage.until_unready(kind)
+    assert code_of(kind, name) in told["reason"]
+    assert told["fix"]
     task = await stage.client.get(accepted.task_id)
     assert task.status in ("pending", "processing")
     assert len(provider.calls) == 1

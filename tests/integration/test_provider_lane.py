@@ -279,12 +279,7 @@ async def test_an_overdue_bill_pauses_what_it_is_about(
         stage.seedream.failures.turn_on("AccountOverdueError", True)
         tasks = [await stage.submit(SWAP) for _ in range(3)]
         await until(lambda: stage.seedream.calls)
-        for _ in range(400):
-            kinds = (await stage.health())["kinds"]
-            if not kinds[SWAP]["ready"]:
-                break
-            await asyncio.sleep(0.05)
-        assert "AccountOverdueError" in kinds[SWAP]["reason"]
+        assert "AccountOverdueError" in (await stage.until_unready(SWAP))["reason"]
         await stage.done(MASK)  # which needs nobody's bill to be paid
         assert len(stage.seedream.calls) <= 3
         assert {(await stage.client.get(task.task_id)).status for task in tasks} <= {
