@@ -251,9 +251,10 @@ async def test_the_next_service_takes_on_what_runs(tmp_path: Path, comfyui: Serv
 async def test_a_bad_model_name_is_said_before_a_job_fails(tmp_path: Path, comfyui: Server) -> None:
     role = {"lightning_lora": "no-such-lora.safetensors"}
     async with comfyui_stage(tmp_path / "data", comfyui.url, comfyui_models=role) as stage:
-        health = await stage.until("unhealthy")
-        assert "no-such-lora.safetensors for lightning_lora.lora_name" in health["reason"]
-        assert "models/loras" in health["fix"]
+        told = (await stage.until("ready"))["kinds"][ANGLE]  # which the other kind is
+        assert told["ready"] is False
+        assert "no-such-lora.safetensors for lightning_lora.lora_name" in told["reason"]
+        assert "models/loras" in told["fix"]
 
 
 @OWN
