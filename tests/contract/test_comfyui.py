@@ -153,7 +153,7 @@ async def pixels(stage: ComfyUIStage, task: TaskView) -> np.ndarray[Any, Any]:
 
 async def test_camera_angle_as_it_is_published(tmp_path: Path, comfyui: Server) -> None:
     async with opened(tmp_path, comfyui, progress_seconds=0.1) as stage:
-        task = await stage.submit(ANGLE)
+        task = await stage.submit(ANGLE, steps=20)
         told = {view.progress async for view in stage.client.follow(task.task_id)}
         ended = await stage.ended(task)
         assert ended.status == "completed", ended.error

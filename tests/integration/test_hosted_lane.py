@@ -18,6 +18,7 @@ from short_drama.domain.errors import EngineStarting
 from tests.emulators.comfy_proxy import comfy_proxy
 from tests.emulators.server import free_ports
 from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, comfyui_stage, until
+from tests.integration.test_comfyui_kinds import kinds, told
 from tests.protocol.memory import MemoryAssets
 from tests.samples import PNG_SIZE
 from tests.simulators.comfy_api import KEY, ComfyAPISimulator
@@ -128,9 +129,9 @@ async def test_a_wrong_key_stops_the_lane_until_it_is_right(
         health = await stage.until("unhealthy")
         assert "key" in health["reason"]
         assert "SHORT_DRAMA_COMFY_V2_KEY" in health["fix"]
-        task = await stage.submit()
         cloud.key = KEY
-        assert (await stage.ended(task)).status == "completed"
+        await told(stage, ANGLE, ready=True)
+        await stage.done()
 
 
 @pytest.mark.parametrize(
@@ -323,7 +324,9 @@ async def test_a_model_that_is_missing_is_named(tmp_path: Path) -> None:
     async with ComfyUISimulator() as comfyui:
         with comfy_proxy(tmp_path / "proxy", comfyui.url, token="secret") as proxy:  # noqa: S106
             async with behind(proxy, comfyui, tmp_path, comfy_v2_key="secret", **missing) as stage:
-                task = await stage.ended(await stage.submit())
-                assert task.error is not None
-                assert task.error.code == "engine_not_ready"
-                assert "no-such-vae.safetensors" in task.error.message
+                task = await stage.submit()
+                await told(stage, ANGLE, ready=False)
+                view = (await kinds(stage))[ANGLE]
+                assert (view["ready"], view["code"]) == (False, "engine_not_ready")
+                assert "no-such-vae.safetensors" in view["reason"]
+                assert (await stage.client.get(task.task_id)).status == "pending"

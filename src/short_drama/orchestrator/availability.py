@@ -12,6 +12,8 @@ from short_drama.ports import KindNotice, KindNotices
 log = logging.getLogger(__name__)
 
 _BELIEVED_SECONDS = 2.0
+_PATIENCE_SECONDS = 0.25
+"""With a store that does not answer: the submit itself is about to find that out."""
 _AGAIN_SECONDS = 60.0
 """When a client that was refused may ask again: longer than ours waits by itself, which therefore
 tells its user at once."""
@@ -42,9 +44,10 @@ class Availability:
         read_at, notices = self._known.get(kind, (0.0, ()))
         if now >= read_at + _BELIEVED_SECONDS:
             try:
-                notices = await self._notices.said(kind, now=now)
-            except Unavailable as error:  # no reason to refuse anybody
-                log.warning("what is said of %s cannot be read: %s", kind, error.detail)
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    notices = await self._notices.said(kind, now=now)
+            except (Unavailable, TimeoutError):  # no reason to refuse anybody, or to keep them
+                log.warning("what is said of %s cannot be read", kind)
             self._known[kind] = (now, notices)
         return [notice for notice in notices if notice.until > now]
 
