@@ -159,8 +159,9 @@ async def test_a_running_job_is_interrupted_and_no_other(tmp_path: Path) -> None
         ComfyUISimulator(step_seconds=0.1) as comfyui,
         simulated(tmp_path, comfyui) as stage,
     ):
-        first, second = await stage.submit(steps=50), await stage.submit(steps=2)
+        first = await stage.submit(steps=50)
         await until(lambda: comfyui.runs)
+        second = await stage.submit(steps=2)
         await stage.client.cancel(first.task_id)
         assert (await stage.ended(first)).status == "cancelled"
         assert (await stage.ended(second)).status == "completed"
@@ -172,8 +173,9 @@ async def test_a_waiting_job_never_runs(tmp_path: Path) -> None:
         ComfyUISimulator(step_seconds=0.1) as comfyui,
         simulated(tmp_path, comfyui) as stage,
     ):
-        tasks = [await stage.submit(steps=10) for _ in range(4)]
+        tasks = [await stage.submit(steps=50)]
         await until(lambda: comfyui.runs)
+        tasks += [await stage.submit(steps=2) for _ in range(3)]
         for task in tasks[1:3]:
             await stage.client.cancel(task.task_id)
         ended = await asyncio.gather(*(stage.ended(task) for task in tasks))
