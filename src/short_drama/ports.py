@@ -1,11 +1,12 @@
 """The ports. Their docstrings are promises; `tests/contract` holds every backend to them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 from short_drama.domain.errors import TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task, TaskStatus
 
 # --- Queue --------------------------------------------------------------------------------
@@ -228,21 +229,65 @@ class DirectUploads(Protocol):
 # --- Money --------------------------------------------------------------------------------
 
 
+class StaleSpend(Exception):
+    """Somebody else has written the page since it was read."""
+
+
+class OverLimit(Exception):
+    """The page would count more than `account` allows; nothing was written."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(account)
+        self.account = account
+
+
 class SpendLedger(Protocol):
-    """What providers were paid, in millionths of a US dollar, by account: a name such as
-    `day/2026-11-23` or `label/show=Nightfall`. May raise Unavailable; an amount may then have been
-    added nevertheless, which errs on the side of spending less."""
+    """What each task may cost and has cost, a page each, and sums of all pages by account: a name
+    such as `day/2026-11-23` or `label/show=Nightfall`. May raise Unavailable; a page may then have
+    been written nevertheless."""
 
-    async def reserve(self, account: str, micros: int, *, limit: int | None) -> bool:
-        """Add an amount, unless more than `limit` would have been spent then: False, and nothing
-        is added. Of several at once no more succeed than the limit allows."""
+    async def read(self, task_id: str) -> TaskSpend | None: ...
+
+    async def write(self, page: TaskSpend, *, limits: Mapping[str, int] | None = None) -> TaskSpend:
+        """Write the page over the version that it was made from, and count in each account what
+        it counts more or less than before, all or nothing; the answer is the page with its new
+        version.
+
+        `limits`: of accounts, in millionths of a US dollar. Raises OverLimit when the page adds to
+        an account that would then pass its limit; of several at once no more succeed than the
+        limit allows. What is not more than before is never refused. Raises StaleSpend.
+        """
         ...
 
-    async def correct(self, account: str, micros: int) -> None:
-        """Add what a call cost beyond its reservation, or, negative, give back what it did not."""
+    async def total(self, account: str) -> int: ...
+
+    async def open(self, *, limit: int) -> Sequence[TaskSpend]:
+        """Pages that are open, those written longest ago first, at most `limit`."""
         ...
 
-    async def spent(self, account: str) -> int: ...
+    def written_since(self, moment: float) -> AsyncIterator[TaskSpend]:
+        """Every page that was last written at that time or later, in any order."""
+        ...
+
+
+async def change_page(
+    ledger: SpendLedger,
+    page: TaskSpend,
+    change: Callable[[TaskSpend], TaskSpend],
+    *,
+    limits: Mapping[str, int] | None = None,
+) -> TaskSpend:
+    """Write the change over the newest version of the page, deciding anew each time somebody else
+    was first. A page that there is not is written anew.
+
+    Raises what `change` raises, OverLimit, and Unavailable when others keep writing first.
+    """
+    for _ in range(20):
+        try:
+            return await ledger.write(change(page), limits=limits)
+        except StaleSpend:
+            page = await ledger.read(page.task_id) or replace(page, version=0)
+    raise Unavailable(f"the spending of task {page.task_id} is being written by too many at once")
 
 
 # --- Kinds --------------------------------------------------------------------------------
