@@ -130,6 +130,8 @@ class Settings(BaseSettings):
     qwen_in_flight: PositiveInt = 8
     qwen_per_minute: PositiveInt = 600
     """Calls, over all of this process's."""
+    qwen_read_seconds: PositiveFloat = 120.0
+    """How long a detection's answer is waited for; it takes seconds."""
     ark_api_key: SecretStr | None = Field(default_factory=lambda: _key("ARK_API_KEY"), min_length=1)
     """For SeeDream, which makes faces; without it the local engine does. ARK_API_KEY is read as
     well."""
@@ -138,6 +140,9 @@ class Settings(BaseSettings):
     seedream_watermark: bool = False
     seedream_in_flight: PositiveInt = 8
     seedream_per_minute: PositiveInt = 300
+    seedream_read_seconds: PositiveFloat = 300.0
+    """How long a picture is waited for: 50 seconds have been seen, of 5.0 pro two minutes, and the
+    provider's own client waits for 600."""
     face_detector: Literal["auto", "local", "qwen"] = "auto"
     """Who finds faces; auto: Qwen3-VL with a key, else the local engine."""
     face_generator: Literal["auto", "local", "seedream"] = "auto"

@@ -15,7 +15,6 @@ from PIL import Image
 
 from short_drama.images.codec import decode
 from short_drama.images.labels import SourceType
-from short_drama.paid_api import lane
 from short_drama.sdk.errors import ApiError
 from tests.integration.comfyui_stage import until
 from tests.integration.provider_stage import (
@@ -187,11 +186,8 @@ async def test_tasks_that_were_let_in_together_pass_no_budget(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("ending", ["hang", "reset", "truncated"])
-async def test_a_call_without_an_answer_is_repeated_once(
-    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lane, "SEEDREAM_READ_SECONDS", -8.0)  # 2 s, with those for connecting
-    async with simulated(tmp_path) as stage:
+async def test_a_call_without_an_answer_is_repeated_once(tmp_path: Path, ending: str) -> None:
+    async with simulated(tmp_path, seedream_read_seconds=1.0) as stage:
         stage.seedream.failures.turn_on(ending)
         task = await stage.done(FULL)
         assert stage.seedream.charged == 2

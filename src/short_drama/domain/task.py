@@ -103,6 +103,8 @@ class Task:
     version: int = 0
     """Grows by one with every write; 0 before the first."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    retry_of: str | None = None
+    """The task that this one repeats: what that one has paid for need not be paid for again."""
     consent: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     """Where each image came from, query strings removed."""
@@ -140,6 +142,8 @@ class Task:
     ended_at: float | None = None
     outcome: Outcome | None = None
     failure: Failure | None = None
+    cost: Mapping[str, Any] | None = None
+    """Every call to a provider and its price, however the task ended: `TaskSpend.cost`."""
 
     @property
     def job_type(self) -> str:
@@ -302,6 +306,10 @@ class Task:
         self._require_open()
         failure = Failure.of(DeadlineExceeded("the deadline passed before the task finished"))
         return self._end(TaskStatus.FAILED, now=now, failure=failure)
+
+    def with_cost(self, cost: Mapping[str, Any]) -> Self:
+        """What it has cost is known, perhaps only after its end. No change of any other kind."""
+        return replace(self, cost=cost)
 
     def sending(self, *, now: float) -> Self:
         """Somebody is about to put the message on the queue; nobody else need for a while."""

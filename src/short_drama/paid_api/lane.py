@@ -20,20 +20,21 @@ from short_drama.paid_api.providers.qwen.client import QwenVL
 from short_drama.paid_api.providers.seedream.client import SeeDream
 from short_drama.ports import AssetStore
 
-QWEN_READ_SECONDS, SEEDREAM_READ_SECONDS = 120.0, 300.0
-"""A detection takes seconds; a picture has been seen to take 48, and the provider's own client
-waits for 600."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccount:
-    """How one provider is reached, and how fast it may be asked."""
+    """How one provider is reached, how fast it may be asked, and how long an answer is waited
+    for."""
 
     base_url: str
     key: str
     model: str
     in_flight: int
     per_minute: int
+    read_seconds: float
+
+    def provider(self, name: str) -> Provider:
+        return Provider(name, self.base_url, self.key, read=self.read_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ async def open_faces(
 @contextlib.asynccontextmanager
 async def _qwen(account: ProviderAccount, options: FaceOptions) -> AsyncIterator[QwenDetector]:
     prices = Prices.load(options.prices)
-    async with Provider("qwen", account.base_url, account.key, read=QWEN_READ_SECONDS) as provider:
+    async with account.provider("qwen") as provider:
         qwen = QwenVL(provider, account.model)
         yield QwenDetector(qwen, _limits("qwen", account), prices, expand=options.expand)
 
@@ -90,7 +91,7 @@ async def _seedream(
 ) -> AsyncIterator[SeeDreamGenerator]:
     prices = Prices.load(options.prices)
     async with (
-        Provider("seedream", account.base_url, account.key, read=SEEDREAM_READ_SECONDS) as provider,
+        account.provider("seedream") as provider,
         SeeDream(provider, account.model, watermark=options.watermark) as seedream,
     ):
         yield SeeDreamGenerator(seedream, _limits("seedream", account), prices, assets)

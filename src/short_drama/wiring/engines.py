@@ -150,6 +150,7 @@ def _qwen(settings: Settings) -> ProviderAccount | None:
         model=settings.qwen_model,
         in_flight=settings.qwen_in_flight,
         per_minute=settings.qwen_per_minute,
+        read_seconds=settings.qwen_read_seconds,
     )
 
 
@@ -162,6 +163,7 @@ def _seedream(settings: Settings) -> ProviderAccount | None:
         model=settings.seedream_model,
         in_flight=settings.seedream_in_flight,
         per_minute=settings.seedream_per_minute,
+        read_seconds=settings.seedream_read_seconds,
     )
 
 
