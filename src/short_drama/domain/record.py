@@ -1,4 +1,4 @@
-"""A task as a record in plain JSON types: what every store keeps."""
+"""A task, and its page of the ledger, as records in plain JSON types: what every store keeps."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -6,10 +6,13 @@ from typing import Any
 
 from short_drama.domain.errors import Failure
 from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.spending import CallState, PaidCall, TaskSpend
 from short_drama.domain.task import Outcome, Task, TaskStatus
 
 _FIELDS = tuple(member.name for member in fields(Task))
 _OUTCOME_FIELDS = tuple(member.name for member in fields(Outcome))
+_PAGE_FIELDS = tuple(member.name for member in fields(TaskSpend))
+_CALL_FIELDS = tuple(member.name for member in fields(PaidCall))
 
 
 def record_of(task: Task) -> dict[str, Any]:
@@ -42,3 +45,22 @@ def task_of(record: Mapping[str, Any]) -> Task:
 def _lane_by_kind(kind: str) -> Lane:
     """Of records without a lane: all kinds beyond the usual ones were workflows."""
     return KINDS[kind].lane if kind in KINDS else Lane.GPU
+
+
+def record_of_page(page: TaskSpend) -> dict[str, Any]:
+    """Members that are None are left out."""
+    record = {name: getattr(page, name) for name in _PAGE_FIELDS}
+    record["calls"] = [{name: getattr(call, name) for name in _CALL_FIELDS} for call in page.calls]
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def page_of(record: Mapping[str, Any]) -> TaskSpend:
+    """As lenient as `task_of`."""
+    known = {name: record[name] for name in _PAGE_FIELDS if name in record}
+    known["calls"] = tuple(_call_of(call) for call in record["calls"])
+    return TaskSpend(**known)
+
+
+def _call_of(record: Mapping[str, Any]) -> PaidCall:
+    known = {name: record[name] for name in _CALL_FIELDS if name in record}
+    return PaidCall(**{**known, "state": CallState(record["state"])})

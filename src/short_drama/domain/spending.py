@@ -44,6 +44,11 @@ class PaidCall:
     is_useless: bool = False
     """Whether nothing could be made of its answer."""
 
+    @property
+    def line(self) -> tuple[str, int]:
+        """What names it on its page."""
+        return self.step, self.number
+
     def to_json(self) -> dict[str, Any]:
         """For the task's record."""
         return {
@@ -75,6 +80,8 @@ class TaskSpend:
     """Whether more may still be spent. A closed page holds nothing."""
     calls: tuple[PaidCall, ...] = ()
     version: int = 0
+    written_at: float = 0.0
+    """When its last version was written."""
 
     def calls_of(self, step: str) -> list[PaidCall]:
         """From the first to the last."""
@@ -122,27 +129,42 @@ class TaskSpend:
 
     def without(self, call: PaidCall) -> Self:
         """It cost nothing."""
-        return replace(self, calls=self._others(call))
+        return self._told(tuple(one for one in self.calls if one.line != call.line))
 
     def close(self) -> Self:
         """Nothing more is going to be spent: what is still held is given back."""
         return replace(self, held=0, is_open=False)
+
+    def opened(self, *, day: str, held: int) -> Self:
+        """The task is accepted, for which so much is held; one that was accepted before is left as
+        it is."""
+        accepted = self.version > 0 and self.is_open
+        return self if accepted else replace(self, day=day, held=held, is_open=True)
 
     # --- Sums ------------------------------------------------------------------------------
 
     @property
     def counted(self) -> Mapping[str, int]:
         """What the page adds to each account: of days, of months and of each label."""
-        days = Counter({self.day: self.held})
-        for day in {call.day for call in self.calls}:
-            days[day] = max(days[day], self._spent_on(day))
         sums: Counter[str] = Counter()
-        for day, micros in days.items():
+        for day, micros in self._by_day.items():
             sums[day_account(day)] += micros
             sums[month_account(day[:7])] += micros
             for name, value in self.labels.items():
                 sums[label_account(name, value)] += micros
         return sums
+
+    def counted_more(self, before: "TaskSpend | None") -> Mapping[str, int]:
+        """Than an earlier version of the page, by account: less where negative, and nothing where
+        it is the same."""
+        sums = Counter(self.counted)
+        sums.subtract(before.counted if before is not None else {})
+        return {account: micros for account, micros in sums.items() if micros != 0}
+
+    @property
+    def outstanding(self) -> int:
+        """What is held or reserved: counted, though nobody may have spent it."""
+        return sum(self._by_day.values()) - self.micros(CallState.PAID, CallState.UNKNOWN)
 
     def micros(self, *states: CallState) -> int:
         return sum(call.micros for call in self.calls if call.state in states)
@@ -156,15 +178,23 @@ class TaskSpend:
             "calls": [call.to_json() for call in self.calls],
         }
 
+    @property
+    def _by_day(self) -> Mapping[str, int]:
+        days = Counter({self.day: self.held})
+        for day in {call.day for call in self.calls}:
+            days[day] = max(days[day], self._spent_on(day))
+        return days
+
     def _spent_on(self, day: str) -> int:
         return sum(call.micros for call in self.calls if call.day == day)
 
     def _with(self, known: PaidCall) -> Self:
-        return replace(self, calls=(*self._others(known), known))
+        lines = {call.line: call for call in self.calls}
+        return self._told(tuple((lines | {known.line: known}).values()))
 
-    def _others(self, call: PaidCall) -> tuple[PaidCall, ...]:
-        line = (call.step, call.number)
-        return tuple(one for one in self.calls if (one.step, one.number) != line)
+    def _told(self, calls: tuple[PaidCall, ...]) -> Self:
+        """What is learnt after the end opens the page again, until the record knows it too."""
+        return replace(self, calls=calls, is_open=self.is_open or calls != self.calls)
 
 
 def day_account(day: str) -> str:
