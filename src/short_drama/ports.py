@@ -251,7 +251,7 @@ class SpendLedger(Protocol):
     async def write(self, page: TaskSpend, *, limits: Mapping[str, int] | None = None) -> TaskSpend:
         """Write the page over the version that it was made from, and count in each account what
         it counts more or less than before, all or nothing; the answer is the page with its new
-        version.
+        version, and when that was written.
 
         `limits`: of accounts, in millionths of a US dollar. Raises OverLimit when the page adds to
         an account that would then pass its limit; of several at once no more succeed than the
@@ -261,12 +261,14 @@ class SpendLedger(Protocol):
 
     async def total(self, account: str) -> int: ...
 
-    async def open(self, *, limit: int) -> Sequence[TaskSpend]:
-        """Pages that are open, those written longest ago first, at most `limit`."""
+    async def open(self, *, limit: int, after: TaskSpend | None = None) -> Sequence[TaskSpend]:
+        """Pages that are open, those written longest ago first, at most `limit`; may lag. `after`:
+        the last one of those that were looked at before, as it was then."""
         ...
 
     def written_since(self, moment: float) -> AsyncIterator[TaskSpend]:
-        """Every page that was last written at that time or later, in any order."""
+        """Every page that was last written at that time or later, once each, in any order; may
+        lag."""
         ...
 
 

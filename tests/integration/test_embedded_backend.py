@@ -15,17 +15,20 @@ from pathlib import Path
 
 import pytest
 
+from short_drama.backends.embedded import database as database_module
 from short_drama.backends.embedded import task_store as task_store_module
 from short_drama.backends.embedded import wakeups as wakeups_module
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.recovery import take_over
+from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.cli.host import claim
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import TaskStatus
 from short_drama.ports import TaskExists, TaskFilter
 from tests.samples import NOW, a_task
@@ -234,6 +237,28 @@ async def test_tasks_messages_and_leases_survive_a_restart(tmp_path: Path) -> No
         assert held is not None
         await embedded.queue.ack(held)
         assert (await embedded.queue.depth()).in_flight == 0
+
+
+# --- Files of earlier versions ------------------------------------------------------------
+
+
+async def test_what_an_earlier_version_counted_is_counted_still(tmp_path: Path) -> None:
+    """Its third had only sums, of days and labels."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "tasks.db")) as old:
+        for schema in database_module._VERSIONS[:3]:
+            old.executescript(schema)
+        counted = {"day/2026-11-29": 30, "day/2026-11-30": 5, "day/2026-12-01": 7, "label/a=b": 9}
+        old.executemany("INSERT INTO spending VALUES (?, ?)", counted.items())
+        old.commit()
+    async with Database(tmp_path / "tasks.db") as database:
+        ledger = EmbeddedSpendLedger(database)
+        for account, micros in counted.items():
+            assert await ledger.total(account) == micros
+        assert await ledger.total("month/2026-11") == 35
+        assert await ledger.total("month/2026-12") == 7
+        page = TaskSpend(task_id="t1", kind="face-swap", owner="local", day="2026-11-30", held=4)
+        await ledger.write(page, limits={"month/2026-11": 39})
+        assert await ledger.total("month/2026-11") == 39
 
 
 # --- Taking over --------------------------------------------------------------------------

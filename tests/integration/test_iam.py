@@ -7,6 +7,7 @@ import os
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -23,7 +24,9 @@ from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.domain.spending import TaskSpend
 from short_drama.paid_api.paying import reuse
+from short_drama.ports import OverLimit
 from short_drama.settings import load
 from short_drama.wiring.stack import Component
 from tests.emulators import Emulators
@@ -181,14 +184,22 @@ async def test_an_adapter_may_not_do_what_others_do(
             await assets.get("uploads/local/x.png")
 
 
+def a_page() -> TaskSpend:
+    return TaskSpend(task_id="t1", kind="face-swap", owner="local", day="2026-11-23", held=30_000)
+
+
 async def test_the_ledger_is_all_that_the_paid_service_writes_in_the_table(
     stage: str, emulators: Emulators
 ) -> None:
     with acting_as(await user_for("paid-api", stage, emulators.ministack)):
         async with open_clients() as clients:
             ledger = DynamoSpendLedger(clients.dynamodb, table=f"{stage}-task_store")
-            assert await ledger.reserve("day/2026-11-23", 30_000, limit=40_000)
-            assert not await ledger.reserve("day/2026-11-23", 30_000, limit=40_000)
+            limits = {"day/2026-11-23": 40_000}
+            page = await ledger.write(a_page(), limits=limits)
+            assert await ledger.read("t1") == page
+            with pytest.raises(OverLimit):
+                await ledger.write(replace(a_page(), task_id="t2"), limits=limits)
+            assert await ledger.total("day/2026-11-23") == 30_000
             store = DynamoTaskStore(clients.dynamodb, table=f"{stage}-task_store")
             with pytest.raises(Unavailable):
                 await store.create(a_task())

@@ -6,14 +6,16 @@ They keep the same promises as every backend; `tests/contract` holds them to tha
 import asyncio
 import itertools
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.outlook import outlook
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.kinds import Lane
+from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task, TaskStatus
 from short_drama.domain.timings import timings_of
 from short_drama.ports import (
@@ -22,7 +24,9 @@ from short_drama.ports import (
     Delivery,
     KindNotice,
     Outlook,
+    OverLimit,
     QueueDepth,
+    StaleSpend,
     StaleTask,
     TaskExists,
     TaskFilter,
@@ -257,20 +261,41 @@ def _matches(task: Task, where: TaskFilter) -> bool:
 class MemoryLedger:
     """Implements `ports.SpendLedger`."""
 
-    def __init__(self) -> None:
-        self._micros: Counter[str] = Counter()
+    def __init__(self, clock: Clock = time.time) -> None:
+        self.pages: dict[str, TaskSpend] = {}
+        self._clock = clock
 
-    async def reserve(self, account: str, micros: int, *, limit: int | None) -> bool:
-        if limit is not None and self._micros[account] + micros > limit:
-            return False
-        self._micros[account] += micros
-        return True
+    async def read(self, task_id: str) -> TaskSpend | None:
+        return self.pages.get(task_id)
 
-    async def correct(self, account: str, micros: int) -> None:
-        self._micros[account] += micros
+    async def write(self, page: TaskSpend, *, limits: Mapping[str, int] | None = None) -> TaskSpend:
+        before = self.pages.get(page.task_id)
+        if page.version != (0 if before is None else before.version):
+            raise StaleSpend(page.task_id)
+        stored = replace(page, version=page.version + 1, written_at=self._clock())
+        for account, micros in stored.counted_more(before).items():
+            limit = (limits or {}).get(account)
+            if limit is not None and micros > 0 and await self.total(account) + micros > limit:
+                raise OverLimit(account)
+        self.pages[page.task_id] = stored
+        return stored
 
-    async def spent(self, account: str) -> int:
-        return self._micros[account]
+    async def total(self, account: str) -> int:
+        return sum(page.counted.get(account, 0) for page in self.pages.values())
+
+    async def open(self, *, limit: int, after: TaskSpend | None = None) -> Sequence[TaskSpend]:
+        pages = sorted(self.pages.values(), key=_written)
+        begin = (0.0, "") if after is None else _written(after)
+        return [page for page in pages if page.is_open and _written(page) > begin][:limit]
+
+    async def written_since(self, moment: float) -> AsyncIterator[TaskSpend]:
+        for page in list(self.pages.values()):
+            if page.written_at >= moment:
+                yield page
+
+
+def _written(page: TaskSpend) -> tuple[float, str]:
+    return page.written_at, page.task_id
 
 
 class MemoryNotices:

@@ -39,19 +39,19 @@ def to_item(task: Task, *, write_id: str) -> Item:
         "expires_at": task.ended_at and int(task.ended_at + KEPT_SECONDS),
         "write_id": write_id,
     }
-    return {name: _attribute(value) for name, value in view.items() if value is not None}
+    return {name: attribute(value) for name, value in view.items() if value is not None}
 
 
 def to_task(item: Mapping[str, Any]) -> Task:
     """Members that are not the task's own are ignored."""
-    return task_of({name: _value(attribute) for name, attribute in item.items()})
+    return task_of({name: read_attribute(found) for name, found in item.items()})
 
 
 def new_write_id() -> str:
     return uuid.uuid4().hex
 
 
-def _attribute(value: object) -> AttributeValueTypeDef:
+def attribute(value: object) -> AttributeValueTypeDef:
     match value:
         case None:
             return {"NULL": True}
@@ -62,21 +62,21 @@ def _attribute(value: object) -> AttributeValueTypeDef:
         case str():
             return {"S": str(value)}
         case Mapping():
-            return {"M": {str(key): _attribute(part) for key, part in value.items()}}
+            return {"M": {str(key): attribute(part) for key, part in value.items()}}
         case Sequence():
-            return {"L": [_attribute(part) for part in value]}
+            return {"L": [attribute(part) for part in value]}
     raise TypeError(f"{type(value).__name__} has no place in a record")
 
 
-def _value(attribute: Mapping[str, Any]) -> Any:
-    ((kind, value),) = attribute.items()
+def read_attribute(found: Mapping[str, Any]) -> Any:
+    ((kind, value),) = found.items()
     match kind:
         case "N":
             return _number(value)
         case "M":
-            return {key: _value(part) for key, part in value.items()}
+            return {key: read_attribute(part) for key, part in value.items()}
         case "L":
-            return [_value(part) for part in value]
+            return [read_attribute(part) for part in value]
         case "NULL":
             return None
     return value

@@ -1,10 +1,12 @@
-"""What was spent, as an item for each account in the task table.
+"""What was spent: an item for each task's page and one for each account, in the task table.
 
-The items have neither a status nor a lane, so no index of tasks has them; their keys begin with
-`spend#`, which no task's id does. They expire a good year after they were last written.
+Their keys begin with `spend#`, which no task's id does. No list of tasks has them: an account has
+neither a status nor a lane, and those of a page are no task's. In the index by status all pages
+are found by when they were last written; in the one by lane only those that are open.
 
-An amount is added in a transaction of one, because that can be repeated safely: the SDK repeats a
-request whose answer was lost, and DynamoDB knows it again by its token (for ten minutes).
+A page and its accounts are written in one transaction, which can be repeated safely: the SDK
+repeats a request whose answer was lost, and DynamoDB knows it again by its token (for ten minutes).
+A page expires a good year after it was last written, and so does an account.
 """
 
 from __future__ import annotations
@@ -12,23 +14,41 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from short_drama.backends.aws.batch import fetch
 from short_drama.backends.aws.clients import answer
+from short_drama.backends.aws.item import (
+    DUE_INDEX,
+    STATUS_INDEX,
+    Item,
+    attribute,
+    read_attribute,
+)
 from short_drama.domain.errors import Unavailable
+from short_drama.domain.record import page_of, record_of_page
+from short_drama.ports import OverLimit, StaleSpend
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from types_aiobotocore_dynamodb import DynamoDBClient
 
+    from short_drama.domain.spending import TaskSpend
+
 _KEPT_SECONDS = 400 * 86_400
-_ROOM_LEFT = "attribute_not_exists(micros) OR micros <= :room"
-_CANCELLED, _NO_ROOM = "TransactionCanceledException", "ConditionalCheckFailed"
+_EVERY, _OPEN = "spend", "spend#open"
+"""The status of all pages, and the lane of those that are open."""
+_PAGE = "SET spend = :spend, version = :next, #status = :every, created_at = :now, {}"
+_IS_OPEN = "lane = :open, due_at = :now, expires_at = :expires_at"
+_IS_CLOSED = "expires_at = :expires_at REMOVE lane, due_at"
+_CANCELLED, _REFUSED = "TransactionCanceledException", "ConditionalCheckFailed"
 _TRIES, _PAUSE_SECONDS = 12, 0.02
-"""When others write the account at the same moment; the pause grows with each try."""
+"""When others write an account at the same moment; the pause grows with each try."""
+_CHUNK = 100
 
 
 class DynamoSpendLedger:
@@ -39,63 +59,160 @@ class DynamoSpendLedger:
     ) -> None:
         self._dynamodb, self._table, self._clock = dynamodb, table, clock
 
-    async def reserve(self, account: str, micros: int, *, limit: int | None) -> bool:
-        if limit is None:
-            return await self._add(account, micros)
-        if micros > limit:  # the condition lets an account that is not there yet through
-            return False
-        room = {":room": {"N": str(limit - micros)}}
-        return await self._add(account, micros, room, ConditionExpression=_ROOM_LEFT)
+    async def read(self, task_id: str) -> TaskSpend | None:
+        item = await self._item(_key_of(task_id))
+        return None if item is None else _page(item)
 
-    async def correct(self, account: str, micros: int) -> None:
-        await self._add(account, micros)
+    async def write(self, page: TaskSpend, *, limits: Mapping[str, int] | None = None) -> TaskSpend:
+        before = await self.read(page.task_id) if page.version else None
+        if page.version != (0 if before is None else before.version):
+            raise StaleSpend(page.task_id)
+        stored = replace(page, version=page.version + 1, written_at=self._clock())
+        more = stored.counted_more(before)
+        additions = [
+            self._addition(account, micros, (limits or {}).get(account))
+            for account, micros in more.items()
+        ]
+        refused = await self._transact([self._new_version(stored), *additions])
+        if refused == 0:
+            raise StaleSpend(page.task_id)
+        if refused is not None:
+            raise OverLimit(list(more)[refused - 1])
+        return stored
 
-    async def spent(self, account: str) -> int:
-        found = await answer(
-            "dynamodb",
-            self._dynamodb.get_item(TableName=self._table, Key=_key(account), ConsistentRead=True),
-        )
-        return int(found.get("Item", {}).get("micros", {"N": "0"})["N"])
+    async def total(self, account: str) -> int:
+        item = await self._item(f"spend#{account}") or {}
+        return int(item.get("micros", {"N": "0"})["N"])
 
-    async def _add(
-        self, account: str, micros: int, values: dict[str, Any] | None = None, **condition: Any
-    ) -> bool:
-        """Whether the condition held."""
-        expires_at = int(self._clock()) + _KEPT_SECONDS
-        amounts = {":micros": {"N": str(micros)}, ":expires_at": {"N": str(expires_at)}}
-        update: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": _key(account),
-            "UpdateExpression": "SET expires_at = :expires_at ADD micros :micros",
-            "ExpressionAttributeValues": {**amounts, **(values or {})},
-            **condition,
-        }
+    async def open(self, *, limit: int, after: TaskSpend | None = None) -> Sequence[TaskSpend]:
+        last = None if after is None else _key_of(after.task_id)
+        since = 0.0 if after is None else after.written_at
+        keys: list[str] = []
+        async for found in self._keys(DUE_INDEX, "lane", "due_at", _OPEN, since):
+            keys += [key for key in found if key != last]
+            if len(keys) >= limit:
+                break
+        pages = await self._pages(keys[:limit])
+        return sorted((page for page in pages if page.is_open), key=lambda page: page.written_at)
+
+    async def written_since(self, moment: float) -> AsyncIterator[TaskSpend]:
+        seen: set[str] = set()
+        async for found in self._keys(STATUS_INDEX, "status", "created_at", _EVERY, moment):
+            for page in await self._pages([key for key in found if key not in seen]):
+                yield page
+            # One that is written meanwhile comes again, at the end.
+            seen.update(found)
+
+    # --- Writing ---------------------------------------------------------------------------
+
+    async def _transact(self, updates: Sequence[dict[str, Any]]) -> int | None:
+        """The place of one whose condition does not hold; None when all have been made."""
         for number in range(1, _TRIES + 1):
             try:
                 await answer(
                     "dynamodb",
                     self._dynamodb.transact_write_items(
-                        TransactItems=[{"Update": update}],  # type: ignore[typeddict-item]
+                        TransactItems=[{"Update": update} for update in updates],  # type: ignore[typeddict-item]
                         ClientRequestToken=str(uuid.uuid4()),
                     ),
                     expected={_CANCELLED},
                 )
             except ClientError as error:
-                if _NO_ROOM in _reasons(error):
-                    return False
+                codes = _codes(error)
+                if _REFUSED in codes:
+                    return codes.index(_REFUSED)
                 await asyncio.sleep(number * _PAUSE_SECONDS)
             else:
-                return True
-        raise Unavailable(f"too many write the account {account} at once")
+                return None
+        raise Unavailable("too many write the same budgets at once")
+
+    def _new_version(self, page: TaskSpend) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            ":spend": attribute(record_of_page(page)),
+            ":next": attribute(page.version),
+            ":every": attribute(_EVERY),
+            ":now": attribute(page.written_at),
+        }
+        condition = "attribute_not_exists(task_id)"
+        if page.version > 1:
+            condition, values[":before"] = "version = :before", attribute(page.version - 1)
+        if page.is_open:
+            values[":open"] = attribute(_OPEN)
+        return {
+            **self._update(_key_of(page.task_id), values),
+            "UpdateExpression": _PAGE.format(_IS_OPEN if page.is_open else _IS_CLOSED),
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {"#status": "status"},
+        }
+
+    def _addition(self, account: str, micros: int, limit: int | None) -> dict[str, Any]:
+        values: dict[str, Any] = {":micros": attribute(micros)}
+        addition: dict[str, Any] = {
+            **self._update(f"spend#{account}", values),
+            "UpdateExpression": "SET expires_at = :expires_at ADD micros :micros",
+        }
+        if limit is not None and micros > 0:
+            room = limit - micros
+            fits = "micros <= :room"
+            if room >= 0:
+                fits = f"attribute_not_exists(micros) OR {fits}"
+            addition["ConditionExpression"] = fits
+            addition["ExpressionAttributeValues"][":room"] = attribute(room)
+        return addition
+
+    def _update(self, key: str, values: dict[str, Any]) -> dict[str, Any]:
+        expires_at = attribute(int(self._clock()) + _KEPT_SECONDS)
+        return {
+            "TableName": self._table,
+            "Key": {"task_id": {"S": key}},
+            "ExpressionAttributeValues": {**values, ":expires_at": expires_at},
+        }
+
+    # --- Reading ---------------------------------------------------------------------------
+
+    async def _item(self, key: str) -> Item | None:
+        found = await answer(
+            "dynamodb",
+            self._dynamodb.get_item(
+                TableName=self._table, Key={"task_id": {"S": key}}, ConsistentRead=True
+            ),
+        )
+        return found.get("Item")
+
+    async def _pages(self, keys: Sequence[str]) -> list[TaskSpend]:
+        return [_page(item) for item in await fetch(self._dynamodb, self._table, keys)]
+
+    async def _keys(
+        self, index: str, hash_name: str, range_name: str, wanted: str, since: float
+    ) -> AsyncIterator[list[str]]:
+        """What an index has of one kind from a moment on, earliest first."""
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": index,
+            "KeyConditionExpression": "#hash = :wanted AND #range >= :since",
+            "ExpressionAttributeNames": {"#hash": hash_name, "#range": range_name},
+            "ExpressionAttributeValues": {
+                ":wanted": attribute(wanted), ":since": attribute(since)
+            },
+            "Limit": _CHUNK,
+        }  # fmt: skip
+        while True:
+            found = await answer("dynamodb", self._dynamodb.query(**query))
+            yield [item["task_id"]["S"] for item in found["Items"]]
+            if "LastEvaluatedKey" not in found:
+                return
+            query["ExclusiveStartKey"] = found["LastEvaluatedKey"]
 
 
-def _key(account: str) -> dict[str, Any]:
-    return {"task_id": {"S": f"spend#{account}"}}
+def _key_of(task_id: str) -> str:
+    return f"spend#task/{task_id}"
 
 
-def _reasons(error: ClientError) -> set[str]:
-    """The codes of a cancelled transaction's reasons."""
+def _page(item: Item) -> TaskSpend:
+    return page_of(read_attribute(item["spend"]))
+
+
+def _codes(error: ClientError) -> list[str | None]:
+    """Of the reasons why a transaction was cancelled, in the order of what it was to do."""
     reasons: Any = error.response.get("CancellationReasons") or ()
-    return {str(reason.get("Code")) for reason in reasons} | (
-        {_NO_ROOM} if _NO_ROOM in str(error) else set()
-    )
+    return [reason.get("Code") for reason in reasons]

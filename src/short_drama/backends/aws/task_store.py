@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from short_drama.backends.aws.batch import BATCH, fetch
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
@@ -31,11 +32,6 @@ _CONFLICT = frozenset({"ConditionalCheckFailedException"})
 _FIRST_LOOK, _LONGEST_LOOK = 0.05, 1.0
 """Seconds between two looks of somebody who waits for a task to change: a task that takes long
 is looked at less and less often."""
-_BATCH = 100
-"""Items in one BatchGetItem, by the DynamoDB API reference."""
-_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4)
-"""Seconds before each request for what is left of a batch: DynamoDB leaves out what is over 16 MB,
-or over the table's throughput."""
 _RECENT = 20
 _RECENT_SECONDS, _WAITING_SECONDS = 10.0, 2.0
 """Tasks whose time tells how long the next one takes, and for how long that and the line of
@@ -160,9 +156,9 @@ class DynamoTaskStore:
                 return pending, tasks
         pending = await self._index.pending_times(task.lane)
         held = await self._index.newest(
-            TaskStatus.PROCESSING, TaskFilter(lane=task.lane), None, _BATCH
+            TaskStatus.PROCESSING, TaskFilter(lane=task.lane), None, BATCH
         )
-        tasks = await self._fetch([task_id for _, task_id in held.found[:_BATCH]])
+        tasks = await self._fetch([task_id for _, task_id in held.found[:BATCH]])
         self._known_waiting[task.lane] = (self._clock() + _WAITING_SECONDS, pending, tasks)
         return pending, tasks
 
@@ -215,26 +211,7 @@ class DynamoTaskStore:
 
     async def _fetch(self, ids: Sequence[str]) -> Sequence[Task]:
         """The tasks there are, in the order of their ids, each once."""
-        ids = list(dict.fromkeys(ids))
-        tasks: dict[str, Task] = {}
-        for first in range(0, len(ids), _BATCH):
-            for item in await self._batch(ids[first : first + _BATCH]):
-                task = to_task(item)
-                tasks[task.task_id] = task
-        return [tasks[task_id] for task_id in ids if task_id in tasks]
-
-    async def _batch(self, ids: Sequence[str]) -> Sequence[Item]:
-        keys = [{"task_id": {"S": task_id}} for task_id in ids]
-        wanted: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
-        items: list[Item] = []
-        for pause in _PAUSES:
-            await asyncio.sleep(pause)
-            found = await answer("dynamodb", self._dynamodb.batch_get_item(RequestItems=wanted))
-            items += found["Responses"].get(self._table, ())
-            wanted = dict(found.get("UnprocessedKeys") or {})
-            if not wanted:
-                return items
-        raise Unavailable("AWS dynamodb does not finish a batch", after=1.0)
+        return [to_task(item) for item in await fetch(self._dynamodb, self._table, ids)]
 
 
 def _is_due(task: Task, now: float) -> bool:

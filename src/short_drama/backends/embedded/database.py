@@ -73,7 +73,22 @@ CREATE TABLE kind_notices (
 ) WITHOUT ROWID;
 PRAGMA user_version = 3;
 """
-_VERSIONS = (_SCHEMA, _SPENDING, _NOTICES)
+_PAGES = """
+CREATE TABLE spend_pages (
+    task_id    TEXT PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    is_open    INTEGER NOT NULL,
+    written_at REAL NOT NULL,
+    record     TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX spend_pages_open ON spend_pages (written_at, task_id) WHERE is_open;
+CREATE INDEX spend_pages_written ON spend_pages (written_at, task_id);
+INSERT INTO spending (account, micros)
+    SELECT 'month/' || substr(account, 5, 7), sum(micros) FROM spending
+    WHERE account LIKE 'day/%' GROUP BY 1;
+PRAGMA user_version = 4;
+"""
+_VERSIONS = (_SCHEMA, _SPENDING, _NOTICES, _PAGES)
 """Each makes of a file of the version before one of its own."""
 _LARGEST_COMMIT = 256
 _BUSY_SECONDS = 10
