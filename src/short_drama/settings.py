@@ -9,9 +9,11 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     Field,
@@ -34,6 +36,8 @@ PREFIX = "SHORT_DRAMA_"
 Port = Annotated[int, Field(ge=0, le=65535)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ServiceUrl = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+Usd = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
+"""In whole millionths."""
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
@@ -153,11 +157,18 @@ class Settings(BaseSettings):
     """Width of a mask's soft rim, as a share of its shorter half axis; 0 is a hard edge."""
     prices: Path | None = None
     """A table of prices that replaces ours, in the same form."""
-    budget_per_day_usd: PositiveFloat | None = None
-    """What providers may be paid in a day, in UTC; more is refused."""
-    budget_per_label_usd: Annotated[dict[str, PositiveFloat], NoDecode] = {}
+    budget_per_day_usd: Usd | None = None
+    """What providers may be paid in a day; a task that may cost more is refused."""
+    budget_per_month_usd: Usd | None = None
+    """And in a calendar month."""
+    budget_per_label_usd: Annotated[dict[str, Usd], NoDecode] = {}
     """What tasks with a label may cost in all, as name=value=usd, comma separated; a value of *
     gives each value of that label as much."""
+    budget_time_zone: ZoneInfo = ZoneInfo("UTC")
+    """Whose days and months those are, for instance Asia/Shanghai: best that of the bills."""
+    budget_waits: bool = False
+    """Whether a call of an accepted task that no longer fits waits for the next day or month,
+    rather than fail its task."""
 
     bucket: str = "short-drama-assets"
     """The one bucket that s3:// references may name; on AWS, where assets are kept."""
@@ -250,25 +261,11 @@ class Settings(BaseSettings):
             "only loopback addresses: nobody signs in here, so nobody else may reach it"
         )
 
-    @field_validator("public_hosts", mode="before")
+    @field_validator("public_hosts", "kinds_off", "fetch_allow", mode="before")
     @classmethod
-    def _names(cls, value: object) -> object:
+    def _listed(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("kinds_off", mode="before")
-    @classmethod
-    def _kinds(cls, value: object) -> object:
-        if isinstance(value, str):
-            return frozenset(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("fetch_allow", mode="before")
-    @classmethod
-    def _networks(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part)
+            return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
     @field_validator("comfy_v2_url")
@@ -296,7 +293,7 @@ class Settings(BaseSettings):
         parts = [part.rpartition("=") for part in value.split(",") if part.strip()]
         if not all("=" in label.strip("=") for label, _, _ in parts):
             raise ValueError("give name=value=usd, comma separated")
-        return {label.strip(): float(usd) for label, _, usd in parts}
+        return {label.strip(): usd.strip() for label, _, usd in parts}
 
     @field_validator("comfyui_models", mode="before")
     @classmethod

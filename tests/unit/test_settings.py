@@ -1,9 +1,11 @@
 """Configuration: each setting is read, typos and impossible values are refused by name."""
 
 import os
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
@@ -63,19 +65,27 @@ READ: dict[str, tuple[str, Any]] = {
     "qwen_model": ("qwen3-vl-flash", "qwen3-vl-flash"),
     "qwen_in_flight": ("4", 4),
     "qwen_per_minute": ("60", 60),
+    "qwen_read_seconds": ("30", 30.0),
     "ark_api_key": ("ark-a", SecretStr("ark-a")),
     "ark_base_url": ("https://b.example/api/v3", "https://b.example/api/v3"),
     "seedream_model": ("seedream-4-5-251128", "seedream-4-5-251128"),
     "seedream_watermark": ("true", True),
     "seedream_in_flight": ("4", 4),
     "seedream_per_minute": ("60", 60),
+    "seedream_read_seconds": ("600", 600.0),
     "face_detector": ("qwen", "qwen"),
     "face_generator": ("local", "local"),
     "mask_expand": ("1.2", 1.2),
     "mask_feather": ("0.1", 0.1),
     "prices": ("/etc/prices.toml", Path("/etc/prices.toml")),
-    "budget_per_day_usd": ("20", 20.0),
-    "budget_per_label_usd": ("show=A=50, episode=*=5.5,", {"show=A": 50.0, "episode=*": 5.5}),
+    "budget_per_day_usd": ("20", Decimal(20)),
+    "budget_per_month_usd": ("0", Decimal(0)),
+    "budget_per_label_usd": (
+        "show=A=50, episode=*= 5.000001,",
+        {"show=A": Decimal(50), "episode=*": Decimal("5.000001")},
+    ),
+    "budget_time_zone": ("Asia/Shanghai", ZoneInfo("Asia/Shanghai")),
+    "budget_waits": ("true", True),
     "bucket": ("ours", "ours"),
     "table": ("tasks", "tasks"),
     "name_prefix": ("staging-", "staging-"),
@@ -292,7 +302,14 @@ def test_a_setting_of_comfyui_is_checked(
         ("MASK_EXPAND", "0.9"),
         ("BUDGET_PER_LABEL_USD", "show=50"),
         ("BUDGET_PER_LABEL_USD", "show=A=much"),
-        ("BUDGET_PER_DAY_USD", "0"),
+        ("BUDGET_PER_DAY_USD", "-0.01"),
+        ("BUDGET_PER_DAY_USD", "0.0000001"),
+        ("BUDGET_PER_MONTH_USD", "nan"),
+        ("BUDGET_PER_MONTH_USD", "inf"),
+        ("BUDGET_PER_LABEL_USD", "show=A=-1"),
+        ("BUDGET_TIME_ZONE", "America"),
+        ("BUDGET_TIME_ZONE", "../UTC"),
+        ("BUDGET_TIME_ZONE", ""),
     ],
 )
 def test_a_setting_of_providers_is_checked(

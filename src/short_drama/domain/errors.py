@@ -234,6 +234,14 @@ class ProviderPaused(RetryableError):
     code, title = "provider_paused", "Work with this provider is paused"
 
 
+class BudgetWaits(RetryableError):
+    """An accepted task goes on with the next day's or month's budget; the attempt is not
+    counted."""
+
+    code, title = "budget_waits", "The budget allows this again tomorrow, or next month"
+    counts = False
+
+
 class ProviderFailed(RetryableError):
     """The provider answered that it failed; it charges nothing for that."""
 

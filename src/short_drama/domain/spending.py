@@ -11,6 +11,7 @@ of the budgets. Each change is a pure method from a page to the next one.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
 
@@ -207,6 +208,11 @@ def month_account(month: str) -> str:
 
 def label_account(name: str, value: str) -> str:
     return f"label/{name}={value}"
+
+
+def micros_of(usd: Decimal) -> int:
+    """Of an amount in whole millionths."""
+    return int(usd * 1_000_000)
 
 
 def usd(micros: int) -> float:

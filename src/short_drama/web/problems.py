@@ -51,6 +51,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.EngineOutOfMemory: 503,
     e.KindNotAvailable: 503,
     e.ProviderPaused: 503,
+    e.BudgetWaits: 503,
     e.ProviderFailed: 503,
     e.ChargeUnknown: 503,
     e.LeaseLost: 503,

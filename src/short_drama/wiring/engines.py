@@ -16,6 +16,7 @@ from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import AUTO, MODEL_SETS, Library, library
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Catalogue, Lane
+from short_drama.domain.spending import micros_of
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import JobRunner, Work
 from short_drama.jobs.switched_off import SwitchedOff
@@ -176,11 +177,14 @@ def _required(key: SecretStr | None, name: str) -> str:
 
 
 def budgets(settings: Settings, backend: Backend) -> Budgets:
-    per_day = settings.budget_per_day_usd
+    day, month = settings.budget_per_day_usd, settings.budget_per_month_usd
     return Budgets(
         backend.ledger,
-        per_day=None if per_day is None else round(per_day * 1e6),
-        per_label={label: round(usd * 1e6) for label, usd in settings.budget_per_label_usd.items()},
+        per_day=None if day is None else micros_of(day),
+        per_month=None if month is None else micros_of(month),
+        per_label={label: micros_of(usd) for label, usd in settings.budget_per_label_usd.items()},
+        zone=settings.budget_time_zone,
+        waits=settings.budget_waits,
     )
 
 

@@ -1,109 +1,114 @@
-"""What may be spent on providers: refused before, reserved while, and corrected after a call.
+"""What may be spent on providers: in a day, in a month, and on a label.
 
-Amounts are millionths of a US dollar. A day's account is by UTC; a label's is for good.
+Amounts are millionths of a US dollar. Days and months are those of a time zone of the budgets' own;
+a label's budget is for good. What has been spent and what is held is the ledger's to know.
 """
 
-import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from short_drama.domain.errors import BudgetExceeded, ChargeUnknown, ShortDramaError
-from short_drama.ports import SpendLedger
+from short_drama.domain.errors import BudgetExceeded, BudgetWaits, ShortDramaError
+from short_drama.domain.spending import TaskSpend, day_account, label_account, month_account
+from short_drama.domain.task import Task
+from short_drama.ports import OverLimit, SpendLedger, change_page
 
 _FIX = "Wait, or ask an operator to raise the budget."
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    name: str
-    limit: int | None
-    words: str
-    """For whoever is refused."""
-
-
-class Reservation:
-    """What a call is going to cost, until it is known what it did."""
-
-    def __init__(self, micros: int) -> None:
-        self.micros = micros
-
-    def settle(self, micros: int) -> None:
-        self.micros = micros
+_SOONEST = 1.0
+"""Seconds until a day or month that has already begun."""
 
 
 class Budgets:
     """Args:
-    per_day: of all tasks, in micro-dollars.
+    per_day, per_month: of all tasks; None where there is no such budget.
     per_label: by `name=value`; `name=*` stands for each value of that label.
+    waits: whether a call of an accepted task waits for the new day or month, where it no longer
+        fits into this one's budget.
     """
 
     def __init__(
         self,
         ledger: SpendLedger,
         *,
-        per_day: int | None,
-        per_label: Mapping[str, int],
+        per_day: int | None = None,
+        per_month: int | None = None,
+        per_label: Mapping[str, int] | None = None,
+        zone: tzinfo = UTC,
+        waits: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._ledger, self._clock = ledger, clock
-        self._per_day, self._per_label = per_day, per_label
+        self.ledger = ledger
+        self._per_day, self._per_month, self._per_label = per_day, per_month, per_label or {}
+        self._zone, self._waits, self._clock = zone, waits, clock
 
-    async def check(self, labels: Mapping[str, str], estimate: int) -> None:
-        """Raises BudgetExceeded when a task that may cost `estimate` would go too far."""
-        for account in self._accounts(labels):
-            if account.limit is not None:
-                spent = await self._ledger.spent(account.name)
-                if spent + estimate > account.limit:
-                    raise _exceeded(account)
+    def today(self) -> str:
+        return datetime.fromtimestamp(self._clock(), self._zone).date().isoformat()
 
-    @contextlib.asynccontextmanager
-    async def reserved(
-        self, labels: Mapping[str, str], estimate: int
-    ) -> AsyncIterator[Reservation]:
-        """Around one call. What it reserves is kept when nobody knows whether the call was
-        charged, and given back when it was not.
+    def limits(self, labels: Mapping[str, str], days: Iterable[str]) -> Mapping[str, int]:
+        """Of those accounts that have one, of all that a task with these labels counts for on these
+        days: for `SpendLedger.write`."""
+        limits = {label_account(*label): self._of_label(*label) for label in labels.items()}
+        for day in days:
+            limits[day_account(day)] = self._per_day
+            limits[month_account(day[:7])] = self._per_month
+        return {account: limit for account, limit in limits.items() if limit is not None}
 
-        Raises BudgetExceeded.
+    async def hold(self, task: Task, micros: int) -> None:
+        """Set aside what the task may cost. Repeated, it changes nothing.
+
+        Raises BudgetExceeded when a budget has too little left, and Unavailable.
         """
-        accounts = self._accounts(labels)
-        await self._reserve(accounts, estimate)
-        reservation = Reservation(estimate)
+        day = self.today()
+        page = TaskSpend(
+            task_id=task.task_id,
+            kind=task.kind,
+            owner=task.owner,
+            labels=task.labels,
+            retry_of=task.retry_of,
+            day=day,
+        )
         try:
-            yield reservation
-        except ChargeUnknown:
-            raise
-        except ShortDramaError:
-            await self._correct(accounts, -estimate)
-            raise
-        finally:
-            if reservation.micros != estimate:
-                await self._correct(accounts, reservation.micros - estimate)
+            await change_page(
+                self.ledger,
+                page,
+                lambda found: found.opened(day=day, held=micros),
+                limits=self.limits(task.labels, [day]),
+            )
+        except OverLimit as over:
+            raise self._exceeded(over.account) from None
 
-    async def _reserve(self, accounts: Sequence[_Account], micros: int) -> None:
-        for number, account in enumerate(accounts):
-            if not await self._ledger.reserve(account.name, micros, limit=account.limit):
-                await self._correct(accounts[:number], -micros)
-                raise _exceeded(account)
+    def refusal(self, account: str) -> ShortDramaError:
+        """Of a call that would pass the limit of that account."""
+        end = self._end(account)
+        if end is None or not self._waits:
+            return self._exceeded(account)
+        return BudgetWaits(self._words(account), after=max(end - self._clock(), _SOONEST))
 
-    async def _correct(self, accounts: Sequence[_Account], micros: int) -> None:
-        for account in accounts:
-            await self._ledger.correct(account.name, micros)
+    def _exceeded(self, account: str) -> BudgetExceeded:
+        return BudgetExceeded(self._words(account), fix=_FIX)
 
-    def _accounts(self, labels: Mapping[str, str]) -> list[_Account]:
-        """The day's, whose total is worth knowing without a budget too, and those of labels that
-        have one."""
-        day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
-        found = [_Account(f"day/{day}", self._per_day, f"for {day}")]
-        for name, value in sorted(labels.items()):
-            limit = self._per_label.get(f"{name}={value}", self._per_label.get(f"{name}=*"))
-            if limit is not None:
-                words = f"for the label {name}={value}"
-                found.append(_Account(f"label/{name}={value}", limit, words))
-        return found
+    def _words(self, account: str) -> str:
+        period, _, name = account.partition("/")
+        if period == "label":
+            return _too_little(self._of_label(*name.split("=", 1)), f"the label {name}")
+        return _too_little(self._per_day if period == "day" else self._per_month, name)
+
+    def _of_label(self, name: str, value: str) -> int | None:
+        return self._per_label.get(f"{name}={value}", self._per_label.get(f"{name}=*"))
+
+    def _end(self, account: str) -> float | None:
+        """When the account's day or month is over; None of a label's."""
+        period, _, name = account.partition("/")
+        if period == "day":
+            after = date.fromisoformat(name) + timedelta(days=1)
+        elif period == "month":
+            after = (date.fromisoformat(f"{name}-01") + timedelta(days=31)).replace(day=1)
+        else:
+            return None
+        return datetime(after.year, after.month, after.day, tzinfo=self._zone).timestamp()
 
 
-def _exceeded(account: _Account) -> BudgetExceeded:
-    usd = (account.limit or 0) / 1e6
-    return BudgetExceeded(f"the budget of {usd:.2f} USD {account.words} is used up", fix=_FIX)
+def _too_little(limit: int | None, what: str) -> str:
+    amount = f"{(limit or 0) / 1_000_000:.6f}"
+    cents, finer = amount[:-4], amount[-4:].rstrip("0")
+    return f"too little is left of the budget of {cents}{finer} USD for {what}"
