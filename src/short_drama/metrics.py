@@ -44,6 +44,22 @@ PROVIDER_PAUSED = Gauge(
     "provider_paused", "1 while an operator has to act before it is asked again", ("provider",),
     registry=REGISTRY,
 )  # fmt: skip
+SPENT = Counter(
+    "provider_spend_usd", "What answered calls have cost, in US dollars", ("provider",),
+    registry=REGISTRY,
+)  # fmt: skip
+SPEND_RESERVED = Gauge(
+    "provider_spend_reserved_usd", "What is held for tasks or reserved for calls",
+    registry=REGISTRY,
+)  # fmt: skip
+SPEND_PAGES_OPEN = Gauge(
+    "provider_spend_pages_open", "Tasks whose cost is not settled", registry=REGISTRY
+)
+
+
+def paid(provider: str, micros: int) -> None:
+    """A call has been answered and costs so many millionths of a US dollar."""
+    SPENT.labels(provider).inc(micros / 1_000_000)
 
 
 def render() -> bytes:
