@@ -141,6 +141,8 @@ class Settings(BaseSettings):
     well."""
     ark_base_url: ServiceUrl = "https://ark.ap-southeast.bytepluses.com/api/v3"
     seedream_model: str = "seedream-4-0-250828"
+    seedream_endpoint_model: str | None = None
+    """The model behind the `ep-...` endpoint that seedream_model is, for its sizes and prices."""
     seedream_watermark: bool = False
     seedream_in_flight: PositiveInt = 8
     seedream_per_minute: PositiveInt = 300
@@ -156,7 +158,7 @@ class Settings(BaseSettings):
     mask_feather: Annotated[float, Field(ge=0.0, le=0.5)] = 0.0
     """Width of a mask's soft rim, as a share of its shorter half axis; 0 is a hard edge."""
     prices: Path | None = None
-    """A table of prices that replaces ours, in the same form."""
+    """A file of prices, in the form of ours, that adds to them or replaces some."""
     budget_per_day_usd: Usd | None = None
     """What providers may be paid in a day; a task that may cost more is refused."""
     budget_per_month_usd: Usd | None = None

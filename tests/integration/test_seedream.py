@@ -89,6 +89,30 @@ def colour(data: bytes, across: float, down: float) -> tuple[int, ...]:
 # --- A picture ----------------------------------------------------------------------------
 
 
+async def test_a_model_behind_an_endpoint_is_what_is_sized_and_told(
+    seedream: SeeDreamSimulator,
+) -> None:
+    endpoint = "ep-20261101120000-simul"
+    async with a_client(seedream, PRO, endpoint=endpoint) as client:
+        made = await generate(client, size="1280x720")  # less than every model makes
+    assert (client.model, made.model) == (PRO, PRO)
+    assert seedream.bodies[-1]["model"] == endpoint
+
+
+@pytest.mark.parametrize(
+    ("told", "pixels"),
+    [
+        ({"size": "1280x720", "tokens": 16_384}, 921_600),
+        ({"size": "2K", "tokens": 16_384}, 4_194_304),
+        ({"tokens": 8, "pictures": 2}, 1024),
+        ({"size": "0x9"}, None),
+        ({"size": "7x", "tokens": 0}, None),
+    ],
+)
+def test_how_many_pixels_were_made(told: dict[str, Any], pixels: int | None) -> None:
+    assert Generated(model=FOUR, url="http://host/1.jpg", **told).pixels == pixels
+
+
 @pytest.mark.parametrize(("model", "kind"), [(FOUR, "image/jpeg"), (PRO, "image/png")])
 async def test_a_picture_is_made_and_charged_once(
     seedream: SeeDreamSimulator, model: str, kind: str

@@ -77,6 +77,7 @@ READ: dict[str, tuple[str, Any]] = {
     "face_generator": ("local", "local"),
     "mask_expand": ("1.2", 1.2),
     "mask_feather": ("0.1", 0.1),
+    "seedream_endpoint_model": ("seedream-5-5-261028", "seedream-5-5-261028"),
     "prices": ("/etc/prices.toml", Path("/etc/prices.toml")),
     "budget_per_day_usd": ("20", Decimal(20)),
     "budget_per_month_usd": ("0", Decimal(0)),

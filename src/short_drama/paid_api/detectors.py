@@ -15,7 +15,7 @@ from short_drama.paid_api.face_swap import (
     require_faces,
 )
 from short_drama.paid_api.local_faces import LocalFaces
-from short_drama.paid_api.paying.estimates import ANSWER_TOKENS, PROMPT_TOKENS
+from short_drama.paid_api.paying.estimates import DETECT, DETECT_AGAIN, detection
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
 from short_drama.paid_api.paying.steps import Codec, Step, Steps
@@ -28,8 +28,6 @@ from short_drama.paid_api.providers.qwen.client import (
     classify,
     read,
 )
-
-DETECT, DETECT_AGAIN = "detect", "detect-again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +96,6 @@ class QwenDetector:
     ) -> None:
         self._qwen, self._prices, self._expand = qwen, prices, expand
         self._limits = limits
-        self._estimate = prices.of_tokens(qwen.model, inputs=PROMPT_TOKENS, outputs=ANSWER_TOKENS)
 
     def check(self) -> None:
         self._limits.check()
@@ -138,6 +135,8 @@ class QwenDetector:
         )
 
     async def _ask(self, step: str, picture: Pixels, words: str | None, steps: Steps) -> QwenAnswer:
+        estimate = detection(self._prices, self._qwen.model, words)
+
         async def ask() -> QwenAnswer:
             try:
                 return await self._qwen.ask(picture, words)
@@ -150,18 +149,21 @@ class QwenDetector:
                 provider=self.name,
                 model=self._qwen.model,
                 limits=self._limits,
-                estimate=self._estimate,
+                estimate=estimate,
                 ask=ask,
                 codec=_CODEC,
-                cost_of=self._cost_of,
+                cost_of=lambda answer: self._cost_of(answer, estimate),
                 request_id_of=lambda answer: answer.request_id,
             )
         )
 
-    def _cost_of(self, answer: QwenAnswer) -> Cost:
+    def _cost_of(self, answer: QwenAnswer, estimate: Cost) -> Cost:
         """What an answer without usage cost nobody says: as much as it may have."""
         if answer.input_tokens == 0:
-            return Cost(self._estimate.micros, estimated=True)
+            return Cost(estimate.micros, estimated=True)
         return self._prices.of_tokens(
-            answer.model, inputs=answer.input_tokens, outputs=answer.output_tokens
+            answer.model,
+            self._qwen.model,
+            inputs=answer.input_tokens,
+            outputs=answer.output_tokens,
         )

@@ -15,13 +15,14 @@ from short_drama.images.structure import JPEG, PNG
 from short_drama.jobs.job import Job, Work
 from short_drama.jobs.results import Stored, publish_picture
 from short_drama.jobs.threads import in_thread
-from short_drama.paid_api.detectors import DETECT, DETECT_AGAIN, Detector, FoundFaces, Wanted
+from short_drama.paid_api.detectors import Detector, FoundFaces, Wanted
 from short_drama.paid_api.face_swap import Ellipse
-from short_drama.paid_api.generators import GENERATE, Generator, Order, SwappedStill
+from short_drama.paid_api.generators import Generator, Order, SwappedStill
 from short_drama.paid_api.masks import paint_soft
 from short_drama.paid_api.paying import reuse
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.checkpoint import Checkpoint
+from short_drama.paid_api.paying.estimates import DETECT, DETECT_AGAIN, GENERATE
 from short_drama.paid_api.paying.steps import Steps
 from short_drama.ports import AssetStore
 

@@ -16,7 +16,7 @@ from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.face_swap import Ellipse, Face
 from short_drama.paid_api.local_faces import LocalFace, LocalFaces, Swapped
 from short_drama.paid_api.paying import reuse
-from short_drama.paid_api.paying.estimates import PICTURES_IN
+from short_drama.paid_api.paying.estimates import GENERATE, PICTURES_IN
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
 from short_drama.paid_api.paying.steps import Codec, Step, Steps
@@ -24,7 +24,6 @@ from short_drama.paid_api.providers.seedream.client import Generated, ResultExpi
 from short_drama.paid_api.providers.seedream.models import checked_size, size_for
 from short_drama.ports import AssetStore
 
-GENERATE = "generate"
 DEFAULT_PROMPT = (
     "Image 1 is a film still in which one face is covered by a black ellipse. Image 2 shows a "
     "person. Rebuild only the black region of image 1, with the face and identity of the person "
@@ -147,7 +146,6 @@ class SeeDreamGenerator:
     ) -> None:
         self._seedream, self._prices, self._assets = seedream, prices, assets
         self._limits = limits
-        self._estimate = prices.of_images(seedream.model, generated=1, inputs=PICTURES_IN)
 
     def key(self, created_at: float, job_id: str) -> str:
         return asset_keys.seedream_picture(created_at, job_id)
@@ -178,22 +176,26 @@ class SeeDreamGenerator:
             return SwappedStill(image=pixels, request=request, reused=True)
         made = await steps.run(
             self._step(
+                size,
                 lambda: self._seedream.generate(
                     prompt=prompt, images=images, size=size, fields=order.fields
-                )
+                ),
             )
         )
         data = await self._fetch(made)
         pixels = await in_thread(_fitted, data, wanted)
         return SwappedStill(image=pixels, request=request)
 
-    def _step(self, ask: Callable[[], Awaitable[Generated]]) -> Step[Generated]:
+    def _step(self, size: str, ask: Callable[[], Awaitable[Generated]]) -> Step[Generated]:
+        width, height = _sides(size)
         return Step(
             name=GENERATE,
             provider=self.name,
             model=self._seedream.model,
             limits=self._limits,
-            estimate=self._estimate,
+            estimate=self._prices.of_images(
+                self._seedream.model, generated=1, inputs=PICTURES_IN, pixels=width * height
+            ),
             ask=ask,
             codec=_CODEC,
             cost_of=self._cost_of,
@@ -211,7 +213,13 @@ class SeeDreamGenerator:
 
     def _cost_of(self, made: Generated) -> Cost:
         inputs = PICTURES_IN if made.pictures_in is None else made.pictures_in
-        return self._prices.of_images(made.model, generated=made.pictures, inputs=inputs)
+        return self._prices.of_images(
+            made.model,
+            self._seedream.model,
+            generated=made.pictures,
+            inputs=inputs,
+            pixels=made.pixels,
+        )
 
 
 def _sides(size: str) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from short_drama.ports import AssetStore
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccount:
     """How one provider is reached, how fast it may be asked, and how long an answer is waited
-    for."""
+    for. `endpoint`: what to ask for instead of the model that is behind it."""
 
     base_url: str
     key: str
@@ -32,6 +32,7 @@ class ProviderAccount:
     in_flight: int
     per_minute: int
     read_seconds: float
+    endpoint: str | None = None
 
     def provider(self, name: str) -> Provider:
         return Provider(name, self.base_url, self.key, read=self.read_seconds)
@@ -44,7 +45,7 @@ class FaceOptions:
     models: Path
     qwen: ProviderAccount | None
     seedream: ProviderAccount | None
-    prices: Path | None = None
+    prices: Prices
     watermark: bool = False
     expand: float = 1.0
     feather: float = 0.0
@@ -54,7 +55,7 @@ class FaceOptions:
 async def open_faces(
     options: FaceOptions, sources: ImageSources, assets: AssetStore, budgets: Budgets
 ) -> AsyncIterator[Mapping[str, Work[Any, Any]]]:
-    """Asks nobody anything yet. Raises InvalidRequest for a table of prices that is wrong."""
+    """Asks nobody anything yet."""
     faces = LocalFaces(options.models)
     async with contextlib.AsyncExitStack() as opened:
         detector: Detector = LocalDetector(faces)
@@ -79,22 +80,22 @@ async def open_faces(
 
 @contextlib.asynccontextmanager
 async def _qwen(account: ProviderAccount, options: FaceOptions) -> AsyncIterator[QwenDetector]:
-    prices = Prices.load(options.prices)
     async with account.provider("qwen") as provider:
         qwen = QwenVL(provider, account.model)
-        yield QwenDetector(qwen, _limits("qwen", account), prices, expand=options.expand)
+        yield QwenDetector(qwen, _limits("qwen", account), options.prices, expand=options.expand)
 
 
 @contextlib.asynccontextmanager
 async def _seedream(
     account: ProviderAccount, options: FaceOptions, assets: AssetStore
 ) -> AsyncIterator[SeeDreamGenerator]:
-    prices = Prices.load(options.prices)
     async with (
         account.provider("seedream") as provider,
-        SeeDream(provider, account.model, watermark=options.watermark) as seedream,
+        SeeDream(
+            provider, account.model, endpoint=account.endpoint, watermark=options.watermark
+        ) as seedream,
     ):
-        yield SeeDreamGenerator(seedream, _limits("seedream", account), prices, assets)
+        yield SeeDreamGenerator(seedream, _limits("seedream", account), options.prices, assets)
 
 
 def _limits(name: str, account: ProviderAccount) -> ProviderLimits:

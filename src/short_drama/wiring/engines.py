@@ -24,10 +24,10 @@ from short_drama.orchestrator.submit import Affordable
 from short_drama.paid_api.lane import FaceOptions, ProviderAccount, open_faces
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.estimates import estimated_micros
-from short_drama.paid_api.paying.prices import Prices
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
 from short_drama.wiring.backend import Backend
+from short_drama.wiring.prices import open_prices, seedream_model
 
 Engines = Callable[[Settings, ImageSources, AssetStore], Mapping[str, Work[Any, Any]]]
 """How the kinds of one lane are done by engines that need no opening."""
@@ -134,7 +134,7 @@ def _open_faces(
         models=settings.models_dir,
         qwen=_qwen(settings),
         seedream=_seedream(settings),
-        prices=settings.prices,
+        prices=open_prices(settings),
         watermark=settings.seedream_watermark,
         expand=settings.mask_expand,
         feather=settings.mask_feather,
@@ -161,7 +161,8 @@ def _seedream(settings: Settings) -> ProviderAccount | None:
     return ProviderAccount(
         base_url=settings.ark_base_url,
         key=_required(settings.ark_api_key, "SHORT_DRAMA_ARK_API_KEY"),
-        model=settings.seedream_model,
+        model=seedream_model(settings),
+        endpoint=settings.seedream_model,
         in_flight=settings.seedream_in_flight,
         per_minute=settings.seedream_per_minute,
         read_seconds=settings.seedream_read_seconds,
@@ -193,9 +194,10 @@ def affordable(settings: Settings, backend: Backend) -> Affordable | None:
     if not settings.pays:
         return None
     estimates = estimated_micros(
-        Prices.load(settings.prices),
+        open_prices(settings),
         qwen=None if settings.detector == "local" else settings.qwen_model,
-        seedream=None if settings.generator == "local" else settings.seedream_model,
+        seedream=None if settings.generator == "local" else seedream_model(settings),
+        words=None,
     )
     found = budgets(settings, backend)
 

@@ -1,31 +1,59 @@
-"""What a task of each kind will cost, before anything is known of it but its kind."""
+"""The most that a task of each kind costs, before any of it is done.
 
+Only a call that is cut off and made again may cost more: nobody knows how much.
+"""
+
+import json
 from collections.abc import Mapping
 
-from short_drama.paid_api.paying.prices import Prices
+from short_drama.paid_api.paying.prices import Cost, Prices
 
-PROMPT_TOKENS, ANSWER_TOKENS = 2_900, 1_024
-"""The most that a detection takes: 2,560 of the picture and the words; the answer's limit."""
+PICTURE_TOKENS, OWN_WORDS_TOKENS, ANSWER_TOKENS = 2_562, 1_500, 1_024
+"""The most that a detection takes: of the picture, of our own words, and of the answer."""
+MOST_WORDS = "\1" * 4_000
+"""The longest description that a request may hold, of the characters that are longest in JSON."""
 PICTURES_IN = 2
+DETECT, DETECT_AGAIN, GENERATE = "detect", "detect-again", "generate"
+
+
+def detection(prices: Prices, model: str, words: str | None) -> Cost:
+    """The most that one costs in which the face is described in those words."""
+    inputs = PICTURE_TOKENS + OWN_WORDS_TOKENS + _most_tokens(words)
+    return prices.of_tokens(model, inputs=inputs, outputs=ANSWER_TOKENS)
+
+
+def estimated_steps(
+    prices: Prices, *, qwen: str | None, seedream: str | None, words: str | None = MOST_WORDS
+) -> Mapping[str, Mapping[str, int]]:
+    """Of each kind, what each step costs at most, in millionths of a US dollar; a step is left out
+    that costs nothing.
+
+    Args:
+        qwen, seedream: the models; None where the local engine does that step.
+        words: which face is meant, as the request describes it.
+    """
+    find = {} if qwen is None else _found(detection(prices, qwen, words))
+    make = {} if seedream is None else {GENERATE: _picture(prices, seedream)}
+    return {"face-mask": find, "face-swap": make, "full-face-swap": {**find, **make}}
 
 
 def estimated_micros(
-    prices: Prices, *, qwen: str | None, seedream: str | None
+    prices: Prices, *, qwen: str | None, seedream: str | None, words: str | None = MOST_WORDS
 ) -> Mapping[str, int]:
-    """In millionths of a US dollar, by kind; `qwen` and `seedream` are the models, None where the
-    local engine does that step."""
-    detection = (
-        0
-        if qwen is None
-        else prices.of_tokens(qwen, inputs=PROMPT_TOKENS, outputs=ANSWER_TOKENS).micros
-    )
-    picture = (
-        0
-        if seedream is None
-        else prices.of_images(seedream, generated=1, inputs=PICTURES_IN).micros
-    )
-    return {
-        "face-mask": detection,
-        "face-swap": picture,
-        "full-face-swap": detection + picture,
-    }
+    """The sum of each kind's steps."""
+    steps = estimated_steps(prices, qwen=qwen, seedream=seedream, words=words)
+    return {kind: sum(each.values()) for kind, each in steps.items()}
+
+
+def _found(cost: Cost) -> dict[str, int]:
+    """An answer that is no good is asked for once more."""
+    return {DETECT: cost.micros, DETECT_AGAIN: cost.micros}
+
+
+def _picture(prices: Prices, model: str) -> int:
+    return prices.of_images(model, generated=1, inputs=PICTURES_IN).micros
+
+
+def _most_tokens(words: str | None) -> int:
+    """Of a tokenizer whose tokens are bytes where it knows no longer ones, as Qwen's are."""
+    return 0 if words is None else len(json.dumps(words, ensure_ascii=False).encode())

@@ -8,8 +8,9 @@ repeated. The picture's real size is that of its bytes; what was asked for is on
 
 import asyncio
 import base64
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final, Literal, Self
 
@@ -45,6 +46,8 @@ DOWNLOAD_SECONDS: Final = 60.0
 PAUSES: Final = (0.5, 1.0, 2.0)
 """Seconds before each further try to download."""
 _CHUNK: Final = 64 * 1024
+TOKEN_PIXELS: Final = 256
+"""Of a picture, for each of `usage.output_tokens`."""
 
 
 class ResultExpired(Exception):
@@ -58,7 +61,7 @@ class Generated:
     Args:
         size: as the provider says, `WIDTHxHEIGHT`; empty where it does not.
         pictures: how many are charged.
-        tokens: `usage.output_tokens`, one for 16 x 16 pixels.
+        tokens: `usage.output_tokens`, of all pictures.
         pictures_in: how many went in, where the model charges for them and says so.
     """
 
@@ -69,6 +72,13 @@ class Generated:
     tokens: int = 0
     pictures_in: int | None = None
     request_id: str | None = None
+
+    @property
+    def pixels(self) -> int | None:
+        """Of the picture, as the provider tells; None where it does not."""
+        if sides := re.fullmatch(r"(\d{1,6})x(\d{1,6})", self.size, re.ASCII):
+            return int(sides[1]) * int(sides[2]) or None
+        return self.tokens * TOKEN_PIXELS // self.pictures or None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,6 +93,7 @@ class SeeDream:
 
     Args:
         model: by any of its names, or an `ep-...` endpoint.
+        endpoint: the `ep-...` that is asked for instead, where it is known which model is behind.
         watermark: let the provider paint its "AI generated" corner; its own default is to.
         output_format: what the picture is; a model that knows no such choice makes JPEG.
         pauses: seconds before each further try to download.
@@ -93,13 +104,14 @@ class SeeDream:
         provider: Provider,
         model: str,
         *,
+        endpoint: str | None = None,
         watermark: bool = False,
         output_format: Literal["jpeg", "png"] = "jpeg",
         download_seconds: float = DOWNLOAD_SECONDS,
         pauses: Sequence[float] = PAUSES,
     ) -> None:
         self.model, self.capabilities = model, capabilities(model)
-        self._provider = provider
+        self._provider, self._asked = provider, endpoint or model
         self._constant: dict[str, Any] = {"response_format": "url", "watermark": watermark}
         if output_format in self.capabilities.output_formats:
             self._constant["output_format"] = output_format
@@ -140,7 +152,7 @@ class SeeDream:
             And as `classify` says.
         """
         payload = {
-            "model": self.model,
+            "model": self._asked,
             "prompt": _checked_prompt(prompt),
             "image": await in_thread(self._encoded, images, fields),
             "size": checked_size(self.model, size),
@@ -148,7 +160,7 @@ class SeeDream:
         }
         try:
             reply = await self._provider.post("/images/generations", payload)
-            return await in_thread(_read, reply, self.model)
+            made = await in_thread(_read, reply, self.model)
         except CallRefused as refused:
             raise classify(refused) from refused
         except CallNotSent as error:
@@ -156,6 +168,7 @@ class SeeDream:
         except CallUnanswered as error:
             detail = f"SeeDream gave no answer and may have charged for the call ({error})"
             raise ChargeUnknown(detail) from error
+        return replace(made, model=self.model) if made.model == self._asked else made
 
     def _encoded(self, images: Sequence[bytes], fields: Sequence[str]) -> list[str]:
         most = self.capabilities.pictures
