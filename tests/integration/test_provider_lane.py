@@ -1,6 +1,7 @@
 """The face kinds on simulated providers: what comes out, what it costs, and what goes wrong."""
 
 import asyncio
+import contextlib
 import io
 import json
 import math
@@ -16,6 +17,7 @@ from PIL import Image
 from short_drama.images.codec import decode
 from short_drama.images.labels import SourceType
 from short_drama.sdk.errors import ApiError
+from short_drama.sdk.models import Accepted
 from tests.integration.comfyui_stage import until
 from tests.integration.provider_stage import (
     FULL,
@@ -23,6 +25,7 @@ from tests.integration.provider_stage import (
     MASK,
     SWAP,
     WIDTH,
+    ProviderStage,
     provider_stage,
     simulated,
 )
@@ -173,13 +176,49 @@ async def test_a_label_has_a_budget_of_its_own(tmp_path: Path) -> None:
             await stage.submit(SWAP, labels={"episode": "2"})
 
 
-async def test_tasks_that_were_let_in_together_pass_no_budget(tmp_path: Path) -> None:
+async def test_what_is_accepted_can_be_paid(tmp_path: Path) -> None:
+    """Ten tasks at 0.03 USD, where 0.10 may be spent."""
     async with simulated(tmp_path, latency=0.1, budget_per_day_usd=0.1) as stage:
-        tasks = [await stage.submit(SWAP) for _ in range(6)]
-        ended = await asyncio.gather(*(stage.ended(task) for task in tasks))
-        codes = [task.error.code if task.error else task.status for task in ended]
-        assert sorted(codes) == ["budget_exceeded"] * 3 + ["completed"] * 3
+        submits = (stage.submit(SWAP) for _ in range(10))
+        answers = await asyncio.gather(*submits, return_exceptions=True)
+        accepted = [answer for answer in answers if isinstance(answer, Accepted)]
+        refused = [answer for answer in answers if isinstance(answer, ApiError)]
+        assert (len(accepted), len(refused)) == (3, 7)
+        assert {refusal.problem.status for refusal in refused} == {402}
+        await stage.all_done(accepted)
         assert stage.seedream.charged == 3
+
+
+async def test_what_costs_nothing_is_accepted_beyond_the_budget(tmp_path: Path) -> None:
+    async with simulated(tmp_path, budget_per_month_usd=0.03) as stage:
+        await stage.done(SWAP, prompt="a")
+        for body in ({"prompt": "a"}, {"prompt": "b", "reuse": True}):
+            with pytest.raises(ApiError, match=r"0\.03 USD"):
+                await stage.submit(SWAP, **body)
+        again = await stage.done(SWAP, prompt="a", reuse=True)
+        assert (again.provenance or {})["reused"]
+        assert stage.seedream.charged == 1
+
+
+async def test_what_a_cancelled_task_has_not_spent_is_given_back(tmp_path: Path) -> None:
+    async with simulated(tmp_path, budget_per_day_usd=0.03) as stage:
+        stage.seedream.failures.turn_on("InternalServiceError", True)
+        first = await stage.submit(SWAP)
+        with pytest.raises(ApiError, match="budget"):
+            await stage.submit(SWAP)
+        await stage.client.cancel(first.task_id)
+        stage.seedream.failures.turn_on("InternalServiceError", 0)
+        second = await _accepted(stage)
+        assert (await stage.ended(second)).status == "completed"
+
+
+async def _accepted(stage: ProviderStage) -> Accepted:
+    """As soon as the budget has room for it."""
+    for _ in range(200):
+        with contextlib.suppress(ApiError):
+            return await stage.submit(SWAP)
+        await asyncio.sleep(0.05)
+    raise AssertionError("what was held is not given back")
 
 
 # --- Calls that fail ----------------------------------------------------------------------

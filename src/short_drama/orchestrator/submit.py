@@ -1,7 +1,8 @@
 """From a valid request to a durable task: take the images in, write the record, send the message.
 
-The order is the promise: the record is written before anything is answered, and carries
-`outbox_due` until its message is on the queue, so a crash in between is mended by the sweeper.
+The order is the promise: what the task may cost is held before the record is written, and that is
+before anything is answered. The record carries `outbox_due` until its message is on the queue, so a
+crash in between is mended by the sweeper; what is held for a task that there is not, by settlement.
 """
 
 import hashlib
@@ -30,8 +31,8 @@ from short_drama.images.sources import ImageSources
 from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
 
-Affordable = Callable[[str, Mapping[str, str]], Awaitable[None]]
-"""Judges a kind's name and a task's labels."""
+Hold = Callable[[Task], Awaitable[None]]
+"""Holds what a task may cost. Repeated, it changes nothing."""
 Available = Callable[[str], Awaitable[None]]
 """Judges a kind's name."""
 
@@ -42,7 +43,7 @@ class Submitter:
     Args:
         secret: makes task ids of idempotency keys unguessable; the same in every orchestrator.
         consent_required: refuse face swaps that come without a consent record.
-        affordable: raises BudgetExceeded for a task that would cost too much.
+        hold: raises BudgetExceeded for a task that would cost too much.
         available: raises KindNotAvailable for a task that would wait for a person.
     """
 
@@ -54,13 +55,13 @@ class Submitter:
         *,
         secret: bytes,
         consent_required: bool = False,
-        affordable: Affordable | None = None,
+        hold: Hold | None = None,
         available: Available | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._queues, self._sources = store, queues, sources
         self._secret, self._consent_required, self._clock = secret, consent_required, clock
-        self._affordable, self._available = affordable, available
+        self._hold, self._available = hold, available
 
     async def submit(self, kind: TaskKind, body: BaseModel, *, owner: str, key: str | None) -> Task:
         """The new task, or the one an earlier submit with the same key made.
@@ -74,7 +75,7 @@ class Submitter:
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
             return _replayed(earlier, fingerprint)
         self._check_consent(kind, given)
-        await self._check_acceptable(kind.name, given.get("labels", {}))
+        await self._check_available(kind.name)
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
         return await self._store_and_send(task)
 
@@ -86,7 +87,7 @@ class Submitter:
             raise TaskConflict(
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
             )
-        await self._check_acceptable(task.kind, task.labels)
+        await self._check_available(task.kind)
         now = self._clock()
         span = None if task.deadline is None else task.deadline - task.created_at
         return await self._store_and_send(
@@ -100,6 +101,7 @@ class Submitter:
                 created_at=now,
                 updated_at=now,
                 labels=task.labels,
+                retry_of=None if task.status is TaskStatus.COMPLETED else task.task_id,
                 consent=task.consent,
                 sources=task.sources,
                 inputs=task.inputs,
@@ -139,11 +141,9 @@ class Submitter:
                 fix='Add "consent": {"granted_by": ..., "recorded_by": ...}.',
             )
 
-    async def _check_acceptable(self, kind: str, labels: Mapping[str, str]) -> None:
+    async def _check_available(self, kind: str) -> None:
         if self._available is not None:
             await self._available(kind)
-        if self._affordable is not None:
-            await self._affordable(kind, labels)
 
     async def _new_task(
         self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str
@@ -175,6 +175,8 @@ class Submitter:
         )
 
     async def _store_and_send(self, task: Task) -> Task:
+        if self._hold is not None:
+            await self._hold(task)
         try:
             stored = await self._store.create(task)
         except TaskExists as exists:  # a concurrent submit with the same key was first

@@ -38,19 +38,21 @@ def plan(task: Task, now: float) -> Action:
 
 
 class Sweeper:
-    """`every` and `dead_letters_every` are seconds between two passes: the first over due tasks,
-    the second, which costs a request for each queue even when idle, over dead letters."""
+    """`every` and `dead_letters_every` are seconds between two passes: the first over due tasks and
+    of `settle`, the second, which costs a request for each queue even when idle, over dead
+    letters."""
 
     def __init__(
         self,
         store: TaskStore,
         lanes: Mapping[Lane, LaneQueues],
         *,
+        settle: Callable[[], Awaitable[None]] | None = None,
         every: float = 2.0,
         dead_letters_every: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store, self._lanes, self._clock = store, lanes, clock
+        self._store, self._lanes, self._settle, self._clock = store, lanes, settle, clock
         self._every, self._dead_letters_every = every, dead_letters_every
 
     async def run(self) -> None:
@@ -58,6 +60,8 @@ class Sweeper:
         async with asyncio.TaskGroup() as passes:
             passes.create_task(_repeat(self.sweep, self._every))
             passes.create_task(_repeat(self.bury, self._dead_letters_every))
+            if self._settle is not None:
+                passes.create_task(_repeat(self._settle, self._every))
 
     async def sweep(self) -> None:
         """One pass over due tasks."""

@@ -107,8 +107,11 @@ class _FaceWork:
             self._pipeline.assets, job, key, swapped.image, content_type=JPEG,
             source=generator.source_type, engine=generator.name,
         )  # fmt: skip
-        if swapped.request is not None and not swapped.reused:
-            await reuse.keep(self._pipeline.assets, swapped.request, key=key)
+        if swapped.request is not None and generator.model is not None:
+            asked = job.order.request.model_dump(mode="json", exclude_none=True)
+            order = reuse.order(job.order.kind, asked, model=generator.model)
+            for request in (swapped.request, order):
+                await reuse.keep(self._pipeline.assets, request, key=key)
         return stored
 
     def _outcome(self, stored: Stored, details: Mapping[str, Any], steps: Steps) -> Outcome:

@@ -71,6 +71,11 @@ class Generator(Protocol):
     source_type: SourceType
     """For the label of what it makes."""
 
+    @property
+    def model(self) -> str | None:
+        """The provider's; None of what is made here."""
+        ...
+
     def key(self, created_at: float, job_id: str) -> str:
         """Of the result of a task that was created then."""
         ...
@@ -94,7 +99,7 @@ class Generator(Protocol):
 
 
 class LocalGenerator:
-    name, paid = "local-faces", False
+    name, paid, model = "local-faces", False, None
     source_type = SourceType.COMPOSITE_CAPTURE
 
     def __init__(self, faces: LocalFaces) -> None:
@@ -146,6 +151,10 @@ class SeeDreamGenerator:
     ) -> None:
         self._seedream, self._prices, self._assets = seedream, prices, assets
         self._limits = limits
+
+    @property
+    def model(self) -> str:
+        return self._seedream.model
 
     def key(self, created_at: float, job_id: str) -> str:
         return asset_keys.seedream_picture(created_at, job_id)

@@ -20,10 +20,8 @@ from short_drama.domain.spending import micros_of
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import JobRunner, Work
 from short_drama.jobs.switched_off import SwitchedOff
-from short_drama.orchestrator.submit import Affordable
 from short_drama.paid_api.lane import FaceOptions, ProviderAccount, open_faces
 from short_drama.paid_api.paying.budgets import Budgets
-from short_drama.paid_api.paying.estimates import estimated_micros
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
 from short_drama.wiring.backend import Backend
@@ -187,25 +185,6 @@ def budgets(settings: Settings, backend: Backend) -> Budgets:
         zone=settings.budget_time_zone,
         waits=settings.budget_waits,
     )
-
-
-def affordable(settings: Settings, backend: Backend) -> Affordable | None:
-    """Judges a task before it is accepted; None where nothing is paid for."""
-    if not settings.pays:
-        return None
-    estimates = estimated_micros(
-        open_prices(settings),
-        qwen=None if settings.detector == "local" else settings.qwen_model,
-        seedream=None if settings.generator == "local" else seedream_model(settings),
-        words=None,
-    )
-    found = budgets(settings, backend)
-
-    async def check(kind: str, labels: Mapping[str, str]) -> None:
-        if estimates.get(kind):
-            await found.check(labels, estimates[kind])
-
-    return check
 
 
 def open_workflows(settings: Settings) -> Library:

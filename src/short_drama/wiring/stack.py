@@ -28,8 +28,9 @@ from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
 from short_drama.sqs_adapter.kind_reporter import KindReporter
+from short_drama.wiring.accounts import open_hold, open_settlement
 from short_drama.wiring.backend import Backend, open_backend
-from short_drama.wiring.engines import Engines, affordable, open_catalogue, open_runner
+from short_drama.wiring.engines import Engines, open_catalogue, open_runner
 
 
 class Component(StrEnum):
@@ -163,6 +164,7 @@ def _add_orchestrators(
         Sweeper(
             backend.store,
             backend.lane_queues(),
+            settle=open_settlement(settings, backend).settle_once,
             every=settings.sweep_seconds,
             dead_letters_every=settings.dead_letter_seconds,
         )
@@ -185,7 +187,7 @@ def _desk(
         sources,
         secret=backend.secret,
         consent_required=settings.consent_required,
-        affordable=affordable(settings, backend),
+        hold=open_hold(settings, backend),
         available=availability.require,
     )
     return Desk(

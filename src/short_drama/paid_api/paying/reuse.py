@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound
@@ -14,6 +15,21 @@ def fingerprint(*, model: str, prompt: str, size: str, images: Sequence[bytes]) 
     """The same for the same request, and for no other."""
     told = [model, prompt, size, *(hashlib.sha256(image).hexdigest() for image in images)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def order(kind: str, request: Mapping[str, Any], *, model: str) -> str:
+    """The same for the same order by a client, whose images are references: what can be known of a
+    request before any picture is looked at."""
+    told = {name: value for name, value in request.items() if name != "reuse"}
+    return hashlib.sha256(json.dumps([kind, told, model], sort_keys=True).encode()).hexdigest()
+
+
+async def is_kept(assets: AssetStore, request: str) -> bool:
+    try:
+        await assets.head(asset_keys.reusable(request))
+    except AssetNotFound:
+        return False
+    return True
 
 
 async def find(assets: AssetStore, request: str) -> bytes | None:
