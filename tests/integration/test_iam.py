@@ -22,6 +22,7 @@ from short_drama.backends.aws.clients import open_clients
 from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.spending import TaskSpend
@@ -111,8 +112,8 @@ class Watch:
             self._role = "root"
 
 
-_ACTIONS = {"HeadObject": "GetObject"}
-"""Operations that IAM knows by another name."""
+_ACTIONS = {"HeadObject": "GetObject", "TransactWriteItems": "UpdateItem"}
+"""Operations that IAM knows by another name, or by what they do."""
 _NEVER_CALLED = {"s3:ListBucket"}
 """Changes only what S3 answers to other calls."""
 
@@ -147,6 +148,7 @@ async def test_each_process_gets_by_with_its_rights_and_uses_them_all(
             async with http.get(client.url + path) as answer:
                 assert answer.status == 200
         await _send_letters(stage, task["task_id"])
+        await _settled(stage, task["task_id"])
         for _ in range(60):  # until the letters have been looked through
             if watch.calls["orchestrator"] >= allowed("orchestrator", stage):
                 break
@@ -164,6 +166,25 @@ async def _send_letters(stage: str, ended: str) -> None:
         await queue.send("not a message of ours")
         await letters.send("not a letter of ours")
         await letters.send(json.dumps(message))
+
+
+async def _settled(stage: str, ended: str) -> None:
+    """A page of which a call was answered when its service died."""
+    page = replace(a_page(), task_id=ended).reserve(
+        "generate", provider="seedream", model="m", micros=9, today="2026-11-23", now=0
+    )
+    answer = {"micros": 7, "request_id": "r", "estimated": False}
+    async with open_clients() as root:
+        assets = S3AssetStore(root.s3, bucket=f"bucket-{stage}", public_url="http://x")
+        key = asset_keys.paid_fact(ended, "generate", 1, "answered")
+        await assets.put(key, json.dumps(answer).encode(), content_type="application/json")
+        ledger = DynamoSpendLedger(root.dynamodb, table=f"{stage}-task_store")
+        await ledger.write(page)
+        for _ in range(60):
+            if await ledger.total("day/2026-11-23") == 7:
+                return
+            await asyncio.sleep(0.5)
+    raise AssertionError("it is not settled")
 
 
 async def test_an_adapter_may_not_do_what_others_do(
