@@ -224,7 +224,7 @@ async def _accepted(stage: ProviderStage) -> Accepted:
 # --- Calls that fail ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", ["hang", "reset", "truncated"])
+@pytest.mark.parametrize("ending", ["hang", "reset", "truncated", "html-502-charged", "json-503"])
 async def test_a_call_without_an_answer_is_repeated_once(tmp_path: Path, ending: str) -> None:
     async with simulated(tmp_path, seedream_read_seconds=1.0) as stage:
         stage.seedream.failures.turn_on(ending)
@@ -233,6 +233,16 @@ async def test_a_call_without_an_answer_is_repeated_once(tmp_path: Path, ending:
         assert task.cost is not None
         assert task.cost["calls"][-1]["maybe_charged_twice"]
         assert len(stage.qwen.calls) == 1  # what was paid for is not paid for again
+
+
+async def test_a_key_goes_nowhere_else(tmp_path: Path) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.seedream.failures.turn_on("redirect-307", True)
+        task = await stage.submit(SWAP)
+        told = await stage.until_unready(SWAP)
+        assert "redirect" in told["reason"]
+        assert (await stage.client.get(task.task_id)).status in ("pending", "processing")
+        assert (len(stage.seedream.calls), stage.seedream.elsewhere.visits) == (1, 0)
 
 
 async def test_after_two_calls_without_an_answer_no_more_is_spent(tmp_path: Path) -> None:
@@ -259,10 +269,41 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_again(tmp_path: Path) 
         task = await stage.done(MASK)
         assert task.cost is not None
         assert (len(stage.qwen.calls), len(task.cost["calls"])) == (2, 2)
-        stage.qwen.script.extend(["no", "no"])
+        *_, useless, again = stage.qwen.bodies[-1]["messages"]
+        assert useless == {"role": "assistant", "content": "I am sorry, I see no JSON."}
+        assert "could not be used" in again["content"]
+        stage.qwen.script.extend(["no", '{"faces":[{"bbox_2d":[0,0,1000,1000]}]}'])
         failed = await stage.task(MASK)
         assert failed.error is not None
         assert (failed.status, failed.error.code) == ("failed", "engine_failed")
+        assert "Qwen3-VL gave no answer that can be used" in failed.error.message
+        assert "is the whole picture" in failed.error.message
+        assert "picture" not in str(failed.error.fix)  # it is not the picture's fault
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"faces":[{"bbox_2d":[100,200,200,500]},]}',
+        "{'faces': [{'x1': 100, 'y1': 200, 'x2': 200, 'y2': 500}]}",
+        '{"faces":[{"bbox_2d":[0.1,0.2,0.2,0.5]}]}',
+    ],
+)
+async def test_an_answer_that_is_not_quite_json_is_read(tmp_path: Path, answer: str) -> None:
+    async with simulated(tmp_path) as stage:
+        stage.qwen.script.append(answer)
+        task = await stage.done(MASK)
+        assert len(stage.qwen.calls) == 1
+        mask = black(await stage.bytes_of(task.result_url))
+        assert mask[HEIGHT * 2 // 10 : HEIGHT * 5 // 10, WIDTH // 10 : WIDTH * 2 // 10].all()
+
+
+async def test_a_model_that_counts_pixels(tmp_path: Path) -> None:
+    async with simulated(tmp_path, qwen_model="qwen2.5-vl-72b-instruct") as stage:
+        stage.qwen.faces = [(600, 200, 700, 400)]
+        mask = black(await stage.bytes_of((await stage.done(MASK)).result_url))
+        down, across = mask.nonzero()
+        assert (down.mean() / HEIGHT, across.mean() / WIDTH) == pytest.approx((0.3, 0.65), abs=0.01)
 
 
 async def test_an_answer_that_breaks_off_overlooks_nobody(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from short_drama.paid_api.providers.endpoint import (
     Provider,
 )
 from short_drama.paid_api.providers.qwen.client import (
+    Mistake,
     QwenAnswer,
     QwenVL,
     UnreadableAnswer,
@@ -34,6 +35,7 @@ from short_drama.paid_api.providers.qwen.client import (
     read,
 )
 from tests.simulators.qwen_vl import ENDINGS, FAULTS, KEY, REFUSALS, SHAPES, QwenVLSimulator
+from tests.simulators.seedream.wire import LOST
 
 WIDTH, HEIGHT = 1280, 720
 
@@ -147,8 +149,9 @@ async def test_a_choice_that_does_not_exist_is_no_answer(
         read(answer, WIDTH, HEIGHT)
 
 
-async def test_an_answer_survives_being_stored(qwen: QwenVL) -> None:
-    answer = await qwen.ask(picture(), "the left one")
+@pytest.mark.parametrize("model", ["qwen3-vl-plus", "qwen2.5-vl-72b-instruct"])
+async def test_an_answer_survives_being_stored(provider: Provider, model: str) -> None:
+    answer = await QwenVL(provider, model).ask(picture(), "the left one")
     stored = json.loads(json.dumps(answer.to_json()))
     assert QwenAnswer.from_json(stored | {"of_a_later_version": 1}) == answer
 
@@ -203,6 +206,56 @@ async def test_what_no_quality_makes_small_enough_is_not_sent(
     assert not simulator.calls
 
 
+@pytest.mark.parametrize("size", [(480, 320), (1920, 1080), (8000, 5000), (600, 1500)])
+async def test_a_model_that_counts_pixels_is_sent_what_it_sees(
+    provider: Provider, simulator: QwenVLSimulator, size: tuple[int, int]
+) -> None:
+    answer = await QwenVL(provider, "qwen2.5-vl-72b-instruct").ask(picture(*size))
+    sent = sent_picture(simulator.bodies[0]).size
+    assert (sent[0] % 28, sent[1] % 28) == (0, 0)
+    assert answer.input_tokens - sent[0] * sent[1] // 28**2 < 200  # it was not scaled again
+    asked = simulator.bodies[0]["messages"][1]["content"][1]["text"]
+    assert "in pixels of the image, which is {} x {}".format(*sent) in asked
+    (box,) = read(answer, *size).boxes
+    expected = [simulator.faces[0][side] / 1000 * size[side % 2] for side in range(4)]
+    found = [box.left, box.top, box.right, box.bottom]
+    assert found == pytest.approx(expected, abs=max(size) / 400)
+
+
+async def test_a_model_that_nobody_knows_may_count_pixels(
+    provider: Provider, simulator: QwenVLSimulator
+) -> None:
+    qwen = QwenVL(provider, "a-model-of-our-own")
+    (box,) = read(await qwen.ask(picture(1920, 1080)), 1920, 1080).boxes
+    assert box == FaceBox(780, 87, 1081, 301)
+    simulator.script.append('{"faces":[{"bbox_2d":[780,87,1081,301]}]}')
+    (box,) = read(await qwen.ask(picture(1920, 1080)), 1920, 1080).boxes
+    assert box == FaceBox(780, 87, 1081, 301)
+
+
+# --- Asked again --------------------------------------------------------------------------
+
+
+async def test_the_model_is_told_of_its_mistake(qwen: QwenVL, simulator: QwenVLSimulator) -> None:
+    useless = "I see a man. " * 100
+    for said in (useless, " "):
+        again = await qwen.ask(picture(), "the man", mistake=Mistake(said, "it names no face"))
+        assert read(again, WIDTH, HEIGHT).chosen == 0
+    first, last = (body["messages"] for body in simulator.bodies)
+    assert [message["role"] for message in first] == ["system", "user", "assistant", "user"]
+    assert 0 < len(first[2]["content"]) < len(useless)
+    assert useless.startswith(first[2]["content"])
+    assert last[2]["content"] == "(nothing)"
+    assert "could not be used: it names no face. Answer with JSON only" in first[3]["content"]
+    assert '"chosen":index' in first[3]["content"]
+    assert "relative to 0-1000" in first[3]["content"]
+
+
+async def test_a_text_may_come_in_parts(qwen: QwenVL, simulator: QwenVLSimulator) -> None:
+    simulator.failures.turn_on("parts")
+    assert len(read(await qwen.ask(picture()), WIDTH, HEIGHT).boxes) == 1
+
+
 # --- The model's own faults ---------------------------------------------------------------
 
 
@@ -211,7 +264,7 @@ async def test_every_shape_is_read(qwen: QwenVL, simulator: QwenVLSimulator, sha
     simulator.faces = [(100, 200, 200, 400), (500, 200, 600, 400)]
     simulator.failures.turn_on(shape)
     found = read(await qwen.ask(picture()), WIDTH, HEIGHT)
-    expected = {"twice-empty": 0, "no-faces": 0, "single-object": 1}.get(shape, 2)
+    expected = {"twice-empty": 0, "no-faces": 0, "null": 0, "single-object": 1}.get(shape, 2)
     boxes = [FaceBox(128, 144, 256, 288), FaceBox(640, 144, 768, 288)]
     assert found.boxes == boxes[:expected]
     assert found.complete == (shape != "broken-off")
@@ -325,7 +378,7 @@ def test_an_unknown_code_is_judged_by_its_status(
     status: int, code: str, expected: type[ShortDramaError]
 ) -> None:
     error = classify(CallRefused(status, code=code, message=""))
-    assert type(error) is expected
+    assert type(error) is (expected if code or status < 500 else errors.ChargeUnknown)
     assert f"({code or f'status {status}'})" in error.detail
 
 
@@ -348,13 +401,15 @@ def test_a_refusal_gives_no_secret_away() -> None:
 @pytest.mark.parametrize(
     ("ending", "expected", "charged"),
     [
-        ("html-502", errors.ProviderFailed, False),
-        ("html-504", errors.ChargeUnknown, True),
-        ("hang", errors.ChargeUnknown, True),
-        ("reset", errors.ChargeUnknown, True),
+        *((name, errors.ChargeUnknown, True) for name in LOST),
         ("reset-before", errors.ChargeUnknown, False),
-        ("truncated", errors.ChargeUnknown, True),
-        ("not-json", errors.ChargeUnknown, True),
+        ("html-502", errors.ChargeUnknown, False),
+        ("html-403", errors.ProviderPaused, False),
+        ("html-407", errors.ProviderPaused, False),
+        ("html-413", errors.ImageRejected, False),
+        ("html-429", errors.Throttled, False),
+        ("redirect-302", errors.ProviderPaused, False),
+        ("redirect-307", errors.ProviderPaused, False),
         ("error-200", errors.ContentRefused, False),
         ("native-error-200", errors.Throttled, False),
         ("no-choices", errors.ChargeUnknown, True),
@@ -364,7 +419,7 @@ async def test_what_an_ending_means(
     simulator: QwenVLSimulator, ending: str, expected: type[ShortDramaError], charged: bool
 ) -> None:
     simulator.failures.turn_on(ending)
-    async with Provider("qwen-vl", simulator.base_url, KEY, connect=0.5, read=0.5) as impatient:
+    async with Provider("qwen-vl", simulator.base_url, KEY, read=1.0) as impatient:
         assert type(await failure_of(QwenVL(impatient))) is expected
     assert len(simulator.calls) == 1
     assert bool(simulator.charged) == charged
@@ -372,7 +427,7 @@ async def test_what_an_ending_means(
 
 def test_every_ending_is_tested() -> None:
     parameters = test_what_an_ending_means.pytestmark[0].args[1]  # type: ignore[attr-defined]
-    elsewhere = {"no-usage", "length", "empty"}
+    elsewhere = {"no-usage", "length", "empty", "parts"}
     assert {name for name, *_ in parameters} | elsewhere == set(ENDINGS)
 
 

@@ -24,6 +24,7 @@ from short_drama.paid_api.providers.seedream.models import size_for
 from tests.integration.comfyui_stage import until
 from tests.samples import png
 from tests.simulators.seedream import KEY, REFUSALS, SeeDreamSimulator
+from tests.simulators.seedream.wire import LOST
 
 FOUR, PRO = "doubao-seedream-4-0-250828", "doubao-seedream-5-0-pro-260628"
 SIZE = "1280x720"
@@ -55,9 +56,7 @@ async def a_client(
 ) -> AsyncIterator[SeeDream]:
     more = {"pauses": (0, 0)} | more
     async with (
-        Provider(
-            "seedream", seedream.base_url, key, connect=seconds / 2, read=seconds / 2
-        ) as provider,
+        Provider("seedream", seedream.base_url, key, read=seconds) as provider,
         SeeDream(provider, model, **more) as client,
     ):
         yield client
@@ -331,12 +330,13 @@ def _tells_no_secret(error: e.ShortDramaError) -> None:
         ("data-error", e.ContentRefused, 0),
         ("top-level-error", e.ContentRefused, 0),
         ("empty-data", e.ProviderFailed, 0),
-        ("html-502", e.ProviderFailed, 0),
-        ("html-504", e.ChargeUnknown, 1),
-        ("reset", e.ChargeUnknown, 1),
-        ("reset-before", e.ChargeUnknown, 0),  # which cannot be told from the one before
-        ("truncated", e.ChargeUnknown, 1),
-        ("not-json", e.ChargeUnknown, 1),
+        *((name, e.ChargeUnknown, 1) for name in LOST),
+        ("reset-before", e.ChargeUnknown, 0),  # which cannot be told from "reset"
+        ("html-502", e.ChargeUnknown, 0),
+        ("html-403", e.ProviderPaused, 0),
+        ("html-407", e.ProviderPaused, 0),
+        ("html-413", e.ImageRejected, 0),
+        ("html-429", e.Throttled, 0),
         ("no-url", e.ChargeUnknown, 1),
         ("says-nothing", e.ChargeUnknown, 1),
     ],
@@ -345,9 +345,10 @@ async def test_no_picture(
     seedream: SeeDreamSimulator, name: str, kind: type[e.ShortDramaError], charged: int
 ) -> None:
     seedream.failures.turn_on(name)
-    error = await refusal(seedream)
+    error = await refusal(seedream, seconds=1)
     assert type(error) is kind
-    assert (len(seedream.calls), seedream.charged) == (1, charged)
+    await until(lambda: seedream.charged == charged)
+    assert len(seedream.calls) == 1
     if kind is e.ContentRefused:
         request_id = seedream.calls[0].request_id
         assert f"(OutputImageSensitiveContentDetected, request {request_id})" in error.detail

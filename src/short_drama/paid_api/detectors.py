@@ -19,9 +19,10 @@ from short_drama.paid_api.paying.estimates import DETECT, DETECT_AGAIN, detectio
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
 from short_drama.paid_api.paying.steps import Codec, Step, Steps
-from short_drama.paid_api.providers.endpoint import CallNotSent, CallRefused, CallUnanswered
+from short_drama.paid_api.providers.calls import CallNotSent, CallRefused, CallUnanswered
 from short_drama.paid_api.providers.qwen.client import (
     Detection,
+    Mistake,
     QwenAnswer,
     QwenVL,
     UnreadableAnswer,
@@ -115,31 +116,36 @@ class QwenDetector:
         return FoundFaces(faces, detection.chosen)
 
     async def _detect(self, picture: Pixels, words: str | None, steps: Steps) -> Detection:
-        """Asked again once where the answer is no good: to overlook a face is to count the others
-        wrong, and to mask somebody else's."""
+        """Asked again once where the answer is no good, and told why: to overlook a face is to
+        count the others wrong, and to mask somebody else's."""
         height, width = picture.shape[:2]
-        fault = ""
+        mistake, fault = None, ""
         for step in (DETECT, DETECT_AGAIN):
-            answer = await self._ask(step, picture, words, steps)
+            answer = await self._ask(step, picture, words, mistake, steps)
             try:
-                detection = read(answer, width, height)
-            except UnreadableAnswer as error:
-                fault = f"cannot be read ({error})"
-                continue
-            if detection.complete:
-                return detection
-            fault = f"breaks off after {len(detection.boxes)} faces"
+                return _understood(answer, width, height)
+            except UnreadableAnswer as error:  # paid for, and of no use
+                fault = str(error)
+                mistake = Mistake(answer.text, fault)
         raise EngineFailed(
-            f"Qwen3-VL's answer {fault}, also when asked again",
-            fix="Use a picture with fewer faces, or cut out the one you mean.",
+            f"Qwen3-VL gave no answer that can be used, also when asked again: {fault}",
+            fix="Submit the task again. If that does not help, the operator can choose another "
+            "model, or the local face engine, which asks no provider.",
         )
 
-    async def _ask(self, step: str, picture: Pixels, words: str | None, steps: Steps) -> QwenAnswer:
+    async def _ask(
+        self,
+        step: str,
+        picture: Pixels,
+        words: str | None,
+        mistake: Mistake | None,
+        steps: Steps,
+    ) -> QwenAnswer:
         estimate = detection(self._prices, self._qwen.model, words)
 
         async def ask() -> QwenAnswer:
             try:
-                return await self._qwen.ask(picture, words)
+                return await self._qwen.ask(picture, words, mistake=mistake)
             except (CallRefused, CallNotSent, CallUnanswered) as error:
                 raise classify(error) from error
 
@@ -167,3 +173,11 @@ class QwenDetector:
             inputs=answer.input_tokens,
             outputs=answer.output_tokens,
         )
+
+
+def _understood(answer: QwenAnswer, width: int, height: int) -> Detection:
+    """Raises UnreadableAnswer, also for an answer that may leave faces out."""
+    detection = read(answer, width, height)
+    if not detection.complete:
+        raise UnreadableAnswer(f"it breaks off after {len(detection.boxes)} faces")
+    return detection

@@ -1,6 +1,6 @@
 """What the model writes: the faces, in every shape that has been seen, and shapes that say nothing.
 
-Boxes are (x1, y1, x2, y2) relative to 0..1000.
+Boxes are (x1, y1, x2, y2) relative to 0..1000, unless the model counts pixels.
 """
 
 import json
@@ -14,6 +14,12 @@ Shape = Callable[[Faces], str]
 
 def plain(faces: Faces) -> str:
     return json.dumps({"faces": _items(faces)}, separators=(",", ":"))
+
+
+def in_pixels(faces: Faces, size: tuple[int, int]) -> Faces:
+    """Of a picture of that size, for a model that counts them."""
+    scale = [*size, *size]
+    return [tuple(round(v * s / 1000) for v, s in zip(box, scale, strict=True)) for box in faces]  # type: ignore[misc]
 
 
 def with_chosen(faces: Faces, chosen: object) -> str:
@@ -35,6 +41,25 @@ def _lines(faces: Faces, between: str) -> str:
 
 def _each(faces: Faces, change: Callable[[Box], object], name: str = "bbox_2d") -> str:
     return json.dumps({"faces": [{name: change(box)} for box in faces]})
+
+
+def _sides(faces: Faces, *names: str) -> str:
+    return json.dumps({"faces": [dict(zip(names, box, strict=True)) for box in faces]})
+
+
+def _corner_and_size(faces: Faces) -> str:
+    items = [{"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1} for x1, y1, x2, y2 in faces]
+    return json.dumps(items)
+
+
+def _python(faces: Faces) -> str:
+    items = [{"bbox_2d": tuple(box), "label": "man's face", "smiles": True} for box in faces]
+    return repr({"faces": items, "note": None})
+
+
+def _bare(faces: Faces) -> str:
+    lines = (f"  {{bbox_2d: {list(box)}, label: a face}},  // seen" for box in faces)
+    return "{faces: [\n" + "\n".join(lines) + "\n]}"
 
 
 def _tokens(faces: Faces) -> str:
@@ -74,6 +99,21 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "box-tokens": _tokens,
     "duplicate-keys": _duplicate_keys,
     "no-faces": lambda _: '{"faces":[]}',
+    "null": lambda _: '{"faces":null}',
+    "thoughts": lambda faces: f"<think>[1,2,3,4] or {{}}?</think>{plain(faces)}",
+    "trailing-commas": lambda faces: plain(faces).replace("}", ",}").replace("]", ",]"),
+    "python": _python,
+    "bare-names": _bare,
+    "x1-y1-x2-y2": lambda faces: _sides(faces, "x1", "y1", "x2", "y2"),
+    "left-top": lambda faces: _sides(faces, "left", "top", "right", "bottom"),
+    "corner-and-size": _corner_and_size,
+    "with-units": lambda faces: _each(faces, lambda box: [f"{value}px" for value in box]),
+    "unit-interval": lambda faces: _each(faces, lambda box: [value / 1000 for value in box]),
+    "four-points": lambda faces: _each(
+        faces, lambda box: [box[:2], [box[2], box[1]], box[2:], [box[0], box[3]]]
+    ),
+    "chinese-signs": lambda faces: plain(faces).replace(",", "，").replace(":", "："),
+    "json-in-a-string": lambda faces: json.dumps(plain(faces)),
 }
 """Shapes to be understood."""
 FAULTS: Final[Mapping[str, Shape]] = {
@@ -83,6 +123,8 @@ FAULTS: Final[Mapping[str, Shape]] = {
     "degenerate": lambda faces: _each(faces, lambda box: [*box[:2], *box[:2]]),
     "three-numbers": lambda faces: _each(faces, lambda box: list(box[:3])),
     "pixels": lambda faces: _each(faces, lambda box: [value * 4 + 1051 for value in box]),
+    "whole-picture": lambda _: '{"faces":[{"bbox_2d":[0,0,1000,1000]}]}',
+    "few-pixels": lambda _: '{"faces":[{"bbox_2d":[500,500,502,503]}]}',
     "chosen-out-of-range": lambda faces: with_chosen(faces, len(faces)),
     "chosen-missing": lambda faces: json.dumps({"faces": _items(faces)}),
 }

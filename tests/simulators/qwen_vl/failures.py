@@ -6,24 +6,22 @@ from typing import Any, Final
 
 from tests.simulators.qwen_vl.answers import FAULTS, SHAPES
 from tests.simulators.qwen_vl.refusals import REFUSALS
+from tests.simulators.seedream.wire import LOST, STOPPED
 
 Switch = bool | int
 """True: always, until set to False; a number: only the next so many times."""
 
 ENDINGS: Final = {
-    "html-502": "a gateway's page, not charged",
-    "html-504": "a gateway's page; charged",
-    "hang": "no answer once the body is read; charged",
-    "reset": "the connection is reset; charged",
+    **STOPPED,
+    **LOST,
     "reset-before": "the connection is reset before anything is done; not charged",
-    "truncated": "half an answer; charged",
-    "not-json": "a page with status 200; charged",
     "error-200": "200 with an error; not charged",
     "native-error-200": "200 with a code, as the native API tells of errors; not charged",
     "no-choices": "200 with neither choices nor an error; charged",
     "no-usage": "200 without usage; charged",
     "length": "finish_reason length: the text breaks off at two thirds; charged",
     "empty": "no text; charged",
+    "parts": "the text in parts; charged",
 }
 """Of a call; refusals with a code are in REFUSALS, malformed texts in SHAPES and FAULTS."""
 ALL: Final = {**REFUSALS, **ENDINGS, **SHAPES, **FAULTS}
@@ -35,8 +33,10 @@ class Failures:
     """All off. Switches are of ALL; the first that is on is used."""
 
     switches: dict[str, Switch] = field(default_factory=dict)
-    retry_after: float | None = None
-    """Seconds, sent with each 429 and 503."""
+    retry_after: float | str | None = None
+    """Seconds, or a date as it is written, sent with each 429 and 503."""
+    drop_reused: bool = False
+    """A connection that has carried a request is reset when it carries another."""
     request_id_in: str = "both"
     """Of a refusal: body, header or both; what is not used for it is empty or missing."""
 
@@ -49,8 +49,8 @@ class Failures:
     def update(self, changes: Mapping[str, Any]) -> None:
         """Switches by name, and the other fields. Raises ValueError on a name that is none."""
         for name, value in changes.items():
-            if name == "retry_after":
-                self.retry_after = value
+            if name in ("retry_after", "drop_reused"):
+                setattr(self, name, value)
             elif name == "request_id_in" and value in REQUEST_ID_IN:
                 self.request_id_in = value
             else:
@@ -66,5 +66,5 @@ class Failures:
         return None
 
     def as_json(self) -> dict[str, Any]:
-        own = {"retry_after": self.retry_after, "request_id_in": self.request_id_in}
-        return {**self.switches, **own}
+        names = ("retry_after", "drop_reused", "request_id_in")
+        return {**self.switches, **{name: getattr(self, name) for name in names}}

@@ -1,7 +1,6 @@
 """POST /chat/completions, also under the provider's own path, and the simulator's own routes."""
 
 import asyncio
-import json
 import time
 import uuid
 from collections import deque
@@ -20,7 +19,7 @@ from tests.simulators.qwen_vl.validation import Question, read_question
 from tests.simulators.seedream import wire
 
 BASE_PATH: Final = "/compatible-mode/v1"
-FREE: Final = {"html-502", "reset-before", "error-200", "native-error-200"}
+FREE: Final = {*wire.STOPPED, "reset-before", "error-200", "native-error-200"}
 _MAX_BODY: Final = 64 * 2**20
 _CHARACTERS_PER_TOKEN: Final = 2.5  # of boxes as JSON
 
@@ -35,17 +34,22 @@ class Server:
     chosen: object = 0
     script: deque[str] = field(default_factory=deque)
     bodies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=20))
+    elsewhere: wire.Elsewhere = field(default_factory=wire.Elsewhere)
+    connections: wire.Connections = field(default_factory=wire.Connections)
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=_MAX_BODY)
         application.router.add_post("/chat/completions", self._completions)
         application.router.add_post(f"{BASE_PATH}/chat/completions", self._completions)
+        self.elsewhere.add_to(application)
         application.router.add_get("/simulator/failures", self._get_failures)
         application.router.add_post("/simulator/failures", self._post_failures)
         application.router.add_get("/simulator/calls", self._get_calls)
         return application
 
     async def _completions(self, request: web.Request) -> web.StreamResponse:
+        if self.connections.is_reused(request) and self.failures.drop_reused:
+            return wire.reset(request)
         request_id = str(uuid.uuid4())
         with self.calls.one(request_id) as call:
             try:
@@ -57,8 +61,7 @@ class Server:
     def _refuse(self, refusal: Refusal, request_id: str) -> web.Response:
         place = self.failures.request_id_in
         headers = {} if place == "body" else {"x-request-id": request_id}
-        if self.failures.retry_after is not None and refusal.status in (429, 503):
-            headers["Retry-After"] = f"{self.failures.retry_after:g}"
+        headers |= wire.retry_after(self.failures.retry_after, refusal.status)
         body = refusal.body("" if place == "header" else request_id)
         return web.json_response(body, status=refusal.status, headers=headers)
 
@@ -74,7 +77,9 @@ class Server:
             return wire.reset(request)
         body = self._body(question, failure, call)
         await asyncio.sleep(self.latency)
-        return await _send(failure, request, body, call)
+        if failure in {**wire.STOPPED, **wire.LOST}:
+            return await wire.spoiled(str(failure), request, body, self.elsewhere)
+        return web.json_response(body, headers={"x-request-id": call.request_id})
 
     async def _read(self, request: web.Request, call: Call) -> Question:
         if request.headers.get("Authorization") != f"Bearer {self.key}":
@@ -105,13 +110,14 @@ class Server:
     def _text(self, question: Question, failure: str | None) -> str:
         if failure == "empty":
             return ""
+        faces = answers.in_pixels(self.faces, question.seen) if question.pixels else self.faces
         if shape := {**SHAPES, **FAULTS}.get(failure or ""):
-            return shape(self.faces)
+            return shape(faces)
         if self.script:
             return self.script.popleft()
         if _asks_which(question):
-            return answers.with_chosen(self.faces, self.chosen if self.faces else None)
-        return answers.plain(self.faces)
+            return answers.with_chosen(faces, self.chosen if faces else None)
+        return answers.plain(faces)
 
     # --- The simulator's own --------------------------------------------------------------
 
@@ -174,23 +180,9 @@ def _without(failure: str | None, body: dict[str, Any], request_id: str) -> dict
             return {"code": refusal.code, "message": refusal.message, "request_id": request_id}
         case "no-choices":
             return body | {"choices": []}
+        case "parts":
+            message = body["choices"][0]["message"]
+            message["content"] = [{"type": "text", "text": message["content"]}]
         case "no-usage":
             return {name: value for name, value in body.items() if name != "usage"}
     return body
-
-
-async def _send(
-    failure: str | None, request: web.Request, body: dict[str, Any], call: Call
-) -> web.StreamResponse:
-    match failure:
-        case "html-502" | "html-504":
-            return wire.page(int(failure[-3:]))
-        case "not-json":
-            return wire.page(200)
-        case "hang":
-            return await wire.until_gone(request)
-        case "truncated":
-            return await wire.broken_off(request, json.dumps(body).encode(), "application/json")
-        case "reset":
-            return wire.reset(request)
-    return web.json_response(body, headers={"x-request-id": call.request_id})

@@ -11,6 +11,7 @@ from tests.simulators.qwen_vl.answers import Box
 from tests.simulators.qwen_vl.calls import Call, Calls
 from tests.simulators.qwen_vl.failures import Failures
 from tests.simulators.qwen_vl.server import BASE_PATH, Server
+from tests.simulators.seedream.wire import Elsewhere
 
 KEY: Final = "sk-5eed00001234abcd8def0123456789ab"
 """Of the form that the provider's keys have."""
@@ -95,6 +96,11 @@ class QwenVLSimulator:
     def bodies(self) -> deque[dict[str, Any]]:
         """Of the last valid requests."""
         return self._server.bodies
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """Where its redirects lead."""
+        return self._server.elsewhere
 
     async def __aenter__(self) -> Self:
         application = self._server.application()

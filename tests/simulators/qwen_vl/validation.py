@@ -21,11 +21,16 @@ MODELS: Final = frozenset(
         "qwen3-vl-flash",
         "qwen3-vl-flash-2025-10-15",
         "qwen3-vl-flash-2026-01-22",
+        "qwen2.5-vl-72b-instruct",
+        "a-model-of-our-own",
     }
 )
+COUNT_PIXELS: Final = frozenset({"qwen2.5-vl-72b-instruct"})
+"""Models whose boxes are in pixels of the picture as they see it."""
 MAX_DATA_URL: Final = 10_485_760
 FORMATS: Final = ("jpeg", "png", "webp", "bmp", "tiff", "heic")
-FACTOR: Final = 32
+FACTOR, OLD_FACTOR = 32, 28
+"""Sides of what a model sees are multiples; the other one is of those that count pixels."""
 LEAST_PIXELS, DEFAULT_PIXELS, MOST_PIXELS = 4 * 1024, 2_621_440, 16_777_216
 _PARAMETERS: Final = {
     "model", "messages", "response_format", "enable_thinking", "vl_high_resolution_images",
@@ -39,9 +44,18 @@ class Question:
 
     model: str
     text: str
-    image_tokens: int
+    seen: tuple[int, int]
     text_tokens: int
     max_tokens: int
+
+    @property
+    def pixels(self) -> bool:
+        return self.model in COUNT_PIXELS
+
+    @property
+    def image_tokens(self) -> int:
+        """One for a square of its factor, and two more."""
+        return self.seen[0] * self.seen[1] // _factor(self.model) ** 2 + 2
 
 
 def read_question(body: object) -> Question:
@@ -61,22 +75,30 @@ def read_question(body: object) -> Question:
     return Question(
         model=body["model"],
         text=text,
-        image_tokens=_image_tokens(images[0], fine=body.get("vl_high_resolution_images", False)),
+        seen=_seen(
+            images[0],
+            factor=_factor(body["model"]),
+            fine=body.get("vl_high_resolution_images", False),
+        ),
         text_tokens=ceil(len(text) / 4),
         max_tokens=body.get("max_tokens", 32_768),
     )
 
 
-def image_tokens(width: int, height: int, least: int, most: int) -> int:
-    """One for 32 x 32 pixels of the picture as it is scaled, and two more."""
-    sides = [round(side / FACTOR) * FACTOR for side in (width, height)]
+def scaled(width: int, height: int, least: int, most: int, factor: int) -> tuple[int, int]:
+    """A picture as the model sees it."""
+    sides = [round(side / factor) * factor for side in (width, height)]
     if sides[0] * sides[1] > most:
         shrink = sqrt(width * height / most)
-        sides = [max(FACTOR, floor(side / shrink / FACTOR) * FACTOR) for side in (width, height)]
+        sides = [max(factor, floor(side / shrink / factor) * factor) for side in (width, height)]
     elif sides[0] * sides[1] < least:
         stretch = sqrt(least / (width * height))
-        sides = [ceil(side * stretch / FACTOR) * FACTOR for side in (width, height)]
-    return sides[0] * sides[1] // FACTOR**2 + 2
+        sides = [ceil(side * stretch / factor) * factor for side in (width, height)]
+    return sides[0], sides[1]
+
+
+def _factor(model: str) -> int:
+    return OLD_FACTOR if model in COUNT_PIXELS else FACTOR
 
 
 def _check_parameters(body: Mapping[str, Any]) -> None:
@@ -112,13 +134,15 @@ def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
         if message.get("role") not in ("system", "user", "assistant"):
             raise invalid(f"{message.get('role')} is not one of system, assistant, user")
         content = message.get("content")
+        if not content:
+            raise invalid("a message has no content")
         parts += content if isinstance(content, list) else [{"type": "text", "text": content}]
     if messages[-1]["role"] != "user":
         raise invalid("the last message must be the user's")
     return parts
 
 
-def _image_tokens(part: Mapping[str, Any], *, fine: bool) -> int:
+def _seen(part: Mapping[str, Any], *, factor: int, fine: bool) -> tuple[int, int]:
     if unknown := set(part) - {"type", "image_url", "min_pixels", "max_pixels"}:
         raise invalid(f"unknown in an image's part: {', '.join(sorted(unknown))}")
     width, height = _size(part["image_url"].get("url"))
@@ -130,7 +154,7 @@ def _image_tokens(part: Mapping[str, Any], *, fine: bool) -> int:
     most = MOST_PIXELS if fine else part.get("max_pixels", DEFAULT_PIXELS)
     if least > most:
         raise invalid("min_pixels is larger than max_pixels")
-    return image_tokens(width, height, least, most)
+    return scaled(width, height, least, most, factor)
 
 
 def _size(url: object) -> tuple[int, int]:

@@ -5,18 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.simulators.seedream.refusals import REFUSALS
+from tests.simulators.seedream.wire import LOST, STOPPED
 
 Switch = bool | int
 """True: always, until set to False; a number: only the next so many times."""
 
 ENDINGS: Final = {
-    "html-502": "a gateway's page, not charged",
-    "html-504": "a gateway's page; the picture was made and charged",
-    "hang": "no answer once the body is read; charged",
-    "reset": "the connection is reset; charged",
+    **STOPPED,
+    **LOST,
     "reset-before": "the connection is reset before anything is done; not charged",
-    "truncated": "half an answer; charged",
-    "not-json": "a page with status 200; charged",
     "data-error": "200 with data[].error; not charged",
     "top-level-error": "200 with error; not charged",
     "empty-data": "200 with no data and no error; not charged",
@@ -45,8 +42,10 @@ class Failures:
     """All off. Switches are of REFUSALS, ENDINGS and DOWNLOADS; the first that is on is used."""
 
     switches: dict[str, Switch] = field(default_factory=dict)
-    retry_after: float | None = None
-    """Seconds, sent with each 429 and 503."""
+    retry_after: float | str | None = None
+    """Seconds, or a date as it is written, sent with each 429 and 503."""
+    drop_reused: bool = False
+    """A connection that has carried a request is reset when it carries another."""
 
     def turn_on(self, name: str, switch: Switch = 1) -> None:
         """Raises ValueError on a name that is none."""
@@ -55,10 +54,10 @@ class Failures:
         self.switches[name] = switch
 
     def update(self, changes: Mapping[str, Any]) -> None:
-        """Switches by name, and retry_after. Raises ValueError on a name that is none."""
+        """Switches by name, and the other fields. Raises ValueError on a name that is none."""
         for name, value in changes.items():
-            if name == "retry_after":
-                self.retry_after = value
+            if name in ("retry_after", "drop_reused"):
+                setattr(self, name, value)
             else:
                 self.turn_on(name, value)
 
@@ -72,4 +71,5 @@ class Failures:
         return None
 
     def as_json(self) -> dict[str, Any]:
-        return {**self.switches, "retry_after": self.retry_after}
+        own = {"retry_after": self.retry_after, "drop_reused": self.drop_reused}
+        return {**self.switches, **own}

@@ -1,7 +1,6 @@
 """POST /images/generations, also under /api/v3, the results' URLs and the simulator's own."""
 
 import asyncio
-import json
 import secrets
 import time
 from collections import deque
@@ -18,8 +17,8 @@ from tests.simulators.seedream.refusals import REFUSALS, Refusal, Refused, inval
 from tests.simulators.seedream.results import Results
 from tests.simulators.seedream.validation import Order, read_order
 
-FREE: Final = {"html-502", "reset-before", "data-error", "top-level-error", "empty-data"}
-BROKEN: Final = {"html-502", "html-504", "hang", "reset", "reset-before", "truncated", "not-json"}
+FREE: Final = {*wire.STOPPED, "reset-before", "data-error", "top-level-error", "empty-data"}
+BROKEN: Final = {*wire.STOPPED, *wire.LOST, "reset-before"}
 _MAX_BODY: Final = 256 * 2**20
 _WITHHELD: Final = REFUSALS["OutputImageSensitiveContentDetected"]
 
@@ -33,18 +32,23 @@ class Server:
     failures: Failures
     painter: Executor
     bodies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=20))
+    elsewhere: wire.Elsewhere = field(default_factory=wire.Elsewhere)
+    connections: wire.Connections = field(default_factory=wire.Connections)
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=_MAX_BODY)
         application.router.add_post("/images/generations", self._generations)
         application.router.add_post("/api/v3/images/generations", self._generations)
         application.router.add_get("/results/{name}", self.results.serve)
+        self.elsewhere.add_to(application)
         application.router.add_get("/simulator/failures", self._get_failures)
         application.router.add_post("/simulator/failures", self._post_failures)
         application.router.add_get("/simulator/calls", self._get_calls)
         return application
 
     async def _generations(self, request: web.Request) -> web.StreamResponse:
+        if self.connections.is_reused(request) and self.failures.drop_reused:
+            return wire.reset(request)
         # As theirs: the time in hexadecimal milliseconds, then chance.
         request_id = f"0217{int(time.time() * 1000):x}{secrets.token_hex(12)}"
         with self.calls.one(request_id) as call:
@@ -56,8 +60,7 @@ class Server:
 
     def _refuse(self, refusal: Refusal, request_id: str) -> web.Response:
         headers = {"x-request-id": request_id, "x-error-code": refusal.code}
-        if self.failures.retry_after is not None and refusal.status in (429, 503):
-            headers["Retry-After"] = f"{self.failures.retry_after:g}"
+        headers |= wire.retry_after(self.failures.retry_after, refusal.status)
         return web.json_response(refusal.body(request_id), status=refusal.status, headers=headers)
 
     async def _carry_out(self, request: web.Request, call: Call) -> web.StreamResponse:
@@ -79,7 +82,7 @@ class Server:
         else:
             body = self._body(order, data, failure, request.host)
         if failure is not None and failure in BROKEN:
-            return await _broken(failure, request, body)
+            return await wire.spoiled(failure, request, body, self.elsewhere)
         return web.json_response(body, headers={"x-request-id": call.request_id})
 
     async def _read(self, request: web.Request, call: Call) -> Order:
@@ -150,17 +153,3 @@ def _without_picture(failure: str | None, order: Order) -> dict[str, Any]:
         return {"model": order.model, "created": int(time.time()), "error": error}
     data = [{"error": error}] if failure == "data-error" else []
     return _success(order, data, _usage(0, 0))
-
-
-async def _broken(failure: str, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-    match failure:
-        case "html-502" | "html-504":
-            return wire.page(int(failure[-3:]))
-        case "not-json":
-            return wire.page(200)
-        case "hang":
-            return await wire.until_gone(request)
-        case "truncated":
-            data = json.dumps(body).encode()
-            return await wire.broken_off(request, data, "application/json")
-    return wire.reset(request)  # before or after it was charged

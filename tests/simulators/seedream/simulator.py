@@ -13,6 +13,7 @@ from tests.simulators.seedream.calls import Call, Calls
 from tests.simulators.seedream.failures import Failures
 from tests.simulators.seedream.results import Results
 from tests.simulators.seedream.server import Server
+from tests.simulators.seedream.wire import Elsewhere
 
 KEY: Final = "5eed0000-1234-4abc-8def-0123456789ab"
 """Of the form that the provider's keys have."""
@@ -75,6 +76,11 @@ class SeeDreamSimulator:
     def bodies(self) -> deque[dict[str, Any]]:
         """Of the last valid requests."""
         return self._server.bodies
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """Where its redirects lead."""
+        return self._server.elsewhere
 
     async def __aenter__(self) -> Self:
         application = self._server.application()

@@ -10,7 +10,7 @@ from short_drama.domain.task import WAITING
 from short_drama.jobs.threads import to_the_end
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.checkpoint import Checkpoint, Facts, Past
-from short_drama.paid_api.paying.limits import ProviderLimits
+from short_drama.paid_api.paying.limits import ProviderLimits, Turn
 from short_drama.paid_api.paying.prices import Cost
 
 Answer = TypeVar("Answer")
@@ -92,8 +92,8 @@ class Steps:
         self._checkpoint, self._budgets, self._labels = checkpoint, budgets, labels
         self._on_stage = on_stage
         self._charges: list[Charge] = []
-        self._slow_down: Throttled | None = None
-        """The provider's last request for it."""
+        self._slow_down: tuple[Throttled, Turn] | None = None
+        """The provider's last request for it, and whose turn it was."""
 
     async def run(self, step: Step[Answer]) -> Answer:
         """The step's answer, paid for now or earlier. A provider that asks to slow down is asked
@@ -106,9 +106,9 @@ class Steps:
             try:
                 return await self._run(step)
             except Throttled as refusal:
-                if refusal is not self._slow_down:
+                if self._slow_down is None or refusal is not self._slow_down[0]:
                     raise
-                step.limits.throttled(refusal.after or pause)
+                self._slow_down[1].throttled(refusal.after or pause)
         return await self._run(step)
 
     @property
@@ -123,32 +123,32 @@ class Steps:
             answer = step.codec.read(past.answer)
         else:
             self._on_stage(WAITING)
-            async with step.limits.slot():
+            async with step.limits.slot() as turn:
                 self._on_stage("running")
                 # To its end, even of a job that is cancelled meanwhile: it is paid for.
-                answer = await to_the_end(asyncio.create_task(self._pay(step, past)))
+                answer = await to_the_end(asyncio.create_task(self._pay(step, past, turn)))
         self._charges.append(step.charge(answer, maybe_charged_twice=past.maybe_charged))
         return answer
 
-    async def _pay(self, step: Step[Answer], past: Past) -> Answer:
+    async def _pay(self, step: Step[Answer], past: Past, turn: Turn) -> Answer:
         async with (
             self._budgets.reserved(self._labels, step.estimate.micros) as money,
             self._checkpoint.call(past, provider=step.provider, model=step.model) as call,
         ):
-            answer = await self._ask(step)
+            answer = await self._ask(step, turn)
             money.settle(step.cost_of(answer).micros)
             await call.answered(step.codec.write(answer))
         return answer
 
-    async def _ask(self, step: Step[Answer]) -> Answer:
+    async def _ask(self, step: Step[Answer], turn: Turn) -> Answer:
         """What the provider says of its limits is passed on to them."""
         try:
             answer = await step.ask()
         except Throttled as refusal:
-            self._slow_down = refusal
+            self._slow_down = refusal, turn
             raise
         except ProviderPaused as reason:
-            step.limits.pause(reason)
+            turn.paused(reason)
             raise
-        step.limits.succeeded()
+        turn.succeeded()
         return answer

@@ -1,59 +1,38 @@
 """One provider's HTTP endpoint: a POST, its answer, and whether the provider may have acted.
 
 Both providers speak the same way: JSON with a bearer key, errors as an HTTP status with a JSON body
-that has a code. Nothing is repeated here: a repeated call may be a repeated charge.
+that has a code. Nothing is repeated here: a repeated call may be a repeated charge. So no
+connection is used twice, for one that the other side has dropped in the meantime looks like a call
+without an answer; and no redirect is followed, which would take the key along.
 """
 
 import asyncio
+import contextlib
 import io
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any, Final, Self
 
 import aiohttp
+from yarl import URL
 
 from short_drama import metrics
+from short_drama.paid_api.providers.calls import (
+    CallNotSent,
+    CallRefused,
+    CallUnanswered,
+    Reply,
+    read_answer,
+)
+from short_drama.paid_api.providers.proxies import ProxyUnusable, proxy_for
 
+__all__ = ["CallNotSent", "CallRefused", "CallUnanswered", "Provider", "Reply"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """A 200 with a JSON object; what it says may still be an error."""
-
-    body: Mapping[str, Any]
-    request_id: str | None
-    seconds: float
-
-
-class CallRefused(Exception):
-    """The provider answered, and not with 200: nothing was charged.
-
-    Args:
-        code: the provider's own, or "" when the body has none.
-        after: seconds to wait, where Retry-After says so.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        *,
-        code: str,
-        message: str,
-        request_id: str | None = None,
-        after: float | None = None,
-    ) -> None:
-        super().__init__(f"{status} {code}")
-        self.status, self.code, self.message = status, code, message
-        self.request_id, self.after = request_id, after
-
-
-class CallNotSent(Exception):
-    """No connection: the provider knows nothing of the call."""
-
-
-class CallUnanswered(Exception):
-    """The call was sent and no whole answer came: it may have been carried out and charged."""
+MAX_ANSWER: Final = 48 * 2**20
+"""Bytes: as much as the largest picture that is taken anywhere, 32 MiB, has as base64."""
+_CHUNK: Final = 64 * 1024
 
 
 class Provider:
@@ -62,21 +41,32 @@ class Provider:
     Args:
         name: in metrics.
         key: the API key, sent as a bearer token and written nowhere else.
-        connect, read: seconds.
+        connect: seconds for everything before the request: names, proxy, TLS.
+        read: seconds from the last piece of the request to the end of the answer; pieces that
+            do not get away take no longer either.
     """
 
     def __init__(
-        self, name: str, base_url: str, key: str, *, connect: float = 10.0, read: float = 300.0
+        self,
+        name: str,
+        base_url: str,
+        key: str,
+        *,
+        connect: float = 10.0,
+        read: float = 300.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.name, self._base_url, self._key = name, base_url.rstrip("/"), key
-        self._timeout = aiohttp.ClientTimeout(total=connect + read, sock_connect=connect)
+        self._connect, self._read, self._clock = connect, read, clock
 
     async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_chunk_sent.append(_tell_call)
         self._session = aiohttp.ClientSession(
-            timeout=self._timeout,
-            headers={"Authorization": f"Bearer {self._key}"},
-            connector=aiohttp.TCPConnector(limit=0),
-            trust_env=True,
+            timeout=aiohttp.ClientTimeout(total=None),
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
         )
         return self
 
@@ -85,60 +75,93 @@ class Provider:
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Reply:
         """Raises CallRefused, CallNotSent or CallUnanswered."""
+        started, call = time.perf_counter(), _Call(self._read)
+        try:
+            status, headers, data = await self._exchange(self._base_url + path, body, call)
+        except asyncio.CancelledError:
+            call.outcome = "cancelled"
+            raise
+        except Exception as error:
+            raise (CallUnanswered if call.sent else CallNotSent)(_words(error)) from error
+        finally:
+            seconds = time.perf_counter() - started
+            metrics.CALL_SECONDS.labels(self.name, call.outcome).observe(seconds)
+        # In a thread, for an answer may hold a picture.
+        return await asyncio.to_thread(
+            read_answer, status, headers, data, seconds=seconds, now=self._clock()
+        )
+
+    async def _exchange(
+        self, address: str, body: Mapping[str, Any], call: "_Call"
+    ) -> tuple[int, Mapping[str, str], bytes | None]:
+        """Status, headers and body of the answer, as `_bounded` has it."""
+        url = URL(address)
         # A file, and made in a thread: bodies hold pictures, and a megabyte of JSON takes a while.
         data = io.BytesIO(await asyncio.to_thread(lambda: json.dumps(body).encode()))
-        started, outcome = time.perf_counter(), "error"
-        try:
-            async with self._session.post(
-                self._base_url + path, data=data, headers={"Content-Type": "application/json"}
-            ) as answer:
-                outcome = str(answer.status)
-                told = await answer.read()
-                seconds = time.perf_counter() - started
-                return _read(answer.status, answer.headers, told, seconds)
-        except aiohttp.ClientConnectorError as error:
-            raise CallNotSent(_words(error)) from error
-        except aiohttp.ConnectionTimeoutError as error:
-            raise CallNotSent(_words(error)) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise CallUnanswered(_words(error)) from error
-        except asyncio.CancelledError:
-            outcome = "cancelled"
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+        async with (
+            asyncio.timeout(self._connect) as call.patience,
+            self._session.post(
+                url,
+                data=data,
+                headers=headers,
+                proxy=proxy_for(url),
+                allow_redirects=False,
+                trace_request_ctx=call,
+            ) as answer,
+        ):
+            call.outcome = str(answer.status)
+            return answer.status, answer.headers, await _bounded(answer)
+
+
+class _Call:
+    """One request on its way.
+
+    Args:
+        read: seconds that each piece of it, and then the answer, is waited for.
+    """
+
+    def __init__(self, read: float) -> None:
+        self._read = read
+        self.sent = False
+        """Whether any of it may have left."""
+        self.outcome = "error"
+        self.patience: asyncio.Timeout
+
+    def piece_sent(self) -> None:
+        self.sent = True
+        with contextlib.suppress(RuntimeError):  # it has ended, before all of it was sent
+            self.patience.reschedule(asyncio.get_running_loop().time() + self._read)
+
+
+async def _tell_call(_: aiohttp.ClientSession, trace: SimpleNamespace, __: object) -> None:
+    """aiohttp says so just before it writes a piece, and writes the headers with the first one."""
+    call: _Call = trace.trace_request_ctx
+    call.piece_sent()
+
+
+async def _bounded(answer: aiohttp.ClientResponse) -> bytes | None:
+    """None where it is too large, or a refusal that breaks off: that has been said before."""
+    data = bytearray()
+    try:
+        async for chunk in answer.content.iter_chunked(_CHUNK):
+            data += chunk
+            if len(data) > MAX_ANSWER:
+                return None
+    except aiohttp.ClientError:
+        if answer.status < 300:
             raise
-        finally:
-            spent = time.perf_counter() - started
-            metrics.CALL_SECONDS.labels(self.name, outcome).observe(spent)
-
-
-def _read(status: int, headers: Mapping[str, str], data: bytes, seconds: float) -> Reply:
-    try:
-        found = json.loads(data)
-    except ValueError:
-        found = None
-    body = found if isinstance(found, dict) else {}
-    request_id = str(body.get("request_id") or headers.get("x-request-id") or "") or None
-    if status == 200 and isinstance(found, dict):
-        return Reply(body=body, request_id=request_id, seconds=seconds)
-    if status == 200:  # it did something, and we cannot tell what
-        raise CallUnanswered("the answer is not a JSON object")
-    error = body.get("error")
-    told = error if isinstance(error, Mapping) else body
-    raise CallRefused(
-        status,
-        code=str(told.get("code") or told.get("type") or ""),
-        message=str(told.get("message") or "")[:500],
-        request_id=request_id,
-        after=_seconds(headers.get("Retry-After")),
-    )
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    try:
-        return max(0.0, min(float(retry_after or ""), 3600.0))
-    except ValueError:
         return None
+    return bytes(data)
 
 
-def _words(error: BaseException) -> str:
+def _words(error: Exception) -> str:
     """Without the URL, which aiohttp's own words may hold."""
+    match error:
+        case ProxyUnusable():
+            return str(error)
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answers with status {error.status}"
+        case TimeoutError():
+            return "no answer in time"
     return type(error).__name__

@@ -2,7 +2,7 @@
 
 import re
 
-from short_drama.paid_api.providers.endpoint import CallRefused
+from short_drama.paid_api.providers.calls import CallRefused
 
 _PRIVATE = re.compile(r"(?:https?:|data:(?=\w+/)|sk-)\S*|[\w+/=-]{36,}", re.ASCII)
 

@@ -1,43 +1,37 @@
-"""What Qwen3-VL says of faces, as boxes; its answers are often not quite JSON.
+"""What Qwen3-VL says of faces, as boxes in the picture, or as an answer that cannot be meant.
 
-Coordinates come relative to 0..1000, corner to corner, whatever the picture's size. Shapes that
-have been seen in answers and are read: Markdown fences (or only the closing one), prose, JSON
-Lines, stray closing brackets, a single object, a list inside an object, an answer that breaks off,
-the same box over and over, floats, numbers as strings, pairs of points, swapped corners, other
-names for the box, a name given twice, and the model's own box tokens.
-
-Everything else is a fault, for which asking again is cheap. Above all it is not "no faces": only
-an empty list, where the list of faces should be, says so.
+A model keeps to one kind of units in one answer, so they are settled once for all of its boxes: by
+what was asked for, unless the numbers themselves say otherwise.
 """
 
-import json
-import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from short_drama.paid_api.face_swap import FaceBox
-from short_drama.paid_api.providers.qwen.loose_json import UnreadableAnswer, values
+from short_drama.paid_api.providers.qwen.choice import choose
+from short_drama.paid_api.providers.qwen.loose_json import UnreadableAnswer
+from short_drama.paid_api.providers.qwen.models import Units
+from short_drama.paid_api.providers.qwen.said import Corners, Said, read_said
 
-SPACE: Final = 1000.0
-"""The right and bottom edges in the model's coordinates."""
-TOLERANCE: Final = 50.0
-"""A little outside is clamped; more means pixels, or a model that has lost its way."""
+OUTSIDE: Final = 0.05
+"""Of a side: a little outside is clamped; more means other units, or a model that has lost its
+way."""
 SAME_FACE: Final = 0.7
 """Intersection over union from which two boxes are one face: two people's faces never overlap so
 far, and a repeated box hardly moves."""
 LONGEST: Final = 8
 """Times the shorter side: a face cut off by the picture's edge, and nothing longer."""
+SMALLEST: Final = 1 / 200
+"""Of the picture's longer side, for the longer side of a face. The model sees at most some 2000
+pixels a side, so that this is 10 of them, a third of one of its patches: it can tell nothing so
+small from a spot, and what it calls so is a number misread."""
+FEWEST: Final = 6
+"""Pixels of the longer side, in a picture however small."""
+WHOLE: Final = 0.95
+"""Of both sides: what covers more is the picture and not a face. Even were it one, a mask over it
+would leave nothing of the still to keep."""
 MAX_FACES: Final = 200
-
-_BOX_NAMES: Final = ("bbox_2d", "face_bbox", "bbox", "bounding_box", "box", "head_bbox")
-"""Of an object that has several, the first counts: its head is not another face."""
-_LIST_NAMES: Final = frozenset(("faces", "boxes", "bboxes", "detections", "objects", "results"))
-_NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", re.ASCII)
-_NUMBERS_ONLY: Final = re.compile(r"[\s\d.,;()\[\]eE+-]+", re.ASCII)
-
-Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +49,31 @@ class Detection:
 
 
 def read_faces(
-    text: str, width: int, height: int, *, asked_which: bool = False, broken_off: bool = False
+    text: str,
+    width: int,
+    height: int,
+    *,
+    asked_which: bool = False,
+    broken_off: bool = False,
+    units: Units = Units.THOUSANDTHS,
+    seen: tuple[int, int] | None = None,
 ) -> Detection:
     """Boxes in pixels of a picture of this size.
 
     Args:
         asked_which: the answer must say which face is `chosen`.
         broken_off: the provider says that the answer is not whole.
+        units: in which the model was asked for boxes.
+        seen: the size of the picture that was sent, where it is another.
 
     Raises UnreadableAnswer.
     """
-    said = _read(text, broken_off=broken_off)
-    boxes = [_pixels(face.corners, width, height) for face in said.faces]
+    said = read_said(text, broken_off=broken_off)
+    space = _space(said, units, seen or (width, height))
+    boxes = [_box(face.corners, space, width, height) for face in said.faces]
     kept, face_of = _without_repeats(boxes)
     order = sorted(range(len(kept)), key=lambda face: (kept[face].centre, kept[face].width))
-    chosen = _chosen(said, face_of) if asked_which else None
+    chosen = choose(said, face_of) if asked_which else None
     return Detection(
         boxes=[kept[face] for face in order],
         chosen=None if chosen is None else order.index(chosen),
@@ -77,149 +81,43 @@ def read_faces(
     )
 
 
-# --- Text to coordinates ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Face:
-    corners: Corners
-    number: Any = None
-    """As the model numbers it, where it does."""
-
-
-@dataclass(slots=True)
-class _Said:
-    faces: list[_Face] = field(default_factory=list)
-    nothing: bool = False
-    """There is an empty list of faces."""
-    chosen: list[Any] = field(default_factory=list)
-    complete: bool = True
-
-    def add(self, more: "_Said") -> None:
-        self.faces += more.faces
-        self.chosen += more.chosen
-        self.nothing |= more.nothing
-
-
-class _Object(list[tuple[str, Any]]):
-    """A JSON object's members, where a name may occur twice."""
-
-
-def _read(text: str, *, broken_off: bool) -> _Said:
-    said = _Said(complete=not broken_off)
-    for value in values(text):
-        said.complete = said.complete and value.whole
-        try:
-            said.add(_first_readable(value.readings))
-        except UnreadableAnswer:
-            if value.whole:
-                raise
-    if not said.faces and not (said.nothing and said.complete):
-        raise UnreadableAnswer("the answer names no face and does not say that there is none")
-    return said
-
-
-def _first_readable(readings: Sequence[str]) -> _Said:
-    fault = UnreadableAnswer("the answer breaks off before the first face")
-    for reading in readings:
-        said = _Said()
-        try:
-            _collect_list(_parse(reading), said)
-        except UnreadableAnswer as error:
-            fault = error
-        else:
-            return said
-    raise fault
-
-
-def _parse(value: str) -> Any:
-    try:
-        return json.loads(value, object_pairs_hook=_Object)
-    except ValueError as error:
-        raise UnreadableAnswer(f"the answer is not JSON: {error}") from error
-
-
-def _collect_list(value: Any, said: _Said) -> None:
-    """Where a list of faces may stand, an empty one says that there are none."""
-    if isinstance(value, list) and not isinstance(value, _Object) and not value:
-        said.nothing = True
-    else:
-        _collect(value, said)
-
-
-def _collect(value: Any, said: _Said, number: Any = None) -> None:
-    if isinstance(value, _Object):
-        _collect_object(value, said)
-    elif corners := _corners(value):
-        said.faces.append(_Face(corners, number))
-    elif isinstance(value, list) and value:
-        for item in value:
-            _collect(item, said, number)
-    else:
-        raise UnreadableAnswer(f"{_short(value)} is no box")
-
-
-def _collect_object(members: _Object, said: _Said) -> None:
-    names = [name for name, _ in members]
-    box_name = next((name for name in _BOX_NAMES if name in names), None)
-    number = next((value for name, value in members if name == "index"), None)
-    for name, value in members:
-        if name == box_name:
-            _collect(value, said, number)
-        elif name in _LIST_NAMES:
-            _collect_list(value, said)
-        elif name == "chosen":
-            said.chosen.append(value)
-    if not {box_name, "chosen", *_LIST_NAMES}.intersection(names):
-        raise UnreadableAnswer(f"{_short(dict(members))} has no box")
-
-
-def _corners(value: Any) -> Corners | None:
-    """None if it is something else; four scalars, or two points, are a box."""
-    if isinstance(value, str) and _NUMBERS_ONLY.fullmatch(value):
-        value = _NUMBER.findall(value)
-    if not isinstance(value, list):
-        return None
-    if len(value) == 2 and all(isinstance(point, list) and len(point) == 2 for point in value):
-        value = [*value[0], *value[1]]
-    if len(value) != 4 or not all(_is_number(item) for item in value):
-        return None
-    x1, y1, x2, y2 = (_coordinate(item) for item in value)
-    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
-
-
-def _is_number(item: Any) -> bool:
-    if isinstance(item, str):
-        return _NUMBER.fullmatch(item.strip()) is not None
-    return isinstance(item, int | float) and not isinstance(item, bool)
-
-
-def _coordinate(item: str | float) -> float:
-    try:
-        value = float(item)
-    except OverflowError:
-        value = math.inf
-    if not -TOLERANCE <= value <= SPACE + TOLERANCE:
-        raise UnreadableAnswer(f"the coordinate {_short(item)} is outside 0 to {SPACE:.0f}")
-    return min(max(value, 0.0), SPACE)
-
-
-def _short(value: Any) -> str:
-    """Of what may be very long."""
-    return repr(value)[:60]
-
-
 # --- Coordinates to boxes -----------------------------------------------------------------
 
+_Space = tuple[float, float]
+"""What the right and the bottom edge are in the model's units."""
 
-def _pixels(corners: Corners, width: int, height: int) -> FaceBox:
-    left, right = (round(x / SPACE * width) for x in corners[0::2])
-    top, bottom = (round(y / SPACE * height) for y in corners[1::2])
+
+def _space(said: Said, units: Units, seen: tuple[int, int]) -> _Space:
+    values = [value for face in said.faces for value in face.corners]
+    most = max(values, default=0.0)
+    if most <= 1 + OUTSIDE and any(value % 1 for value in values):
+        return 1.0, 1.0
+    if units is Units.PIXELS or (units is Units.UNKNOWN and most > 1000 * (1 + OUTSIDE)):
+        return seen
+    return 1000.0, 1000.0
+
+
+def _box(corners: Corners, space: _Space, width: int, height: int) -> FaceBox:
+    left, right = (_inside(x, space[0], width) for x in corners[0::2])
+    top, bottom = (_inside(y, space[1], height) for y in corners[1::2])
     box = FaceBox(left, top, right, bottom)
     short, long = sorted((box.width, box.height))
-    if not 0 < long <= LONGEST * short:
-        raise UnreadableAnswer(f"{corners} would be a face of {box.width} x {box.height} pixels")
+    size = f"{box.width} x {box.height} pixels of {width} x {height}"
+    if not 0 < long <= LONGEST * short or long < max(FEWEST, SMALLEST * max(width, height)):
+        raise UnreadableAnswer(f"the box {_told(corners)} is no face: {size}")
+    if box.width > WHOLE * width and box.height > WHOLE * height:
+        raise UnreadableAnswer(f"the box {_told(corners)} is the whole picture and no face")
     return box
+
+
+def _inside(value: float, edge: float, pixels: int) -> int:
+    if not -OUTSIDE <= value / edge <= 1 + OUTSIDE:
+        raise UnreadableAnswer(f"the coordinate {value:.6g} is outside 0 to {edge:g}")
+    return round(min(max(value / edge, 0.0), 1.0) * pixels)
+
+
+def _told(corners: Corners) -> str:
+    return "[" + ", ".join(f"{value:.6g}" for value in corners) + "]"
 
 
 def _without_repeats(boxes: Sequence[FaceBox]) -> tuple[list[FaceBox], list[int]]:
@@ -246,25 +144,3 @@ def _overlap(one: FaceBox, other: FaceBox) -> float:
         return 0.0
     shared = width * height
     return shared / (one.width * one.height + other.width * other.height - shared)
-
-
-def _chosen(said: _Said, face_of: Sequence[int]) -> int | None:
-    """Which face the model means, by its own numbers, else by the order of its answer."""
-    if not said.chosen:
-        raise UnreadableAnswer("the answer does not say which face is meant")
-    first = said.chosen[0]
-    if any(type(other) is not type(first) or other != first for other in said.chosen):
-        raise UnreadableAnswer("the answer says twice, and differently, which face is meant")
-    if first is None:
-        return None
-    numbers = [
-        place if face.number is None else face.number for place, face in enumerate(said.faces)
-    ]
-    meant = {
-        face
-        for number, face in zip(numbers, face_of, strict=True)
-        if type(first) is type(number) is int and number == first
-    }
-    if len(meant) != 1:
-        raise UnreadableAnswer(f"the face that is meant, {_short(first)}, is none of the list")
-    return meant.pop()

@@ -8,6 +8,7 @@ repeated. The picture's real size is that of its bytes; what was asked for is on
 
 import asyncio
 import base64
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -15,24 +16,27 @@ from http import HTTPStatus
 from typing import Any, Final, Literal, Self
 
 import aiohttp
+from yarl import URL
 
 from short_drama.domain.errors import (
     ChargeUnknown,
     EngineFailed,
-    EngineUnavailable,
     ImageRejected,
     InvalidRequest,
     ProviderFailed,
 )
 from short_drama.images.structure import MAX_BYTES, open_image, sniff
 from short_drama.jobs.threads import in_thread
-from short_drama.paid_api.providers.endpoint import (
+from short_drama.paid_api.providers.calls import (
     CallNotSent,
     CallRefused,
     CallUnanswered,
-    Provider,
     Reply,
+    text,
+    told_of,
 )
+from short_drama.paid_api.providers.endpoint import Provider
+from short_drama.paid_api.providers.proxies import ProxyUnusable, proxy_for
 from short_drama.paid_api.providers.seedream.models import capabilities, checked_size
 from short_drama.paid_api.providers.seedream.refusals import classify
 
@@ -123,7 +127,6 @@ class SeeDream:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity"},
             auto_decompress=False,
-            trust_env=True,
         )
         return self
 
@@ -147,8 +150,6 @@ class SeeDream:
 
         Raises:
             InvalidRequest, ImageRejected: nothing was sent, or the provider did not take it.
-            EngineUnavailable: no connection.
-            ChargeUnknown: no answer after it was sent.
             And as `classify` says.
         """
         payload = {
@@ -161,13 +162,8 @@ class SeeDream:
         try:
             reply = await self._provider.post("/images/generations", payload)
             made = await in_thread(_read, reply, self.model)
-        except CallRefused as refused:
-            raise classify(refused) from refused
-        except CallNotSent as error:
-            raise EngineUnavailable(f"SeeDream cannot be reached ({error})") from error
-        except CallUnanswered as error:
-            detail = f"SeeDream gave no answer and may have charged for the call ({error})"
-            raise ChargeUnknown(detail) from error
+        except (CallRefused, CallNotSent, CallUnanswered) as error:
+            raise classify(error) from error
         return replace(made, model=self.model) if made.model == self._asked else made
 
     def _encoded(self, images: Sequence[bytes], fields: Sequence[str]) -> list[str]:
@@ -194,7 +190,7 @@ class SeeDream:
             try:
                 async with asyncio.timeout(self._download_seconds):
                     return await self._fetch(url)
-            except _NotFetched as error:
+            except (_NotFetched, ProxyUnusable) as error:
                 failure = str(error)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failure = type(error).__name__  # aiohttp's own words may hold the URL
@@ -202,7 +198,10 @@ class SeeDream:
         raise ProviderFailed(f"SeeDream's picture could not be fetched in {tries} tries: {failure}")
 
     async def _fetch(self, url: str) -> bytes:
-        async with self._session.get(url, allow_redirects=False) as answer:
+        # As it was signed; but a name and password in it would be sent as credentials.
+        address = URL(url, encoded=True).with_user(None)
+        proxy = proxy_for(address)
+        async with self._session.get(address, proxy=proxy, allow_redirects=False) as answer:
             if answer.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
                 raise ResultExpired(f"the picture's URL answers with status {answer.status}")
             if answer.status != HTTPStatus.OK:
@@ -269,9 +268,9 @@ def _read(reply: Reply, model: str) -> Generated:
     for item in items:
         if (url := _url(item)) is not None:
             return Generated(
-                model=str(reply.body.get("model") or model),
+                model=text(reply.body.get("model")) or model,
                 url=url,
-                size=str(item.get("size") or ""),
+                size=text(item.get("size")),
                 pictures=_count(usage, "generated_images") or 1,
                 tokens=_count(usage, "output_tokens") or 0,
                 pictures_in=_count(usage, "input_images"),
@@ -284,17 +283,17 @@ def _read(reply: Reply, model: str) -> Generated:
         raise ChargeUnknown(
             f"SeeDream sent no picture that can be read and does not say it made none{request}"
         )
-    raise CallRefused(
-        HTTPStatus.OK,
-        code=str(error.get("code") or ""),
-        message=str(error.get("message") or "")[:500],
-        request_id=reply.request_id,
-    )
+    code, message = told_of(error)
+    raise CallRefused(HTTPStatus.OK, code=code, message=message, request_id=reply.request_id)
 
 
 def _url(item: Mapping[str, Any]) -> str | None:
-    url = item.get("url")
-    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else None
+    url = text(item.get("url"))
+    if re.fullmatch(r"https?://[!-~]+", url) is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return url if URL(url).host else None
+    return None
 
 
 def _count(usage: Mapping[str, Any], name: str) -> int | None:

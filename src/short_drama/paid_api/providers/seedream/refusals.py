@@ -5,165 +5,122 @@ decides, unless the whole code is listed too. Failed pictures are free: nothing 
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from short_drama.domain.errors import (
-    ChargeUnknown,
-    ContentRefused,
-    EngineFailed,
-    ImageRejected,
-    InvalidRequest,
-    ProviderFailed,
-    ProviderPaused,
-    ShortDramaError,
-    Throttled,
+from short_drama.domain.errors import EngineFailed, InvalidRequest, ShortDramaError
+from short_drama.paid_api.providers.calls import CallRefused
+from short_drama.paid_api.providers.refusals import (
+    Content,
+    FailedCall,
+    Meaning,
+    Operator,
+    Picture,
+    by_status,
+    failed,
+    made_nothing,
+    ours,
+    outcome_unknown,
+    slow_down,
+    without_refusal,
 )
-from short_drama.paid_api.providers.endpoint import CallRefused
 from short_drama.paid_api.providers.words import reference, said
 
+NAME: Final = "SeeDream"
 
-def classify(refused: CallRefused) -> ShortDramaError:
-    """The error to raise. An answer 200 that tells of a fault comes here with status 200.
+
+def classify(error: FailedCall) -> ShortDramaError:
+    """The error to raise. An answer 200 that tells of a fault is a CallRefused with status 200.
 
     ContentRefused, InvalidRequest and ImageRejected are the caller's, and EngineFailed is ours;
-    ProviderPaused needs an operator; Throttled, ProviderFailed and ChargeUnknown pass.
+    ProviderPaused needs an operator; Throttled, ProviderFailed, EngineUnavailable and ChargeUnknown
+    pass.
     """
-    code, status = refused.code, refused.status
+    if isinstance(error, CallRefused):
+        return _meaning(error)(NAME, error)
+    return without_refusal(NAME, error)
+
+
+def _meaning(refused: CallRefused) -> Meaning:
     if "Timeout while downloading" in refused.message:
-        meaning = _FAILED  # a 400, yet not our fault
-    else:
-        meaning = _CODES.get(code) or _CODES.get(code.partition(".")[0]) or _by_status(status)
-    return meaning(refused)
+        return failed  # a 400, yet not our fault
+    code = refused.code
+    listed = _CODES.get(code) or _CODES.get(code.partition(".")[0])
+    return listed or by_status(refused, _STATUSES)
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    what: str
-    fix: str
-    field: str | None = None
-
-    def __call__(self, refused: CallRefused) -> ShortDramaError:
-        return ContentRefused(
-            f"SeeDream refused the content: {self.what} {reference(refused)}",
-            field=self.field,
-            fix=self.fix,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Operator:
-    """An account or a setting: every call will fail until somebody acts."""
-
-    what: str
-    fix: str
-
-    def __call__(self, refused: CallRefused) -> ShortDramaError:
-        detail = f"SeeDream takes no calls: {self.what} {reference(refused)}"
-        return ProviderPaused(detail, fix=self.fix)
-
-
-def _parameter(refused: CallRefused) -> ShortDramaError:
+def _parameter(name: str, refused: CallRefused) -> ShortDramaError:
     """Whose parameter is it? Names stand in backquotes, or end the code."""
     words = f"{said(refused)} {reference(refused)}"
-    names = re.findall(r"(?:`|parameter )(\w+)", refused.message)
-    for name in (*names, refused.code.partition(".")[2].lower()):
-        if name in ("size", "prompt"):
-            detail = f"SeeDream does not take the {name}{words}"
-            return InvalidRequest(detail, field=name, fix=f"Change the {name}.")
-        if name.startswith("image"):
-            return _picture(refused)
-    return EngineFailed(f"SeeDream does not take our call{words}")
+    named = re.findall(r"(?:`|parameter )(\w+)", refused.message)
+    for field in (*named, refused.code.partition(".")[2].lower()):
+        if field in ("size", "prompt"):
+            detail = f"{name} does not take the {field}{words}"
+            return InvalidRequest(detail, field=field, fix=f"Change the {field}.")
+        if field.startswith("image"):
+            return _PICTURE(name, refused)
+    return EngineFailed(f"{name} does not take our call{words}")
 
 
-def _picture(refused: CallRefused) -> ShortDramaError:
-    return ImageRejected(
-        f"SeeDream does not take one of the pictures{said(refused)} {reference(refused)}",
-        fix="Save it as a JPEG of at most 10 MB and 36 megapixels.",
-    )
-
-
-def _ours(refused: CallRefused) -> ShortDramaError:
-    return EngineFailed(f"SeeDream does not take our call{said(refused)} {reference(refused)}")
-
-
-def _slow_down(refused: CallRefused) -> ShortDramaError:
-    detail = f"SeeDream asks to slow down {reference(refused)}"
-    return Throttled(detail, after=refused.after)
-
-
-def _failed(refused: CallRefused, what: str = "failed") -> ShortDramaError:
-    detail = f"SeeDream {what}{said(refused)} {reference(refused)}"
-    return ProviderFailed(detail, after=refused.after)
-
-
-def _unknown_end(refused: CallRefused) -> ShortDramaError:
-    """A gateway that waited no longer: what stands behind it may have gone on."""
-    detail = f"SeeDream's gateway gave no answer, and the call may be charged {reference(refused)}"
-    return ChargeUnknown(detail)
-
-
-Meaning = Callable[[CallRefused], ShortDramaError]
-_FAILED: Final[Meaning] = _failed
-
-_PROMPT: Final = _Content(
+_PICTURE: Final = Picture(
+    "one of the pictures", "Save it as a JPEG of at most 10 MB and 36 megapixels."
+)
+_PROMPT: Final = Content(
     "the prompt may hold sensitive words",
     "Reword the prompt: leave out names, violence and nudity.",
     "prompt",
 )
-_INPUT: Final = _Content(
+_INPUT: Final = Content(
     "one of the pictures may show something sensitive",
     "Use another still or another portrait, without violence or nudity.",
 )
-_POLICY: Final = _Content(
+_POLICY: Final = Content(
     "one of the pictures may break the provider's rules, a copyright or a trade mark",
     "Use pictures that you hold the rights to, without known characters or logos.",
 )
-_PRIVATE: Final = _Content(
+_PRIVATE: Final = Content(
     "one of the pictures may show a real person",
     "Use a portrait that the provider accepts, such as a drawn or a made one, or let the local "
     "face engine do it: it asks no provider.",
 )
-_OUTPUT: Final = _Content(
+_OUTPUT: Final = Content(
     "the picture it made may be sensitive and is withheld",
     "Try once more, as each try makes another picture; then change the prompt or the pictures.",
 )
-_DEEPFAKE: Final = _Content(
+_DEEPFAKE: Final = Content(
     "the picture it made may pass for a real person and is withheld",
     "Use another portrait, or let the local face engine do it: it asks no provider.",
 )
-_SOMETHING: Final = _Content(
+_SOMETHING: Final = Content(
     "the prompt or a picture may be sensitive", "Change the prompt or use other pictures."
 )
-_KEY: Final = _Operator(
+_KEY: Final = Operator(
     "the API key is refused",
     "Check SeeDream's API key, and that the base URL is that of the key's region.",
 )
-_ACCOUNT: Final = _Operator(
+_ACCOUNT: Final = Operator(
     "the account is not in order", "Look at the account in the provider's console."
 )
-_OVERDUE: Final = _Operator("a bill is overdue", "Pay it in the provider's console.")
-_ACCESS: Final = _Operator(
+_OVERDUE: Final = Operator("a bill is overdue", "Pay it in the provider's console.")
+_ACCESS: Final = Operator(
     "the API key may not use this model", "Allow it in the provider's console."
 )
-_QUOTA: Final = _Operator(
+_QUOTA: Final = Operator(
     "the quota is used up", "Raise the quota or the spending limit in the provider's console."
 )
-_CLOSED: Final = _Operator(
+_CLOSED: Final = Operator(
     "the service or model is not open to this account", "Open it in the provider's console."
 )
-_NO_MODEL: Final = _Operator(
+_NO_MODEL: Final = Operator(
     "there is no such model or endpoint for this key",
     "Check the name of the model, and open the model in the provider's console.",
 )
 
-_CODES: Final[dict[str, Meaning]] = {
+_CODES: Final[Mapping[str, Meaning]] = {
     "InvalidParameter": _parameter,
-    "MissingParameter": _ours,
-    "InvalidImageURL": _picture,
+    "MissingParameter": ours,
+    "InvalidImageURL": _PICTURE,
     "InputTextSensitiveContentDetected": _PROMPT,
     "InputImageSensitiveContentDetected": _INPUT,
     "InputImageSensitiveContentDetected.PolicyViolation": _POLICY,
@@ -186,29 +143,25 @@ _CODES: Final[dict[str, Meaning]] = {
     "UnsupportedModel": _NO_MODEL,
     "QuotaExceeded": _QUOTA,
     "SetLimitExceeded": _QUOTA,
-    "ModelAccountIpmRateLimitExceeded": _slow_down,
-    "ModelAccountRpmRateLimitExceeded": _slow_down,
-    "ModelAccountTpmRateLimitExceeded": _slow_down,
-    "APIAccountRpmRateLimitExceeded": _slow_down,
-    "RateLimitExceeded": _slow_down,
-    "AccountRateLimitExceeded": _slow_down,
-    "RequestBurstTooFast": _slow_down,
-    "InflightBatchsizeExceeded": _slow_down,
-    "ModelLoadingError": _slow_down,
-    "ServerOverloaded": _slow_down,
-    "InternalServiceError": _FAILED,
+    "ModelAccountIpmRateLimitExceeded": slow_down,
+    "ModelAccountRpmRateLimitExceeded": slow_down,
+    "ModelAccountTpmRateLimitExceeded": slow_down,
+    "APIAccountRpmRateLimitExceeded": slow_down,
+    "RateLimitExceeded": slow_down,
+    "AccountRateLimitExceeded": slow_down,
+    "RequestBurstTooFast": slow_down,
+    "InflightBatchsizeExceeded": slow_down,
+    "ModelLoadingError": slow_down,
+    "ServerOverloaded": slow_down,
+    "InternalServiceError": failed,
 }
-_STATUSES: Final[dict[int, Meaning]] = {
-    HTTPStatus.OK: partial(_failed, what="made no picture"),
+_STATUSES: Final[Mapping[int, Meaning]] = {
+    HTTPStatus.OK: made_nothing,
     HTTPStatus.UNAUTHORIZED: _KEY,
     HTTPStatus.PAYMENT_REQUIRED: _ACCOUNT,
     HTTPStatus.FORBIDDEN: _ACCESS,
     HTTPStatus.NOT_FOUND: _NO_MODEL,
-    HTTPStatus.REQUEST_TIMEOUT: _FAILED,
-    HTTPStatus.TOO_MANY_REQUESTS: _slow_down,
-    HTTPStatus.GATEWAY_TIMEOUT: _unknown_end,
+    HTTPStatus.REQUEST_TIMEOUT: failed,
+    HTTPStatus.TOO_MANY_REQUESTS: slow_down,
+    HTTPStatus.GATEWAY_TIMEOUT: outcome_unknown,
 }
-
-
-def _by_status(status: int) -> Meaning:
-    return _STATUSES.get(status, _FAILED if status >= 500 else _ours)
