@@ -129,6 +129,7 @@ class QwenDetector:
             if detection.complete:
                 return detection
             fault = f"breaks off after {len(detection.boxes)} faces"
+        await steps.useless(DETECT, DETECT_AGAIN)
         raise EngineFailed(
             f"Qwen3-VL's answer {fault}, also when asked again",
             fix="Use a picture with fewer faces, or cut out the one you mean.",
@@ -154,6 +155,7 @@ class QwenDetector:
                 codec=_CODEC,
                 cost_of=lambda answer: self._cost_of(answer, estimate),
                 request_id_of=lambda answer: answer.request_id,
+                patience=self._qwen.patience,
             )
         )
 

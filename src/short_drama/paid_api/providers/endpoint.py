@@ -16,6 +16,9 @@ import aiohttp
 
 from short_drama import metrics
 
+_ENCODING_SECONDS = 5.0
+"""How long it may take to write down a call, with its pictures, before it is sent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -70,6 +73,8 @@ class Provider:
     ) -> None:
         self.name, self._base_url, self._key = name, base_url.rstrip("/"), key
         self._timeout = aiohttp.ClientTimeout(total=connect + read, sock_connect=connect)
+        self.patience = connect + read + _ENCODING_SECONDS
+        """Seconds, within which a call ends in whatever way: for whoever only knows of it."""
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
