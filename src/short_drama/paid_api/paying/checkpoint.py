@@ -155,11 +155,11 @@ class Checkpoint:
 
     async def refused(self, call: PaidCall) -> None:
         """It cost nothing."""
-        await self._note(lambda page: page.without(call) if _stands(page, call) else page)
+        await self._note(lambda page: _without(page, call))
 
     async def cut_off(self, call: PaidCall) -> None:
         """Nobody knows whether it was charged."""
-        await self._note(lambda page: page.cut_off(call) if _stands(page, call) else page)
+        await self._note(lambda page: _ended(page, call, None))
 
     async def useless(self, kept: Kept) -> None:
         """No other task is to begin with this answer."""
@@ -202,18 +202,19 @@ class Checkpoint:
     async def _settled(self, page: TaskSpend, call: Call) -> TaskSpend:
         """The page, once the end of every call of the step is on it."""
         for line in page.calls_of(call.step):
-            if line.state is not CallState.RESERVED:
-                continue
-            answered = await self._answers.of(page.task_id, line)
-            if answered is None:
-                self._require_over(line, call.patience)
-            page = await change_page(
-                self._ledger,
-                page,
-                lambda found: _ended(found, line, answered),  # noqa: B023
-            )
-            if page.task_id == self._page.task_id:
-                self._turn_to(page)
+            if line.state is not CallState.PAID:
+                page = await self._with_end(page, line, call.patience)
+        return page
+
+    async def _with_end(self, page: TaskSpend, line: PaidCall, patience: float) -> TaskSpend:
+        answered = await self._answers.of(page.task_id, line)
+        if answered is None and line.state is CallState.UNKNOWN:
+            return page
+        if answered is None:
+            self._require_over(line, patience)
+        page = await change_page(self._ledger, page, lambda found: _ended(found, line, answered))
+        if page.task_id == self._page.task_id:
+            self._turn_to(page)
         return page
 
     def _require_over(self, line: PaidCall, patience: float) -> None:
@@ -258,22 +259,23 @@ def _line(page: TaskSpend, call: PaidCall) -> PaidCall | None:
     return next((one for one in lines if (one.number, one.at) == (call.number, call.at)), None)
 
 
-def _stands(page: TaskSpend, call: PaidCall) -> bool:
-    """Whether nobody has said yet how the call ended."""
-    line = _line(page, call)
-    return line is not None and line.state is CallState.RESERVED
-
-
 def _paid(page: TaskSpend, call: PaidCall, answered: Answered) -> TaskSpend:
     return page.paid(
         call, answered.micros, request_id=answered.request_id, estimated=answered.estimated
     )
 
 
-def _ended(page: TaskSpend, line: PaidCall, answered: Answered | None) -> TaskSpend:
-    if not _stands(page, line):
+def _ended(page: TaskSpend, call: PaidCall, answered: Answered | None) -> TaskSpend:
+    """The page, once it says how the call ended; others may have said it meanwhile."""
+    line = _line(page, call)
+    if line is None or line.state is CallState.PAID:
         return page
     return page.cut_off(line) if answered is None else _paid(page, line, answered)
+
+
+def _without(page: TaskSpend, call: PaidCall) -> TaskSpend:
+    line = _line(page, call)
+    return page if line is None else page.without(line)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from short_drama.domain.errors import (
     Throttled,
 )
 from short_drama.domain.spending import TaskSpend
+from short_drama.paid_api.paying.answers import Answers
 from tests.protocol.memory import MemoryAssets, MemoryLedger
 from tests.protocol.virtual_time import clock
 from tests.unit.paid_api.paying.paid_steps import (
@@ -170,6 +171,19 @@ async def test_an_answer_that_comes_after_all_is_used() -> None:
         await waiting
     assert await shop.paid("detect", never) == 1
     assert (provider.charged, shop.states()) == (1, [PAID])
+
+
+@in_virtual_time
+async def test_an_answer_is_believed_though_its_call_was_given_up() -> None:
+    """The one that was answered after all died before it could write it on the page."""
+    shop = Shop()
+    with pytest.raises(ChargeUnknown):
+        await shop.paid("detect", failing(LOST))
+    (line,) = shop.calls()
+    found = step("detect", answer).answered(7, at=clock())
+    await Answers(shop.assets).keep("t1", line, found)
+    assert await shop.paid("detect", never) == 7
+    assert (shop.states(), await shop.spent()) == ([PAID], PRICE)
 
 
 @in_virtual_time
