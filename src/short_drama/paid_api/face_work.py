@@ -23,7 +23,6 @@ from short_drama.paid_api.masks import paint_soft
 from short_drama.paid_api.paying import reuse
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.checkpoint import Checkpoint
-from short_drama.paid_api.paying.estimates import DETECT, DETECT_AGAIN, GENERATE
 from short_drama.paid_api.paying.steps import Steps
 from short_drama.ports import AssetStore
 

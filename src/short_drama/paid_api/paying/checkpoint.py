@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
+from short_drama import metrics
 from short_drama.domain.errors import EngineFailed, Throttled, Unavailable
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
 from short_drama.paid_api.paying.answers import Answered, Answers
@@ -150,7 +151,8 @@ class Checkpoint:
         task_id = self._page.task_id
         with _whatever_happens("the answer of a paid call could not be kept"):
             await insist(lambda: self._answers.keep(task_id, call, answered))
-        await self._note(lambda page: _paid(page, call, answered))
+        if await self._note(lambda page: _paid(page, call, answered)):
+            metrics.paid(call.provider, answered.micros)
         return Kept(task_id, call, answered)
 
     async def refused(self, call: PaidCall) -> None:
@@ -212,10 +214,12 @@ class Checkpoint:
             return page
         if answered is None:
             self._require_over(line, patience)
-        page = await change_page(self._ledger, page, lambda found: _ended(found, line, answered))
-        if page.task_id == self._page.task_id:
-            self._turn_to(page)
-        return page
+        ended = await change_page(self._ledger, page, lambda found: _ended(found, line, answered))
+        if answered is not None and ended.version == page.version + 1:  # nobody was first
+            metrics.paid(line.provider, answered.micros)
+        if ended.task_id == self._page.task_id:
+            self._turn_to(ended)
+        return ended
 
     def _require_over(self, line: PaidCall, patience: float) -> None:
         age = self._clock() - line.at
@@ -242,11 +246,14 @@ class Checkpoint:
                     return Kept(page.task_id, line, answered)
         return None
 
-    async def _note(self, change: Callable[[TaskSpend], TaskSpend]) -> None:
+    async def _note(self, change: Callable[[TaskSpend], TaskSpend]) -> bool:
         """On the task's page, if ever possible; else it is settled when the line is next read."""
+        is_written = False
         self._turn_to(change(self._page))
         with _whatever_happens("what became of a call could not be written into the ledger"):
             self._turn_to(await insist(lambda: change_page(self._ledger, self._page, change)))
+            is_written = True
+        return is_written
 
     def _turn_to(self, page: TaskSpend) -> None:
         self._page = page

@@ -16,8 +16,8 @@ import aiohttp
 
 from short_drama import metrics
 
-_ENCODING_SECONDS = 5.0
-"""How long it may take to write down a call, with its pictures, before it is sent."""
+_SENDING = 1.25
+"""Of the time for an answer: with what it takes to write down a call and its pictures before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Provider:
     ) -> None:
         self.name, self._base_url, self._key = name, base_url.rstrip("/"), key
         self._timeout = aiohttp.ClientTimeout(total=connect + read, sock_connect=connect)
-        self.patience = connect + read + _ENCODING_SECONDS
+        self.patience = connect + _SENDING * read
         """Seconds, within which a call ends in whatever way: for whoever only knows of it."""
 
     async def __aenter__(self) -> Self:
