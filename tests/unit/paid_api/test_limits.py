@@ -1,15 +1,16 @@
 """How fast a provider is asked, on a clock that the tests turn."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.domain.errors import ProviderPaused
-from short_drama.paid_api.paying.limits import Circuit, ProviderLimits, Rate
+from short_drama.paid_api.paying.limits import Circuit, ProviderLimits, Rate, Turn
 
 
 class Clock:
@@ -108,8 +109,9 @@ async def test_a_success_closes_it(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     limits = ProviderLimits("seedream", in_flight=2, per_minute=600, clock=clock)
     with caplog.at_level(logging.ERROR):
-        limits.pause(OVERDUE)
-        limits.pause(OVERDUE)
+        async with limits.slot() as turn, limits.slot() as other:
+            turn.paused(OVERDUE)
+            other.paused(OVERDUE)
     assert len(caplog.records) == 1  # it pages once
     with pytest.raises(ProviderPaused):
         limits.check()
@@ -117,11 +119,105 @@ async def test_a_success_closes_it(caplog: pytest.LogCaptureFixture) -> None:
         async with limits.slot():
             pytest.fail("nothing is asked")
     clock.now += 60.0
-    async with limits.slot():
-        limits.succeeded()
+    async with limits.slot() as turn:
+        turn.succeeded()
     limits.check()
     async with limits.slot():
         pass
+
+
+# --- What is said of calls that were made together ----------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def turns(limits: ProviderLimits, number: int) -> AsyncIterator[list[Turn]]:
+    """Of so many calls that are in flight together."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(limits.slot()) for _ in range(number)]
+
+
+def paused_for(limits: ProviderLimits) -> float | None:
+    """Seconds, or None when it is not paused."""
+    try:
+        limits.check()
+    except ProviderPaused as refused:
+        return refused.after
+    return None
+
+
+def eight_at_a_time() -> tuple[ProviderLimits, Clock]:
+    clock = Clock()
+    return ProviderLimits("x", in_flight=8, per_minute=600, clock=clock), clock
+
+
+async def test_a_burst_of_refusals_is_one_pause() -> None:
+    limits, clock = eight_at_a_time()
+    async with turns(limits, 8) as burst:
+        for turn in burst:
+            clock.now += 0.5
+            turn.paused(OVERDUE)
+    assert paused_for(limits) == 26.5  # 30 from the first
+
+
+async def test_a_burst_of_requests_to_slow_down_is_one() -> None:
+    limits, _ = eight_at_a_time()
+    async with turns(limits, 8) as burst:
+        pass
+    for turn in burst:  # told after they have ended
+        turn.throttled(None)
+    assert limits._rate._share == 1 / 2
+    async with turns(limits, 8) as burst:
+        for turn in burst:
+            turn.throttled(None)
+    assert limits._rate._share == 1 / 4
+
+
+async def test_an_answer_from_before_says_nothing_of_now() -> None:
+    limits, clock = eight_at_a_time()
+    async with turns(limits, 2) as (first, straggler):
+        first.paused(OVERDUE)
+        first.throttled(None)
+        straggler.succeeded()
+        assert paused_for(limits) == 30.0
+        assert limits._rate._share == 1 / 2
+        clock.now += 30.0
+        async with limits.slot() as trial:
+            trial.succeeded()
+        straggler.paused(OVERDUE)  # of a bill that has been paid meanwhile
+        assert paused_for(limits) is None
+
+
+async def test_the_pause_goes_by_the_call_that_tries() -> None:
+    limits, clock = eight_at_a_time()
+    async with turns(limits, 2) as (first, straggler):
+        first.paused(OVERDUE)
+        clock.now += 30.0
+        async with limits.slot() as trial:
+            straggler.paused(OVERDUE)
+            assert paused_for(limits) == 30.0
+            trial.paused(OVERDUE)
+            trial.paused(OVERDUE)
+    assert paused_for(limits) == 60.0
+
+
+@pytest.mark.parametrize("throttled", [False, True])
+async def test_a_trial_that_says_nothing_is_soon_repeated(throttled: bool) -> None:
+    limits, clock = eight_at_a_time()
+    async with limits.slot() as turn:
+        turn.paused(OVERDUE)
+    clock.now += 30.0
+    with contextlib.suppress(TimeoutError):
+        async with limits.slot() as trial:
+            with pytest.raises(ProviderPaused):
+                limits.check()  # nobody else meanwhile
+            if throttled:
+                trial.throttled(None)
+            raise TimeoutError
+    assert paused_for(limits) == 1.0
+    clock.now += 1.0
+    async with limits.slot() as trial:
+        trial.paused(OVERDUE)
+    assert paused_for(limits) == 60.0
 
 
 # --- Places -------------------------------------------------------------------------------

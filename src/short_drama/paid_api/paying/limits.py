@@ -3,6 +3,10 @@
 Three limits, each of one process: calls at a time, calls a minute, and a circuit that an operator's
 matter (a key, an overdue bill) opens for every task at once. The rate is halved when the provider
 asks to slow down and grows back slowly while it does not.
+
+What is said of a call counts only if the call was let in since the last time that anything changed:
+eight calls that are refused together say one thing, once, and an answer to a call from before a
+pause does not say that the pause is over.
 """
 
 import asyncio
@@ -27,6 +31,8 @@ _RECOVERY = 0.02
 """Of the rate that was set, regained with every answer."""
 _PAUSES = 30.0, 600.0
 """Seconds until a paused provider is tried again: the first time, and at most."""
+_SOON = 1.0
+"""Seconds until the next call may try, when the one that did has said nothing of the pause."""
 
 
 class Rate:
@@ -36,6 +42,7 @@ class Rate:
 
     def __init__(self, per_minute: int, *, burst: int) -> None:
         self._per_minute, self._burst = per_minute, min(burst, per_minute)
+        self.slow_downs = 0
         self._share = 1.0
         self._sent: deque[float] = deque()
         self._not_before = 0.0
@@ -57,6 +64,7 @@ class Rate:
 
     def slow_down(self, now: float, after: float | None) -> None:
         """`after`: what the provider asked for, in seconds."""
+        self.slow_downs += 1
         self._share = max(_SLOWEST, self._share / 2)
         self._not_before = max(self._not_before, now + (after or 0.0))
 
@@ -69,12 +77,14 @@ class Circuit:
 
     def __init__(self) -> None:
         self.reason: ProviderPaused | None = None
+        self.openings = 0
         self._pause = _PAUSES[0]
         self._until = 0.0
 
     def open(self, reason: ProviderPaused, now: float) -> None:
         self._pause = min(2 * self._pause, _PAUSES[1]) if self.reason else _PAUSES[0]
         self.reason, self._until = reason, now + self._pause
+        self.openings += 1
 
     def close(self) -> None:
         self.reason = None
@@ -90,6 +100,11 @@ class Circuit:
         self.check(now)
         if self.reason is not None:
             self._until = now + self._pause
+
+    def try_soon(self, now: float) -> None:
+        """The call that tried has told nothing."""
+        if self.reason is not None:
+            self._until = min(self._until, now + _SOON)
 
 
 class ProviderLimits:
@@ -117,7 +132,7 @@ class ProviderLimits:
         metrics.PROVIDER_PAUSED.labels(name).set(0)
 
     @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator["Turn"]:
         """One call's; waits for it in the order of asking. Raises ProviderPaused."""
         async with self._places:
             async with self._turn:
@@ -125,7 +140,11 @@ class ProviderLimits:
                 await self._until_allowed()
                 self._circuit.try_now(self._clock())
                 self._rate.take(self._clock())
-            yield
+                turn = Turn(self.name, self._rate, self._circuit, self._clock)
+            try:
+                yield turn
+            finally:
+                turn.end()
 
     async def _until_allowed(self) -> None:
         """Looked at again after each wait: the provider may have asked to slow down meanwhile."""
@@ -138,21 +157,38 @@ class ProviderLimits:
         """Raises ProviderPaused while nothing may be asked."""
         self._circuit.check(self._clock())
 
+
+class Turn:
+    """One call's, and what becomes of it; may be told of after the call has ended, too."""
+
+    def __init__(self, name: str, rate: Rate, circuit: Circuit, clock: Callable[[], float]) -> None:
+        self._name, self._rate, self._circuit, self._clock = name, rate, circuit, clock
+        self._slow_downs, self._openings = rate.slow_downs, circuit.openings
+        self._tries = circuit.reason is not None
+
     def succeeded(self) -> None:
         """The provider did what it was asked for."""
-        self._rate.speed_up()
-        if self._circuit.reason is not None:
-            log.warning("%s works again", self.name)
+        if self._slow_downs == self._rate.slow_downs:
+            self._rate.speed_up()
+        if self._circuit.reason is not None and self._openings == self._circuit.openings:
+            log.warning("%s works again", self._name)
             self._circuit.close()
-            metrics.PROVIDER_PAUSED.labels(self.name).set(0)
+            metrics.PROVIDER_PAUSED.labels(self._name).set(0)
 
     def throttled(self, after: float | None) -> None:
         """The provider asked to slow down, and for how long, in seconds, if it said so."""
-        self._rate.slow_down(self._clock(), after)
+        if self._slow_downs == self._rate.slow_downs:
+            self._rate.slow_down(self._clock(), after)
 
-    def pause(self, reason: ProviderPaused) -> None:
+    def paused(self, reason: ProviderPaused) -> None:
         """Nobody asks until an operator has acted; every now and then one call tries."""
+        if self._openings != self._circuit.openings:
+            return
         if self._circuit.reason is None:
-            log.error("%s is paused: %s", self.name, reason.detail)
-            metrics.PROVIDER_PAUSED.labels(self.name).set(1)
+            log.error("%s is paused: %s", self._name, reason.detail)
+            metrics.PROVIDER_PAUSED.labels(self._name).set(1)
         self._circuit.open(reason, self._clock())
+
+    def end(self) -> None:
+        if self._tries and self._openings == self._circuit.openings:
+            self._circuit.try_soon(self._clock())

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from short_drama.domain.errors import (
     ChargeUnknown,
@@ -17,7 +17,7 @@ from short_drama.domain.task import WAITING
 from short_drama.jobs.threads import to_the_end
 from short_drama.paid_api.paying.answers import Answered, Facts
 from short_drama.paid_api.paying.checkpoint import Call, Checkpoint, Kept
-from short_drama.paid_api.paying.limits import ProviderLimits
+from short_drama.paid_api.paying.limits import ProviderLimits, Turn
 from short_drama.paid_api.paying.prices import Cost
 from short_drama.paid_api.providers.endpoint import CallNotSent
 
@@ -140,11 +140,12 @@ class Steps:
 
     async def _paid(self, step: Step[Answer], pause: float) -> Answer:
         self._on_stage(WAITING)
-        async with step.limits.slot():
+        async with step.limits.slot() as turn:
             self._on_stage("running")
             line = await self._reserved(step)
+            asking = self._asked(step, turn, pause)
             # To its end, even of a job that is cancelled meanwhile: it is paid for.
-            return await to_the_end(asyncio.create_task(self._carried_out(step, line, pause)))
+            return await to_the_end(asyncio.create_task(self._settled(step, line, asking)))
 
     async def _reserved(self, step: Step[Answer]) -> PaidCall:
         """A job that is cancelled meanwhile makes no call, and leaves no line."""
@@ -157,11 +158,13 @@ class Steps:
                 await to_the_end(asyncio.create_task(back))
             raise
 
-    async def _carried_out(self, step: Step[Answer], line: PaidCall, pause: float) -> Answer:
+    async def _settled(
+        self, step: Step[Answer], line: PaidCall, asking: Coroutine[Any, Any, Answer]
+    ) -> Answer:
         """What is neither ours nor is known to have happened before anything was sent may have
         been charged. A kill says nothing at all."""
         try:
-            answer = await self._ask(step, pause)
+            answer = await asking
         except ChargeUnknown:
             await self._checkpoint.cut_off(line)
             raise
@@ -175,16 +178,16 @@ class Steps:
         self._kept[step.name] = await self._checkpoint.answered(line, answered)
         return answer
 
-    async def _ask(self, step: Step[Answer], pause: float) -> Answer:
+    async def _asked(self, step: Step[Answer], turn: Turn, pause: float) -> Answer:
         """What the provider says of its limits is passed on to them."""
         try:
             answer = await step.ask()
         except Throttled as refusal:
-            step.limits.throttled(refusal.after or pause)
+            turn.throttled(refusal.after or pause)
             self._slow_down = refusal
             raise
         except ProviderPaused as reason:
-            step.limits.pause(reason)
+            turn.paused(reason)
             raise
-        step.limits.succeeded()
+        turn.succeeded()
         return answer
