@@ -248,12 +248,13 @@ class Checkpoint:
 
     async def _note(self, change: Callable[[TaskSpend], TaskSpend]) -> bool:
         """On the task's page, if ever possible; else it is settled when the line is next read."""
-        is_written = False
         self._turn_to(change(self._page))
-        with _whatever_happens("what became of a call could not be written into the ledger"):
+        try:
             self._turn_to(await insist(lambda: change_page(self._ledger, self._page, change)))
-            is_written = True
-        return is_written
+        except Unavailable as error:
+            log.warning("what became of a call is not in the ledger: %s", error.detail)
+            return False
+        return True
 
     def _turn_to(self, page: TaskSpend) -> None:
         self._page = page

@@ -23,9 +23,9 @@ from short_drama.paid_api.providers.endpoint import CallNotSent
 
 Answer = TypeVar("Answer")
 
-_SLOW_DOWNS = 1.0, 2.0, 4.0, 8.0
-"""How long to leave a provider alone that asked to slow down and did not say for how long, in
-seconds: it is asked so often, and then the task is given back."""
+_PAUSES = 1.0, 2.0, 4.0, 8.0
+"""Seconds to wait for what passes: a provider that asked to slow down and did not say for how long,
+a call that is under way. Then the task is given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +101,20 @@ class Steps:
         """The step's answer, paid for now or earlier. A provider that asks to slow down is asked
         again here a few times, when it allows it.
 
-        Raises BudgetExceeded, ProviderPaused, and what `Step.ask`, `Checkpoint.find` and
-        `Checkpoint.reserve` raise.
+        Raises ProviderPaused, and what `Step.ask`, `Checkpoint.find` and `Checkpoint.reserve`
+        raise.
         """
-        kept = await self._checkpoint.find(step.call)
+        kept = await self._found(step.call)
         if kept is not None:
             self._kept[step.name] = kept
             return step.codec.read(kept.answered.answer)
-        for pause in _SLOW_DOWNS[:-1]:
+        for pause in _PAUSES[:-1]:
             try:
                 return await self._paid(step, pause)
             except Throttled as refusal:
                 if refusal is not self._slow_down:
                     raise
-        return await self._paid(step, _SLOW_DOWNS[-1])
+        return await self._paid(step, _PAUSES[-1])
 
     async def bytes_of(self, step: str, fetch: Callable[[float], Awaitable[bytes]]) -> bytes:
         """Those that the step's answer only points to. `fetch` brings them, and is told when the
@@ -135,6 +135,16 @@ class Steps:
     def is_own(self, step: str) -> bool:
         """Whether this task has paid for the answer itself."""
         return self._checkpoint.is_own(self._kept[step])
+
+    async def _found(self, call: Call) -> Kept | None:
+        """As the checkpoint finds it, looked for again a few times while it may still come."""
+        for pause in _PAUSES:
+            try:
+                return await self._checkpoint.find(call)
+            except Throttled as reason:
+                self._on_stage(WAITING)
+                await asyncio.sleep(min(pause, reason.after or pause))
+        return await self._checkpoint.find(call)
 
     # --- One call --------------------------------------------------------------------------
 

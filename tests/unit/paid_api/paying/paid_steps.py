@@ -83,7 +83,7 @@ class Shop:
         on_change: Callable[[TaskSpend], None] = lambda _: None,
         on_stage: Callable[[str], None] = lambda _: None,
     ) -> Steps:
-        budgets = Budgets(self.ledger, per_day=self.per_day, per_label={}, clock=clock)
+        budgets = self.budgets()
         page = TaskSpend(
             task_id=task, kind="face-swap", owner="local", retry_of=retry_of, day=budgets.today()
         )
@@ -94,6 +94,14 @@ class Shop:
         self, name: str, ask: Ask, *, task: str = "t1", retry_of: str | None = None
     ) -> int:
         return await self.steps(task, retry_of=retry_of).run(step(name, ask))
+
+    async def hold(self, task: str, micros: int) -> None:
+        """As for a task that is accepted now."""
+        page = TaskSpend(task_id=task, kind="face-swap", owner="local", day=self.budgets().today())
+        await self.ledger.write(page.opened(day=page.day, held=micros))
+
+    def budgets(self) -> Budgets:
+        return Budgets(self.ledger, per_day=self.per_day, clock=clock)
 
     def calls(self, task: str = "t1") -> list[PaidCall]:
         page = self.ledger.pages.get(task)

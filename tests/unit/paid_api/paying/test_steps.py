@@ -91,6 +91,18 @@ async def test_a_budget_that_is_used_up_leaves_no_trace() -> None:
     assert (shop.calls(), await shop.spent()) == ([], 0)
 
 
+@in_virtual_time
+async def test_what_is_held_for_a_task_can_be_paid_though_its_budget_is_used_up() -> None:
+    """Also on another day than that on which it was accepted."""
+    shop = Shop(per_day=ESTIMATE)
+    await shop.hold("t1", ESTIMATE)
+    with pytest.raises(BudgetExceeded):
+        await shop.paid("generate", never, task="t2")
+    await asyncio.sleep(20 * 3600)
+    await shop.paid("generate", answer, task="t3")
+    assert await shop.paid("generate", answer, task="t1") == 1
+
+
 FREE = [
     ProviderFailed("oh"),
     ContentRefused("no"),
