@@ -17,8 +17,8 @@ from random import Random
 from typing import Any, Literal
 
 from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
-from short_drama.domain.task import Outcome
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.results import publish_once
 from short_drama.jobs.runner import Job, Work

@@ -18,7 +18,8 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.kinds import Lane
-from short_drama.domain.task import Outcome, Task, TaskStatus
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import Task, TaskStatus
 from short_drama.ports import StaleTask, TaskExists, TaskFilter, TaskStore, advance
 from tests.contract.conftest import Ports
 from tests.samples import NOW, a_task
@@ -62,9 +63,8 @@ async def test_a_created_task_reads_back_as_version_1(store: TaskStore) -> None:
 async def test_a_task_in_any_state_reads_back(store: TaskStore) -> None:
     held = a_task("held").claim("alice", now=NOW, lease=60)
     told = held.heartbeat("alice", 1, now=NOW, lease=60, stage="running", progress=0.5)
-    done = held.complete(
-        "alice", 1, Outcome(result_key="k", details={"seed": 7}, cost={"usd": 0.02}), now=NOW
-    )
+    made = Outcome(result_key="k", details={"seed": 7})
+    done = held.complete("alice", 1, made, now=NOW).with_cost({"usd": 0.02, "calls": []})
     for task in (told, done, held.fail("alice", 1, FAILURE, now=NOW), held.cancel(now=NOW)):
         named = replace(task, task_id=task.status)
         assert await store.create(named) == await store.get(named.task_id)

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
 from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
@@ -25,6 +27,8 @@ from tests.samples import png
 from tests.simulators import qwen_vl, seedream
 
 FULL = "full-face-swap"
+READ_SECONDS = 3
+"""For which an answer is waited for: a call that a kill cut off is repeated some seconds later."""
 
 
 @dataclass
@@ -32,6 +36,7 @@ class PaidSite:
     folder: Path
     product: Process
     client: AsyncClient
+    ledger: EmbeddedSpendLedger
     image: str = ""
 
     async def submit(self, kind: str = FULL) -> str:
@@ -46,17 +51,18 @@ class PaidSite:
         self.product.end(signal.SIGKILL)
         await asyncio.to_thread(self.product.start)
 
-    def files(self, task_id: str) -> set[str]:
-        """What the task's checkpoint holds by now, as `step.number.what`."""
-        folder = self.folder / "data" / "assets" / "files" / "jobs" / task_id
-        return {path.name.removesuffix(".json") for path in folder.glob("*.json")}
+    async def lines(self, task_id: str) -> set[str]:
+        """What the task's page of the ledger says by now, as `step.number.state`."""
+        page = await self.ledger.read(task_id)
+        calls = () if page is None else page.calls
+        return {f"{call.step}.{call.number}.{call.state}" for call in calls}
 
-    async def until(self, task_id: str, file: str) -> None:
+    async def until(self, task_id: str, line: str) -> None:
         for _ in range(20_000):
-            if file in self.files(task_id):
+            if line in await self.lines(task_id):
                 return
             await asyncio.sleep(0.001)
-        raise AssertionError(f"{file} does not come about: {self.files(task_id)}")
+        raise AssertionError(f"{line} does not come about: {await self.lines(task_id)}")
 
     def calls(self, provider: str) -> Sequence[dict[str, Any]]:
         """Those that ended, and those that the kill cut off from their caller."""
@@ -97,6 +103,8 @@ async def paid_site(
         "SHORT_DRAMA_DASHSCOPE_BASE_URL": f"http://127.0.0.1:{ports[0]}/compatible-mode/v1",
         "SHORT_DRAMA_ARK_BASE_URL": f"http://127.0.0.1:{ports[1]}/api/v3",
         "SHORT_DRAMA_LEASE_SECONDS": "6",
+        "SHORT_DRAMA_QWEN_READ_SECONDS": str(READ_SECONDS),
+        "SHORT_DRAMA_SEEDREAM_READ_SECONDS": str(READ_SECONDS),
         "SHORT_DRAMA_SWEEP_SECONDS": "0.5",
         **(changes or {}),
     }
@@ -104,8 +112,11 @@ async def paid_site(
     for process in (*simulators, product):
         process.start()
     gpu, cpu = (f"http://127.0.0.1:{port}" for port in ports[2:4])
-    async with AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8) as client:
-        site = PaidSite(folder, product, client)
+    async with (
+        AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8) as client,
+        Database(folder / "data" / "tasks.db") as database,
+    ):
+        site = PaidSite(folder, product, client, EmbeddedSpendLedger(database))
         site.image = (await client.upload(png(320, 240))).image_url
         yield site
     for process in (product, *simulators):
@@ -133,15 +144,8 @@ async def rampage(tasks: int, kills: int, in_flight: int, seed: int) -> dict[str
                     bool(call["input_tokens"]) for call in site.calls("qwen")
                 ),
                 "pictures_charged": sum(call["charged"] for call in site.calls("seedream")),
-                "most_for_one_task": max(_calls_of(site, task) for task in submitted),
+                "most_for_one_task": max([len(await site.lines(task)) for task in submitted]),
             }
-
-
-def _calls_of(site: PaidSite, task_id: str) -> int:
-    """Paid calls that were begun for a task and not refused."""
-    files = site.files(task_id)
-    asked = {file.removesuffix(".asked") for file in files if file.endswith(".asked")}
-    return len(asked - {file.removesuffix(".failed") for file in files})
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ class FakeJob:
     queued_seconds: float = 0.0
     result_key: str | None = None
     error: dict[str, Any] | None = None
+    cost: dict[str, Any] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def tell(self, **changes: Any) -> None:
@@ -53,7 +54,7 @@ class FakeJob:
             "queue_position": self.queue_position, "eta_seconds": self.eta_seconds,
             "queued_seconds": self.queued_seconds,
             "result_url": None, "result_key": self.result_key, "error": self.error,
-            "engine": "fake", "engine_seconds": 0.01, "details": {},
+            "engine": "fake", "engine_seconds": 0.01, "details": {}, "cost": self.cost,
         }  # fmt: skip
 
     def old_view(self) -> dict[str, Any]:

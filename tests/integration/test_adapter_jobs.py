@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from short_drama.domain.task import MAX_ATTEMPTS, TaskStatus
+from short_drama.ports import advance
 from tests.integration.adapter_line import (
     MAX_RECEIVES,
     SOON,
@@ -111,6 +113,61 @@ async def test_a_job_that_is_refused_fails_the_task_with_field_and_fix(line: Wor
         "field": "zoom",
         "fix": "do",
     }
+
+
+# --- What jobs cost -----------------------------------------------------------------------
+
+
+def usd(amount: float) -> dict[str, Any]:
+    return {"usd": amount, "maybe_usd": 0.0, "calls": []}
+
+
+@pytest.mark.parametrize(
+    ("code", "retryable", "status"),
+    [
+        ("no_face_found", False, TaskStatus.FAILED),
+        ("throttled", True, TaskStatus.PENDING),
+        ("provider_failed", True, TaskStatus.PENDING),
+        ("provider_paused", True, TaskStatus.PENDING),
+    ],
+)
+async def test_however_an_attempt_ends_the_record_says_what_it_cost(
+    line: WorkedLine, code: str, retryable: bool, status: TaskStatus
+) -> None:
+    async def paid(job: FakeJob) -> None:
+        job.tell(cost=usd(0.03))
+        job.fail(code, retryable=retryable)
+
+    line.service.scripts = [paid, held]
+    await line.task()
+    await line.consumer()
+    task = await line.until(lambda task: task.cost is not None and task.status is status)
+    assert task.cost == usd(0.03)
+
+
+async def test_what_an_earlier_attempt_has_cost_stays_where_the_next_does_not_know(
+    line: WorkedLine,
+) -> None:
+    async def paid(job: FakeJob) -> None:
+        job.tell(cost=usd(0.03))
+        job.fail(retryable=True)
+
+    line.service.scripts = [paid, at_once]
+    await line.task()
+    await line.consumer()
+    task = await line.ended()
+    assert (task.status, task.cost) == (TaskStatus.COMPLETED, usd(0.03))
+
+
+async def test_a_task_that_is_cancelled_says_what_it_had_cost_by_then(line: WorkedLine) -> None:
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer()
+    job = await line.service.posted()
+    job.tell(progress=0.4, cost=usd(0.001))
+    found = await line.until(lambda task: task.progress == 0.4)
+    cancelled = await advance(line.store, found, lambda task: task.cancel(now=time.time()))
+    assert cancelled.cost == usd(0.001)
 
 
 # --- Services that come and go ------------------------------------------------------------

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import Any
 
@@ -169,3 +169,23 @@ async def test_a_result_has_several_names(service: Service, client: JobClient, m
     assert view["status"] == "completed"
     outcome = read_outcome(view)
     assert "x" in (outcome.result_key, outcome.result_url)
+
+
+async def test_a_job_is_told_whose_task_it_is_and_what_it_repeats(
+    service: Service, client: JobClient
+) -> None:
+    told: list[dict[str, str]] = []
+
+    async def accept(request: web.Request) -> web.StreamResponse:
+        told.append(
+            {name: request.headers.get(name, "") for name in ("Task-Owner", "Task-Retry-Of")}
+        )
+        return web.json_response({"job_id": "j1", "status": "pending"}, status=202)
+
+    service.answer = accept
+    await client.submit(a_task())
+    await client.submit(replace(a_task(), owner="ann", retry_of="t0"))
+    assert told == [
+        {"Task-Owner": a_task().owner, "Task-Retry-Of": ""},
+        {"Task-Owner": "ann", "Task-Retry-Of": "t0"},
+    ]

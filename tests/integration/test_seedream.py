@@ -19,7 +19,7 @@ from short_drama.domain import errors as e
 from short_drama.images.codec import decode
 from short_drama.images.structure import MAX_BYTES
 from short_drama.paid_api.providers.endpoint import Provider
-from short_drama.paid_api.providers.seedream.client import Generated, ResultExpired, SeeDream
+from short_drama.paid_api.providers.seedream.client import Generated, SeeDream
 from short_drama.paid_api.providers.seedream.models import size_for
 from tests.integration.comfyui_stage import until
 from tests.samples import png
@@ -386,7 +386,9 @@ async def test_a_cancelled_call_is_still_charged() -> None:
 # --- The download -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["download-503", "download-reset", "download-truncated"])
+@pytest.mark.parametrize(
+    "name", ["download-503", "download-reset", "download-truncated", "expired", "gone"]
+)
 async def test_a_download_is_tried_again(seedream: SeeDreamSimulator, name: str) -> None:
     seedream.failures.turn_on(name, 2)
     async with a_client(seedream) as client:
@@ -404,6 +406,8 @@ async def test_a_download_is_tried_again(seedream: SeeDreamSimulator, name: str)
         ("download-redirect", "3 tries: status 302"),
         ("download-page", "3 tries: the bytes are a web page"),
         ("download-hang", "3 tries: TimeoutError"),
+        ("expired", "3 tries: status 403"),
+        ("gone", "3 tries: status 404"),
     ],
 )
 async def test_a_download_that_fails_for_good(
@@ -417,27 +421,6 @@ async def test_a_download_that_fails_for_good(
     # aiohttp itself asks again when a connection breaks before an answer; for a GET, never a POST.
     assert seedream.results.downloads == (6 if name == "download-reset" else 3)
     _tells_no_secret(caught.value)
-
-
-@pytest.mark.parametrize("name", ["expired", "gone"])
-async def test_an_expired_result(seedream: SeeDreamSimulator, name: str) -> None:
-    async with a_client(seedream) as client:
-        made = await generate(client)
-        seedream.failures.turn_on(name)
-        with pytest.raises(ResultExpired, match=r"status 40[34]") as caught:
-            await client.download(made.url)
-    assert seedream.results.downloads == 1
-    assert "Signature" not in str(caught.value)
-
-
-async def test_results_expire_by_themselves(seedream: SeeDreamSimulator) -> None:
-    seedream.results.seconds = 0
-    async with a_client(seedream) as client:
-        made = await generate(client)
-        with pytest.raises(ResultExpired):
-            await client.download(made.url)
-        with pytest.raises(ResultExpired):
-            await client.download(made.url.partition("?")[0])
 
 
 async def test_a_download_has_a_largest_size(seedream: SeeDreamSimulator) -> None:

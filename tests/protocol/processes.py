@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from short_drama.domain.errors import JobNotFound, Unavailable
 from short_drama.domain.kinds import KINDS, CameraAngleRequest, Lane
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
-from short_drama.domain.task import Outcome, Task
+from short_drama.domain.task import Task
 from short_drama.jobs.job_api import job_view
 from short_drama.jobs.results import publish_once
 from short_drama.jobs.runner import Job, JobOrder, JobRunner

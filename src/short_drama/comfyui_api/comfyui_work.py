@@ -30,8 +30,9 @@ from short_drama.domain.errors import (
     EngineUnavailable,
     Unavailable,
 )
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size, check_asked
-from short_drama.domain.task import WAITING, Outcome, job_id_for
+from short_drama.domain.task import WAITING, job_id_for
 from short_drama.images.codec import EXTENSIONS
 from short_drama.images.labels import Label, SourceType
 from short_drama.images.sources import ImageSources

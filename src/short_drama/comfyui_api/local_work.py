@@ -11,8 +11,8 @@ from short_drama.comfyui_api.prompts.camera_words import CameraWords, prompt_for
 from short_drama.comfyui_api.result_size import result_size
 from short_drama.domain import asset_keys
 from short_drama.domain.kinds import CameraAngleRequest, QwenImageEditRequest
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import check_asked, of_an_edited_still
-from short_drama.domain.task import Outcome
 from short_drama.images.codec import Picture, Pixels, size_of
 from short_drama.images.labels import SourceType
 from short_drama.images.resize import resized

@@ -42,6 +42,11 @@ def paid_fact(task: str, step: str, number: int, what: str) -> str:
     return f"jobs/{task}/{step}.{number}.{what}.json"
 
 
+def paid_bytes(task: str, step: str, number: int) -> str:
+    """The picture that the answer to that call points to."""
+    return f"jobs/{task}/{step}.{number}.picture"
+
+
 def hosted_job(prompt_id: str) -> str:
     """Which job of a hosted engine's a prompt of ours is."""
     return f"jobs/{prompt_id}/hosted.json"

@@ -6,8 +6,9 @@ from typing import Any
 
 from short_drama.domain.errors import Failure
 from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
-from short_drama.domain.task import Outcome, Task, TaskStatus
+from short_drama.domain.task import Task, TaskStatus
 
 _FIELDS = tuple(member.name for member in fields(Task))
 _OUTCOME_FIELDS = tuple(member.name for member in fields(Outcome))
@@ -38,6 +39,7 @@ def task_of(record: Mapping[str, Any]) -> Task:
         known["failure"] = Failure.from_json(known["failure"])
     if "outcome" in known:
         stored = known["outcome"]
+        known.setdefault("cost", stored.get("cost"))  # where earlier versions kept it
         known["outcome"] = Outcome(**{k: stored[k] for k in _OUTCOME_FIELDS if k in stored})
     return Task(**known)
 

@@ -27,6 +27,7 @@ from short_drama.domain.errors import (
     TaskConflict,
 )
 from short_drama.domain.kinds import Lane, job_path
+from short_drama.domain.outcome import Outcome
 
 MAX_ATTEMPTS = 4
 """Attempts that count before a task fails."""
@@ -69,21 +70,6 @@ class TaskStatus(StrEnum):
     @property
     def is_terminal(self) -> bool:
         return self not in (TaskStatus.PENDING, TaskStatus.PROCESSING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a finished job leaves behind in the record."""
-
-    result_key: str | None = None
-    result_url: str | None = None
-    engine: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """What the engine says of its result: operations, ellipse, faces found, seed, warnings."""
-    engine_seconds: float | None = None
-    cost: Mapping[str, Any] | None = None
-    result: Mapping[str, int] | None = None
-    """Of the result: width and height in pixels, and bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

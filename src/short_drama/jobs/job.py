@@ -9,7 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from pydantic import BaseModel
 
 from short_drama.domain.errors import Failure
-from short_drama.domain.task import PREPARING, WAITING, Outcome
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import PREPARING, WAITING
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")
@@ -26,6 +27,10 @@ class JobOrder:
     created_at: float
     labels: Mapping[str, str] = field(default_factory=dict)
     """The task's, for budgets."""
+    owner: str = ""
+    """The task's; empty where nobody says."""
+    retry_of: str | None = None
+    """The key of an earlier order for the same, whose paid answers it begins with."""
 
     def asks_the_same(self, other: "JobOrder") -> bool:
         return (self.kind, self.request) == (other.kind, other.request)
@@ -49,6 +54,8 @@ class Job:
     version: int = 1
     outcome: Outcome | None = None
     failure: Failure | None = None
+    cost: Mapping[str, Any] | None = None
+    """So far, in all attempts, however it ends; None where nothing is paid for."""
     clock: Callable[[], float] = time.monotonic
     on_move: Callable[[], None] = lambda: None
     """To be called when somebody's place in the line may have changed; its stages' changes do."""
@@ -102,6 +109,13 @@ class Job:
         self.progress = self.progress if progress is None else progress
         self.preview = preview or self.preview
         self._tell()
+
+    def spent(self, cost: Mapping[str, Any]) -> None:
+        """Tell whoever follows the job what it has cost, even after its end: a call that was under
+        way when it was cancelled is settled later."""
+        if cost != self.cost:
+            self.cost = cost
+            self._tell()
 
     def move(self, position: int) -> None:
         """Tell whoever follows the job that others have gone before it, or come in between."""

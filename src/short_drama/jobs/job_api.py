@@ -108,6 +108,8 @@ _SUBMIT_HEADERS = {
     "Idempotency-Key": "Joins the job that runs, or succeeded, under this key; the task's id.",
     "Task-Attempt": "The number of the task's attempt.",
     "Task-Labels": "The task's labels, for budgets: a JSON object in URL-safe base64.",
+    "Task-Owner": "Whose task it is, for what is spent.",
+    "Task-Retry-Of": "The id of the task that it repeats, whose paid answers it begins with.",
     "Task-Created-At": "The task's creation, in Unix seconds; dates the result's key.",
 }
 
@@ -130,6 +132,8 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
             attempt=int(_number(request, "Task-Attempt", default=1)),
             created_at=_number(request, "Task-Created-At", default=time.time()),
             labels=_labels(request),
+            owner=request.headers.get("Task-Owner", ""),
+            retry_of=request.headers.get("Task-Retry-Of"),
         )
         job = runner.accept(order)
         return JSONResponse(
@@ -182,6 +186,7 @@ def job_view(job: Job, standing: Standing | None, assets: AssetStore, lane: Lane
         "preview": None if job.ended else job.preview,
         "result_url": None,
         "error": job.failure.to_json() if job.failure else None,
+        "cost": job.cost,
     }
     if job.outcome is not None:
         key = job.outcome.result_key
@@ -192,7 +197,6 @@ def job_view(job: Job, standing: Standing | None, assets: AssetStore, lane: Lane
             "engine": job.outcome.engine,
             "engine_seconds": job.outcome.engine_seconds,
             "details": dict(job.outcome.details),
-            "cost": job.outcome.cost,
             "result": job.outcome.result,
         }
         if lane is Lane.GPU:

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
-from short_drama.domain.task import Outcome
 from short_drama.images.codec import Pixels, encode, size_of
 from short_drama.images.labels import Label, SourceType
 from short_drama.images.sources import size_metadata
@@ -24,14 +24,12 @@ class Stored(NamedTuple):
         self,
         details: Mapping[str, Any],
         *,
-        cost: Mapping[str, Any] | None = None,
         engine_seconds: float | None = None,
     ) -> Outcome:
         return Outcome(
             result_key=self.key,
             result=self.result,
             details=details,
-            cost=cost,
             engine_seconds=engine_seconds,
         )
 

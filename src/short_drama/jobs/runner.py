@@ -27,7 +27,8 @@ from short_drama.domain.errors import (
     ProviderPaused,
     ShortDramaError,
 )
-from short_drama.domain.task import PREPARING, WAITING, Outcome, job_id_for
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import PREPARING, WAITING, job_id_for
 from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.standings import Standing, Standings
 from short_drama.jobs.threads import to_the_end

@@ -64,7 +64,7 @@ def task_view(
         "engine": outcome.engine if outcome else None,
         "provenance": _provenance(task, assets),
         "timings": asdict(timings_of(task)),
-        "cost": dict(outcome.cost) if outcome and outcome.cost else None,
+        "cost": None if task.cost is None else dict(task.cost),
         "urls": urls(task, base_url),
     }
 

@@ -127,6 +127,7 @@ class QwenDetector:
             except UnreadableAnswer as error:  # paid for, and of no use
                 fault = str(error)
                 mistake = Mistake(answer.text, fault)
+        await steps.useless(DETECT, DETECT_AGAIN)
         raise EngineFailed(
             f"Qwen3-VL gave no answer that can be used, also when asked again: {fault}",
             fix="Submit the task again. If that does not help, the operator can choose another "
@@ -160,6 +161,7 @@ class QwenDetector:
                 codec=_CODEC,
                 cost_of=lambda answer: self._cost_of(answer, estimate),
                 request_id_of=lambda answer: answer.request_id,
+                patience=self._qwen.patience,
             )
         )
 

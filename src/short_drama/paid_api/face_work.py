@@ -7,12 +7,13 @@ from typing import Any, cast
 
 from short_drama.domain import asset_keys
 from short_drama.domain.kinds import FaceMaskRequest, FaceSwapRequest, FullFaceSwapRequest
-from short_drama.domain.task import Outcome
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.spending import TaskSpend
 from short_drama.images.codec import Pixels
 from short_drama.images.labels import SourceType
 from short_drama.images.sources import ImageSources
 from short_drama.images.structure import JPEG, PNG
-from short_drama.jobs.job import Job, Work
+from short_drama.jobs.job import Job, JobOrder, Work
 from short_drama.jobs.results import Stored, publish_picture
 from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.detectors import Detector, FoundFaces, Wanted
@@ -22,7 +23,6 @@ from short_drama.paid_api.masks import paint_soft
 from short_drama.paid_api.paying import reuse
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.checkpoint import Checkpoint
-from short_drama.paid_api.paying.estimates import DETECT, DETECT_AGAIN, GENERATE
 from short_drama.paid_api.paying.steps import Steps
 from short_drama.ports import AssetStore
 
@@ -43,15 +43,30 @@ class Pipeline:
         """Whether any step is a provider's."""
         return self.detector.paid or self.generator.paid
 
-    def steps(self, job: Job) -> Steps:
-        names = (DETECT, DETECT_AGAIN, GENERATE)
-        checkpoint = Checkpoint(self.assets, job.order.key, names)
-        return Steps(
-            checkpoint,
+    async def steps(self, job: Job) -> Steps:
+        """Where any is paid for, what the job has cost is known from here on, however it ends.
+        Raises Unavailable."""
+        checkpoint = Checkpoint(
             self.budgets,
-            job.order.labels,
-            on_stage=lambda stage: job.report(stage=stage),
+            self.assets,
+            _blank_page(job.order, day=self.budgets.today()),
+            on_change=lambda page: job.spent(page.cost()),
         )
+        if self.paid:
+            await checkpoint.look()
+        return Steps(checkpoint, on_stage=lambda stage: job.report(stage=stage))
+
+
+def _blank_page(order: JobOrder, *, day: str) -> TaskSpend:
+    """Of a task for which nothing is held."""
+    return TaskSpend(
+        task_id=order.key,
+        kind=order.kind,
+        owner=order.owner,
+        labels=order.labels,
+        retry_of=order.retry_of,
+        day=day,
+    )
 
 
 def face_works(pipeline: Pipeline) -> Mapping[str, Work[Any, Any]]:
@@ -114,9 +129,6 @@ class _FaceWork:
                 await reuse.keep(self._pipeline.assets, request, key=key)
         return stored
 
-    def _outcome(self, stored: Stored, details: Mapping[str, Any], steps: Steps) -> Outcome:
-        return stored.outcome(details, cost=steps.cost if self._pipeline.paid else None)
-
 
 class FaceMaskWork(_FaceWork):
     def __init__(self, pipeline: Pipeline) -> None:
@@ -129,15 +141,13 @@ class FaceMaskWork(_FaceWork):
     async def prepare(self, job: Job) -> Pixels:
         return await self._pixels(job, "image_url")
 
-    async def make(self, job: Job, prepared: Pixels) -> tuple[Masked, Steps]:
+    async def make(self, job: Job, prepared: Pixels) -> Masked:
         request = cast("FaceMaskRequest", job.order.request)
         wanted = Wanted(index=request.face_index, words=request.face_position_prompt)
-        steps = self._pipeline.steps(job)
-        return await self._mask(job, prepared, wanted, steps), steps
+        return await self._mask(job, prepared, wanted, await self._pipeline.steps(job))
 
-    async def publish(self, job: Job, made: tuple[Masked, Steps]) -> Outcome:
-        masked, steps = made
-        return self._outcome(await self._store_mask(job, masked.image), _who(masked.found), steps)
+    async def publish(self, job: Job, made: Masked) -> Outcome:
+        return (await self._store_mask(job, made.image)).outcome(_who(made.found))
 
 
 class _SwapWork(_FaceWork):
@@ -176,15 +186,14 @@ class FaceSwapWork(_SwapWork):
     async def check(self) -> None:
         self._pipeline.generator.check()
 
-    async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> tuple[SwappedStill, Steps]:
+    async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> SwappedStill:
         given = cast("FaceSwapRequest", job.order.request).ellipse
         ellipse = Ellipse(**given.model_dump()) if given else None
-        order, steps = self._order(job, *prepared, ellipse), self._pipeline.steps(job)
-        return await self._pipeline.generator.fill(order, steps), steps
+        order = self._order(job, *prepared, ellipse)
+        return await self._pipeline.generator.fill(order, await self._pipeline.steps(job))
 
-    async def publish(self, job: Job, made: tuple[SwappedStill, Steps]) -> Outcome:
-        swapped, steps = made
-        return self._outcome(await self._store_swapped(job, swapped), _how(swapped), steps)
+    async def publish(self, job: Job, made: SwappedStill) -> Outcome:
+        return (await self._store_swapped(job, made)).outcome(_how(made))
 
 
 class FullFaceSwapWork(_SwapWork):
@@ -199,27 +208,25 @@ class FullFaceSwapWork(_SwapWork):
         self._pipeline.detector.check()
         self._pipeline.generator.check()
 
-    async def make(
-        self, job: Job, prepared: tuple[Pixels, Pixels]
-    ) -> tuple[Masked, SwappedStill, Steps]:
+    async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> tuple[Masked, SwappedStill]:
         request = cast("FullFaceSwapRequest", job.order.request)
         still, actor = prepared
         wanted = Wanted(index=request.face_index, picture=self.still)
-        steps = self._pipeline.steps(job)
+        steps = await self._pipeline.steps(job)
         masked = await self._mask(job, still, wanted, steps)
         self._reach(job, 0.4)
         face = masked.found.face
         order = self._order(job, masked.image, actor, face.ellipse)
-        return masked, await self._pipeline.generator.swap(still, face, order, steps), steps
+        return masked, await self._pipeline.generator.swap(still, face, order, steps)
 
-    async def publish(self, job: Job, made: tuple[Masked, SwappedStill, Steps]) -> Outcome:
-        masked, swapped, steps = made
+    async def publish(self, job: Job, made: tuple[Masked, SwappedStill]) -> Outcome:
+        masked, swapped = made
         mask, stored = await asyncio.gather(
             self._store_mask(job, masked.image, suffix="_mask.png"),
             self._store_swapped(job, swapped),
         )
         details = {**_who(masked.found), **_how(swapped), "mask_key": mask.key}
-        return self._outcome(stored, details, steps)
+        return stored.outcome(details)
 
 
 def _who(found: FoundFaces) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Who makes the face under a mask: the local engine, or SeeDream."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +9,13 @@ import cv2
 import numpy as np
 
 from short_drama.domain import asset_keys
-from short_drama.domain.errors import EngineFailed, RequestUnsupported
+from short_drama.domain.errors import (
+    EngineFailed,
+    EngineUnavailable,
+    ImageRejected,
+    ProviderFailed,
+    RequestUnsupported,
+)
 from short_drama.images.codec import Pixels, decode, encode
 from short_drama.images.labels import SourceType
 from short_drama.images.structure import JPEG
@@ -20,7 +27,8 @@ from short_drama.paid_api.paying.estimates import GENERATE, PICTURES_IN
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
 from short_drama.paid_api.paying.steps import Codec, Step, Steps
-from short_drama.paid_api.providers.seedream.client import Generated, ResultExpired, SeeDream
+from short_drama.paid_api.providers.seedream.client import Generated, SeeDream
+from short_drama.paid_api.providers.seedream.lifetime import expires_at
 from short_drama.paid_api.providers.seedream.models import checked_size, size_for
 from short_drama.ports import AssetStore
 
@@ -139,6 +147,17 @@ def _told(swapped: Swapped) -> SwappedStill:
     return SwappedStill(image=swapped.image, warnings=swapped.warnings, ellipse=swapped.ellipse)
 
 
+_DOWNLOADS = 3
+"""Of bytes that cannot be decoded, before they are taken for the picture that was made."""
+_FETCH_AGAIN = 2.0
+"""Seconds until the next attempt to fetch a picture, at first; then half as long as it has been
+there."""
+
+
+class _PictureGone(Exception):
+    """It was made, and charged, and can no longer be fetched."""
+
+
 _CODEC = Codec(Generated.to_json, Generated.from_json)
 
 
@@ -147,10 +166,16 @@ class SeeDreamGenerator:
     source_type = SourceType.COMPOSITE_WITH_TRAINED
 
     def __init__(
-        self, seedream: SeeDream, limits: ProviderLimits, prices: Prices, assets: AssetStore
+        self,
+        seedream: SeeDream,
+        limits: ProviderLimits,
+        prices: Prices,
+        assets: AssetStore,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._seedream, self._prices, self._assets = seedream, prices, assets
-        self._limits = limits
+        self._limits, self._clock = limits, clock
 
     @property
     def model(self) -> str:
@@ -191,7 +216,7 @@ class SeeDreamGenerator:
                 ),
             )
         )
-        data = await self._fetch(made)
+        data = await self._fetch(made, steps)
         pixels = await in_thread(_fitted, data, wanted)
         return SwappedStill(image=pixels, request=request)
 
@@ -209,16 +234,46 @@ class SeeDreamGenerator:
             codec=_CODEC,
             cost_of=self._cost_of,
             request_id_of=lambda made: made.request_id,
+            patience=self._seedream.patience,
         )
 
-    async def _fetch(self, made: Generated) -> bytes:
+    async def _fetch(self, made: Generated, steps: Steps) -> bytes:
+        """The picture's file, which is kept before anything is made of it."""
         try:
-            return await self._seedream.download(made.url)
-        except ResultExpired as error:
+            data = await steps.bytes_of(GENERATE, lambda at: self._download(made.url, at))
+            await in_thread(decode, data)
+        except (_PictureGone, ImageRejected, EngineFailed) as error:
+            await steps.useless(GENERATE)
+            detail = f"SeeDream's picture was paid for and is of no use: {error}"
+            if not steps.is_own(GENERATE):  # another one is made
+                raise ProviderFailed(detail) from error
             raise EngineFailed(
-                f"SeeDream's picture was paid for and is gone: {error}",
-                fix="Submit the task again; a picture is kept for a day.",
+                detail, fix="Submit the task again: another picture is made, and charged."
             ) from error
+        return data
+
+    async def _download(self, url: str, answered_at: float) -> bytes:
+        """Which costs nothing: it is tried for as long as the URL works, over as many attempts as
+        that takes. Raises EngineUnavailable until then, after it _PictureGone."""
+        try:
+            return await self._whole(url)
+        except ProviderFailed as error:
+            now = self._clock()
+            if now >= expires_at(url, answered_at=answered_at):
+                raise _PictureGone(f"its URL no longer works ({error})") from error
+            raise EngineUnavailable(
+                f"a picture is paid for and waits to be fetched: {error}",
+                after=max(_FETCH_AGAIN, (now - answered_at) / 2),
+            ) from error
+
+    async def _whole(self, url: str) -> bytes:
+        """Bytes that are no whole picture may be another time, and are kept if they are not: they
+        were paid for as well."""
+        for _ in range(_DOWNLOADS):
+            data = await self._seedream.download(url)
+            if await in_thread(_is_whole, data):
+                break
+        return data
 
     def _cost_of(self, made: Generated) -> Cost:
         inputs = PICTURES_IN if made.pictures_in is None else made.pictures_in
@@ -238,6 +293,14 @@ def _sides(size: str) -> tuple[int, int]:
 
 def _file(picture: Pixels) -> bytes:
     return encode(picture, JPEG, label=None, jpeg_quality=_QUALITY)
+
+
+def _is_whole(data: bytes) -> bool:
+    try:
+        decode(data)
+    except ImageRejected:
+        return False
+    return True
 
 
 def _fitted(data: bytes, size: tuple[int, int]) -> Pixels:

@@ -18,9 +18,10 @@ from short_drama.domain.errors import (
     TaskNotFound,
     Unavailable,
 )
-from short_drama.domain.task import MAX_CLAIMS, WAITING, Outcome, Task
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import MAX_CLAIMS, WAITING, Task
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
-from short_drama.sqs_adapter.decide import read_failure, read_outcome
+from short_drama.sqs_adapter.decide import read_cost, read_failure, read_outcome
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
 
 MAX_PREVIEW = 64 * 1024
@@ -66,11 +67,14 @@ class Attempt:
         self._waited, self._waits = task.waited or 0.0, False
         """The task's seconds of waiting when its job was last seen, and whether it still waited."""
         self._expected_at: float | None = None
+        self._cost = task.cost
 
     @property
     def claimed(self) -> Task:
         """The task as it was claimed, with what is known of the attempt by now."""
-        return replace(self._claimed, api_job_id=self.job_id, waited=self._waited_by_now())
+        return replace(
+            self._claimed, api_job_id=self.job_id, waited=self._waited_by_now(), cost=self._cost
+        )
 
     async def run(self) -> Outcome | Failure:
         """How the job ended. Raises LeaseLost or TaskConflict when the task is no longer ours,
@@ -97,6 +101,7 @@ class Attempt:
             async with contextlib.aclosing(self._jobs.follow(job)) as views:
                 async for view in views:
                     self._time(view)
+                    self._cost = read_cost(view) or self._cost
                     if (result := _ended(view)) is not None:
                         return result
                     self._note({"api_job_id": job.job_id, **_news(view)})
@@ -181,14 +186,7 @@ class Attempt:
         """Record first, queue second: only the record's answer says whether we still hold it."""
         now, self._unwritten = self._clock(), False
         try:
-            self.task = await advance(
-                self._store,
-                self.task,
-                lambda task: task.heartbeat(
-                    self._worker, self._number, now=now, lease=self._times.lease,
-                    waited=self._waited_by_now(), expected_at=self._expected_at, **self._news,
-                ),
-            )  # fmt: skip
+            self.task = await advance(self._store, self.task, lambda task: self._beaten(task, now))
             self._written_at = now
         except Unavailable:
             self._unwritten = True
@@ -196,6 +194,13 @@ class Attempt:
         if now >= self._hidden_at + self._times.visibility / 2:
             await self._queue.extend(self._delivery, lease=self._times.visibility)
             self._hidden_at = now
+
+    def _beaten(self, task: Task, now: float) -> Task:
+        beaten = task.heartbeat(
+            self._worker, self._number, now=now, lease=self._times.lease,
+            waited=self._waited_by_now(), expected_at=self._expected_at, **self._news,
+        )  # fmt: skip
+        return beaten if self._cost is None else beaten.with_cost(self._cost)
 
 
 def _news(view: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from short_drama.domain.errors import (
     AttemptsExhausted,
@@ -17,7 +18,8 @@ from short_drama.domain.errors import (
     TaskConflict,
     Throttled,
 )
-from short_drama.domain.task import Outcome, Task
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +138,13 @@ def read_outcome(view: Mapping[str, object]) -> Outcome:
 
     Older ones give only `result_url`.
     """
-    details, cost, seconds = view.get("details"), view.get("cost"), view.get("engine_seconds")
+    details, seconds = view.get("details"), view.get("engine_seconds")
     return Outcome(
         result_key=_text(view.get("result_key")),
         result_url=_text(view.get("result_url") or view.get("result_s3_uri")),
         engine=_text(view.get("engine")),
         details=details if isinstance(details, Mapping) else {},
         engine_seconds=float(seconds) if isinstance(seconds, int | float) else None,
-        cost=cost if isinstance(cost, Mapping) else None,
         result=_sizes(view.get("result")),
     )
 
@@ -154,6 +155,12 @@ def read_failure(view: Mapping[str, object]) -> Failure:
     if isinstance(error, dict):
         return Failure.from_json(error)
     return Failure(code="engine_failed", message=str(error or "the job failed without a reason"))
+
+
+def read_cost(view: Mapping[str, object]) -> Mapping[str, Any] | None:
+    """What the job has cost so far; None from services that do not say or cost nothing."""
+    cost = view.get("cost")
+    return cost if isinstance(cost, Mapping) else None
 
 
 def _sizes(value: object) -> dict[str, int] | None:

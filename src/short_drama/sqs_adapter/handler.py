@@ -191,9 +191,10 @@ def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Tas
     worker, attempt = claimed.lease_owner or "", claimed.attempt
 
     def heard(found: Task) -> Task:
-        return found.last_heard(
+        last = found.last_heard(
             worker, attempt, api_job_id=claimed.api_job_id, waited=claimed.waited
         )
+        return last if claimed.cost is None else last.with_cost(claimed.cost)
 
     match verdict:
         case Complete(outcome):

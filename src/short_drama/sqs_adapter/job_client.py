@@ -124,7 +124,9 @@ class JobClient:
                 "Idempotency-Key": task.task_id,
                 "Task-Attempt": str(task.attempt),
                 "Task-Created-At": repr(task.created_at),
+                "Task-Owner": task.owner,
                 **({"Task-Labels": _packed(task.labels)} if task.labels else {}),
+                **({"Task-Retry-Of": task.retry_of} if task.retry_of else {}),
             },
         )
         if answer.status >= 400:

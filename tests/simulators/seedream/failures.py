@@ -31,6 +31,7 @@ DOWNLOADS: Final = {
     "download-truncated": "half the picture",
     "download-page": "200 with a page",
     "download-redirect": "302 to an address inside",
+    "download-damaged": "nothing behind its first bytes",
     "download-endless": "more bytes than a picture has",
     "download-hang": "no answer",
 }

@@ -16,7 +16,8 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.kinds import Lane
-from short_drama.domain.task import MAX_ATTEMPTS, Outcome, Task, TaskStatus, job_id_for
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import MAX_ATTEMPTS, Task, TaskStatus, job_id_for
 from tests.chaos import checker
 from tests.chaos.checker import RULES, Evidence, Violation, check, recoveries
 from tests.chaos.engine import Run

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from short_drama.domain.errors import Failure
 from short_drama.domain.kinds import Lane
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of
-from short_drama.domain.task import Outcome, Task, TaskStatus
+from short_drama.domain.task import Task, TaskStatus
 from tests.samples import NOW, a_task
 
 MADE = Outcome(result_key="images/x.png", engine="noop", details={"seed": 7}, engine_seconds=0.5)
@@ -36,7 +37,8 @@ tasks = st.builds(
     lease_until=maybe_time,
     stage=st.none() | texts,
     progress=st.none() | st.floats(0, 1),
-    outcome=st.none() | st.builds(Outcome, result_key=texts, cost=st.none() | st.just({"usd": 1})),
+    outcome=st.none() | st.builds(Outcome, result_key=texts),
+    cost=st.none() | st.just({"usd": 1}),
     failure=st.none() | st.builds(Failure, code=texts, message=texts, after=maybe_time),
 )
 
@@ -68,3 +70,9 @@ def test_a_record_from_before_lanes_were_kept_is_of_its_kinds_lane(kind: str, la
 
 def test_a_kind_that_only_others_know_stays_on_its_lane() -> None:
     assert task_of(record_of(a_task(kind="known-elsewhere", lane=Lane.CPU))).lane is Lane.CPU
+
+
+def test_a_record_whose_cost_stood_in_its_outcome_has_it_still() -> None:
+    record = record_of(DONE)
+    record["outcome"]["cost"] = {"usd": 0.03}
+    assert task_of(record) == DONE.with_cost({"usd": 0.03})

@@ -14,6 +14,7 @@ from short_drama.domain.errors import (
     LeaseLost,
     TaskConflict,
 )
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import (
     END_MARGIN_SECONDS,
     MAX_ATTEMPTS,
@@ -22,7 +23,6 @@ from short_drama.domain.task import (
     OUTBOX_SECONDS,
     SKEW_SECONDS,
     WAITING,
-    Outcome,
     Task,
     TaskStatus,
     job_id_for,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from short_drama.domain.kinds import FaceMaskRequest
-from short_drama.domain.task import Outcome
+from short_drama.domain.outcome import Outcome
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
 from short_drama.jobs.threads import in_thread
 from tests.samples import NOW

@@ -1,7 +1,7 @@
 """What is stored of a result beside its bytes."""
 
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
-from short_drama.domain.task import Outcome
 from short_drama.jobs.results import publish_once
 from tests.protocol.memory import MemoryAssets
 

@@ -15,7 +15,8 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.kinds import FaceMaskRequest
-from short_drama.domain.task import Outcome, job_id_for
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import job_id_for
 from short_drama.jobs import runner as module
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
 from tests.samples import NOW

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from short_drama.domain.message import TaskMessage
-from short_drama.domain.task import Outcome, Task
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import Task
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice, obstacle
 from short_drama.orchestrator.dead_letters import LaneQueues, Letter
 from short_drama.ports import Delivery, QueueDepth

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from short_drama.domain.errors import EngineFailed, Failure
-from short_drama.domain.task import OUTBOX_SECONDS, SKEW_SECONDS, Outcome, Task
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import OUTBOX_SECONDS, SKEW_SECONDS, Task
 from short_drama.orchestrator.sweeper import plan
 from tests.samples import NOW, a_task
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from short_drama.domain.errors import EngineFailed, Failure
-from short_drama.domain.task import Outcome, Task
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import Task
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import AssetInfo, Outlook
 from short_drama.sdk.models import Accepted, TaskView
@@ -19,7 +20,6 @@ OUTCOME = Outcome(
     engine="noop",
     details={"seed": 7, "mask_key": "images/x_mask.png"},
     engine_seconds=1.5,
-    cost={"usd": 0.02},
     result={"width": 8, "height": 6, "bytes": 99},
 )
 
@@ -81,7 +81,7 @@ def test_every_state_has_every_member_of_the_clients_model_and_no_other(state: s
 def test_a_result_has_its_address_and_its_history() -> None:
     done = view(STATES["completed"])
     assert done.result_url == "https://cdn/images/x.png"
-    assert (done.engine, done.cost, done.progress) == ("noop", {"usd": 0.02}, 1.0)
+    assert (done.engine, done.progress) == ("noop", 1.0)
     assert done.provenance == {
         "engine": "noop",
         "result_key": "images/x.png",
@@ -89,6 +89,13 @@ def test_a_result_has_its_address_and_its_history() -> None:
         "mask_key": "images/x_mask.png",
         "mask_url": "https://cdn/images/x_mask.png",
     }
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_whatever_became_of_a_task_it_says_what_it_cost(state: str) -> None:
+    assert view(STATES[state]).cost is None
+    cost = {"usd": 0.03, "maybe_usd": 0.0, "calls": [{"step": "generate", "usd": 0.03}]}
+    assert view(STATES[state].with_cost(cost)).cost == cost
 
 
 def test_sizes_are_told_where_they_are_known() -> None:

@@ -25,7 +25,8 @@ from short_drama.domain.errors import (
     Unavailable,
     UrlRefused,
 )
-from short_drama.domain.task import Outcome, Task
+from short_drama.domain.outcome import Outcome
+from short_drama.domain.task import Task
 from short_drama.sqs_adapter.decide import (
     Abandon,
     Complete,
@@ -37,6 +38,7 @@ from short_drama.sqs_adapter.decide import (
     RetryPolicy,
     Verdict,
     after_attempt,
+    read_cost,
     read_failure,
     read_outcome,
     refused_claim,
@@ -204,15 +206,15 @@ def test_delays_are_spread_over_the_whole_range() -> None:
         ({"result_s3_uri": "http://x/y.png"}, Outcome(result_url="http://x/y.png")),
         (
             {"result_url": "u", "result_key": "k", "engine": "e", "engine_seconds": 2,
-             "details": {"seed": 1}, "cost": {"usd": 0.1},
+             "details": {"seed": 1},
              "result": {"width": 8, "height": 6, "bytes": 99}},
             Outcome(result_url="u", result_key="k", engine="e", engine_seconds=2.0,
-                    details={"seed": 1}, cost={"usd": 0.1},
+                    details={"seed": 1},
                     result={"width": 8, "height": 6, "bytes": 99}),
         ),
         (
             {"result_url": 5, "result_key": "", "engine": None, "engine_seconds": "2",
-             "details": [1], "cost": "free", "result": "large"},
+             "details": [1], "result": "large"},
             Outcome(),
         ),
         ({}, Outcome()),
@@ -222,6 +224,16 @@ def test_a_completed_jobs_view_is_read_whatever_service_it_is_from(
     view: dict[str, Any], outcome: Outcome
 ) -> None:
     assert read_outcome(view) == outcome
+
+
+@pytest.mark.parametrize(
+    ("view", "cost"),
+    [({"cost": {"usd": 0.1}}, {"usd": 0.1}), ({"cost": "free"}, None), ({}, None)],
+)
+def test_what_a_job_has_cost_is_read_where_its_service_says_it(
+    view: dict[str, Any], cost: dict[str, Any] | None
+) -> None:
+    assert read_cost(view) == cost
 
 
 @pytest.mark.parametrize(

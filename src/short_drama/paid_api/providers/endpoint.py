@@ -33,6 +33,8 @@ __all__ = ["CallNotSent", "CallRefused", "CallUnanswered", "Provider", "Reply"]
 MAX_ANSWER: Final = 48 * 2**20
 """Bytes: as much as the largest picture that is taken anywhere, 32 MiB, has as base64."""
 _CHUNK: Final = 64 * 1024
+_SENDING: Final = 1.25
+"""Of the time for an answer: with what it takes to write down a call and its pictures before."""
 
 
 class Provider:
@@ -58,6 +60,8 @@ class Provider:
     ) -> None:
         self.name, self._base_url, self._key = name, base_url.rstrip("/"), key
         self._connect, self._read, self._clock = connect, read, clock
+        self.patience = connect + _SENDING * read
+        """Seconds, within which a call ends in whatever way: for whoever only knows of it."""
 
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()

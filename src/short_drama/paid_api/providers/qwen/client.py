@@ -101,6 +101,11 @@ class QwenVL:
         self._min_pixels, self._max_pixels = min_pixels, max_pixels
         self._max_tokens = max_tokens
 
+    @property
+    def patience(self) -> float:
+        """Seconds, within which a call ends in whatever way."""
+        return self._provider.patience
+
     async def ask(
         self, picture: Pixels, words: str | None = None, *, mistake: Mistake | None = None
     ) -> QwenAnswer:

@@ -54,10 +54,6 @@ TOKEN_PIXELS: Final = 256
 """Of a picture, for each of `usage.output_tokens`."""
 
 
-class ResultExpired(Exception):
-    """The picture at this URL is gone; it was made, and charged."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
     """One picture, made and charged, and where it is.
@@ -121,6 +117,11 @@ class SeeDream:
             self._constant["output_format"] = output_format
         self._download_seconds, self._pauses = download_seconds, tuple(pauses)
 
+    @property
+    def patience(self) -> float:
+        """Seconds, within which a call ends in whatever way."""
+        return self._provider.patience
+
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=20.0),
@@ -180,8 +181,8 @@ class SeeDream:
         """The picture's file, without our key in the request. Tried again where that may help.
 
         Raises:
-            ResultExpired: the URL no longer works.
-            ProviderFailed: it could not be fetched for now.
+            ProviderFailed: it could not be fetched for now. Whether the URL still works its status
+                does not tell: stores and what stands before them deny a picture for a moment.
             EngineFailed: it is too large.
         """
         failure = ""
@@ -202,8 +203,6 @@ class SeeDream:
         address = URL(url, encoded=True).with_user(None)
         proxy = proxy_for(address)
         async with self._session.get(address, proxy=proxy, allow_redirects=False) as answer:
-            if answer.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                raise ResultExpired(f"the picture's URL answers with status {answer.status}")
             if answer.status != HTTPStatus.OK:
                 raise _NotFetched(f"status {answer.status}")
             data = bytearray()
