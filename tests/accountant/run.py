@@ -24,7 +24,8 @@ _CANCELLED, _RETRIED = 0.08, 0.5
 """Of all tasks, and of those that were cancelled or have failed."""
 _END_SECONDS = 300.0
 """For a task, weather and kills included."""
-_SETTLE_SECONDS = 120.0
+_SETTLE_SECONDS = 180.0
+"""A call whose end nobody knows is waited for a minute longer than it may take."""
 _CARDS_A_TASK = 0.6
 _PATIENCE = 60
 """Tries of the harness's own requests, a second apart."""
