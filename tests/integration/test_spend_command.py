@@ -46,7 +46,7 @@ async def test_what_was_spent_and_what_is_left(stage: Stage) -> None:
         {"what": "sum", "provider": "qwen3-vl", "calls": 1, "usd": 0.000253, "maybe_usd": 0.0},
         {"what": "sum", "provider": "seedream", "calls": 2, "usd": 0.03, "maybe_usd": 0.03},
         {"what": "total", "calls": 3, "usd": 0.030253, "maybe_usd": 0.03},
-        {"what": "held", "usd": 0.04, "tasks": 1},
+        {"what": "held", "usd": 0.04, "pages": 1},
         {
             "what": "budget", "account": f"day/{today()}", "limit_usd": 1.0,
             "counted_usd": 0.100253, "left_usd": 0.899747,
@@ -59,7 +59,7 @@ async def test_what_was_spent_and_what_is_left(stage: Stage) -> None:
     table = await stage.shell.run("spend", "show", "--by", "label:show")
     assert table.code == 0, table.err
     assert "Night [falls]" in table.out
-    assert "held and reserved now: 0.040000 USD for 1 tasks" in table.out
+    assert "held and reserved now: 0.040000 USD, on 1 open page" in table.out
 
 
 async def test_a_correction_counts_everywhere_and_says_why(stage: Stage) -> None:

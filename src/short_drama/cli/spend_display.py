@@ -72,14 +72,18 @@ def print_tables(shown: Shown) -> None:
     display.console().print(table)
     for page in shown.corrections:
         click.echo(correction_in_words(page))
-    held = f"{dollars(shown.outstanding)} USD for {len(shown.open_pages)} tasks"
-    click.echo(f"held and reserved now: {held}")
+    click.echo(f"held and reserved now: {dollars(shown.outstanding)} USD, on {_pages(shown)}")
     if shown.budgets:
         table = _table("budget", "limit", "counted", "left")
         for budget in shown.budgets:
             amounts = (budget.limit, budget.counted, budget.left)
             table.add_row(escape(budget.account), *map(dollars, amounts))
         display.console().print(table)
+
+
+def _pages(shown: Shown) -> str:
+    number = len(shown.open_pages)
+    return "1 open page" if number == 1 else f"{number:,} open pages"
 
 
 def print_as_json(shown: Shown) -> None:
@@ -89,7 +93,7 @@ def print_as_json(shown: Shown) -> None:
     display.print_json({"what": "total", **_amounts(shown.total)})
     for page in shown.corrections:
         display.print_json(correction(page))
-    outstanding = {"usd": usd(shown.outstanding), "tasks": len(shown.open_pages)}
+    outstanding = {"usd": usd(shown.outstanding), "pages": len(shown.open_pages)}
     display.print_json({"what": "held", **outstanding})
     for budget in shown.budgets:
         display.print_json(
