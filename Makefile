@@ -17,8 +17,10 @@ COMFYUI_OF_ONES_OWN := $(COMFYUI_URL)$(COMFYUI_SOURCE)
 
 DURATION := 120
 SEED := 1
+TASKS := 300
+KILLS := 30
 
-.PHONY: help setup models emulators demo test test-aws test-aws-second test-comfyui mutants model chaos check unit format bench run lock clean
+.PHONY: help setup models emulators demo test test-aws test-aws-second test-comfyui mutants model chaos accountant check unit format bench run lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +75,9 @@ model: $(INSTALLED) ## Search deep for an order of mishaps that breaks the proto
 
 chaos: $(INSTALLED) $(EMULATED) ## Kill, stop and cut off real processes; DURATION=120 SEED=1
 	$(BIN)/python -m tests.chaos --duration $(DURATION) --seed $(SEED)
+
+accountant: $(INSTALLED) ## Paid tasks in the worst of weather: every cent is asked for; SEED=1 TASKS=300 KILLS=30
+	$(BIN)/python -m tests.accountant --seed $(SEED) --tasks $(TASKS) --kills $(KILLS)
 
 check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from short_drama.domain.errors import PermanentError, RetryableError, UserError, leaves
+from short_drama.orchestrator.accounts.reconcile import Finding
 from short_drama.settings import PREFIX, Settings
 from short_drama.web.problems import STATUS
 
@@ -53,6 +54,11 @@ def test_every_setting_is_documented() -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     missing = [name for name in Settings.model_fields if f"`{PREFIX}{name.upper()}`" not in page]
     assert not missing
+
+
+def test_every_finding_of_reconciling_is_explained() -> None:
+    page = (ROOT / "docs" / "money.md").read_text()
+    assert not [finding for finding in Finding if f"| `{finding}` |" not in page]
 
 
 def test_links_between_pages_lead_somewhere() -> None:

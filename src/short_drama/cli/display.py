@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -90,8 +91,8 @@ def print_end(task: TaskView) -> None:
 
 def print_table(tasks: Iterable[TaskView]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("task", "kind", "status", "age", "labels", "engine or error"):
-        table.add_column(heading, no_wrap=heading in ("task", "kind", "status", "age"))
+    for heading in ("task", "kind", "status", "age", "cost", "labels", "engine or error"):
+        table.add_column(heading, no_wrap=heading not in ("labels", "engine or error"))
     now = time.time()
     for task in tasks:
         table.add_row(
@@ -99,6 +100,7 @@ def print_table(tasks: Iterable[TaskView]) -> None:
             task.kind,
             coloured(task.status),
             age(now - task.created_at),
+            _cost(task.cost),
             escape(_labels(task)),
             escape((task.error.message if task.error else task.engine) or ""),
         )
@@ -154,6 +156,7 @@ def _details(task: TaskView) -> Mapping[str, Any]:
         },
         "labels": _labels(task),
         "attempts": task.attempts,
+        "cost": task.cost and f"{_cost(task.cost)} USD",
         "timings": " ".join(f"{name.removesuffix('_seconds')}={v}" for name, v in timings.items()),
         "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(task.created_at)),
     }
@@ -165,6 +168,14 @@ def _with_size(value: object, size: PictureSize | None) -> object:
 
 def _labels(task: TaskView) -> str:
     return " ".join(f"{key}={value}" for key, value in task.labels.items())
+
+
+def _cost(cost: Mapping[str, Any] | None) -> str:
+    """In US dollars, and what may have been charged besides."""
+    if cost is None:
+        return ""
+    paid, maybe = (Decimal(str(cost.get(name) or 0)) for name in ("usd", "maybe_usd"))
+    return f"{paid:f} + {maybe:f}?" if maybe else f"{paid:f}"
 
 
 def _remarks(provenance: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
 """The command's entry: what there is, and how errors end it.
 
-Exit codes: 0 done; 1 a task failed or was cancelled, the demo found a fault, or dead letters were
-left; 2 the command line or a request was wrong; 3 the service could not be reached or could not
-start; 130 interrupted.
+Exit codes: 0 done; 1 a task failed or was cancelled, the demo found a fault, dead letters were
+left, or accounts differ; 2 the command line or a request was wrong; 3 the service could not be
+reached or could not start; 130 interrupted.
 
 Only click is imported here: `--help` and completion must be quick.
 """
@@ -16,6 +16,8 @@ import click
 
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.exits import EXIT_INTERRUPTED
+from short_drama.cli.options import as_json, data_dir
+from short_drama.cli.spend_group import spend
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,11 +33,7 @@ def service(command: Command) -> Command:
     return gpu(cpu(command))
 
 
-data_dir = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path))
 host = click.option("--host", help="A loopback address.  [default: 127.0.0.1]")
-as_json = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
-)
 output = click.option(
     "--output",
     metavar="FILE",
@@ -200,6 +198,8 @@ def retry(task_id: str, **options: Any) -> None:
 
 
 # --- The operator's -----------------------------------------------------------------------
+
+cli.add_command(spend)
 
 
 @cli.command()

@@ -83,6 +83,8 @@ class TaskSpend:
     version: int = 0
     written_at: float = 0.0
     """When its last version was written."""
+    reason: str | None = None
+    """Why a person has written it: a correction, and no task's page."""
 
     def calls_of(self, step: str) -> list[PaidCall]:
         """From the first to the last."""
@@ -181,9 +183,9 @@ class TaskSpend:
 
     @property
     def _by_day(self) -> Mapping[str, int]:
-        days = Counter({self.day: self.held})
-        for day in {call.day for call in self.calls}:
-            days[day] = max(days[day], self._spent_on(day))
+        days = {day: self._spent_on(day) for day in {call.day for call in self.calls}}
+        if self.held:  # a correction, which holds nothing, may be less than nothing
+            days[self.day] = max(self.held, days.get(self.day, 0))
         return days
 
     def _spent_on(self, day: str) -> int:

@@ -80,6 +80,23 @@ def test_labels_and_errors_are_not_read_as_markup(capsys: pytest.CaptureFixture[
     assert "shot=[red]" in said
 
 
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [
+        ({"usd": 0.030253, "maybe_usd": 0.0, "calls": []}, "0.030253"),
+        ({"usd": 0.0, "maybe_usd": 0.03, "calls": []}, "0 + 0.03?"),
+        ({"usd": 0.000001, "calls": []}, "0.000001"),
+    ],
+)
+def test_the_cost_of_a_task(
+    cost: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    display.print_table([a_task(status="failed", cost=cost)])
+    assert f" {said} " in capsys.readouterr().out
+    display.print_details(a_task(status="failed", cost=cost))
+    assert f"{said} USD" in capsys.readouterr().out
+
+
 def test_the_details_of_a_task(capsys: pytest.CaptureFixture[str]) -> None:
     display.print_details(a_task(status="completed", engine="local-faces", labels={"shot": "2"}))
     said = capsys.readouterr().out

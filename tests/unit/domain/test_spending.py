@@ -111,3 +111,11 @@ def test_a_record_of_another_version_is_read_as_far_as_it_goes() -> None:
     page = page_of(record)
     assert the_call(page).state is CallState.RESERVED
     assert not the_call(page).is_useless
+
+
+def test_a_correction_may_be_less_than_nothing() -> None:
+    call = the_call(called(EMPTY))
+    page = replace(EMPTY, is_open=False, calls=(replace(call, micros=-40),), reason="a credit")
+    assert page.counted == {"day/2026-11-30": -40, "month/2026-11": -40}
+    assert page_of(record_of_page(page)) == page
+    assert page.counted_more(None) == page.counted

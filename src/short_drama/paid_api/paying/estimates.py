@@ -10,8 +10,6 @@ from short_drama.paid_api.paying.prices import Cost, Prices
 
 PICTURE_TOKENS, OWN_WORDS_TOKENS, ANSWER_TOKENS = 2_562, 1_500, 1_024
 """The most that a detection takes: of the picture, of our own words, and of the answer."""
-MOST_WORDS = "\1" * 4_000
-"""The longest description that a request may hold, of the characters that are longest in JSON."""
 PICTURES_IN = 2
 DETECT, DETECT_AGAIN, GENERATE = "detect", "detect-again", "generate"
 
@@ -23,7 +21,7 @@ def detection(prices: Prices, model: str, words: str | None) -> Cost:
 
 
 def estimated_steps(
-    prices: Prices, *, qwen: str | None, seedream: str | None, words: str | None = MOST_WORDS
+    prices: Prices, *, qwen: str | None, seedream: str | None, words: str | None
 ) -> Mapping[str, Mapping[str, int]]:
     """Of each kind, what each step costs at most, in millionths of a US dollar; a step is left out
     that costs nothing.
@@ -35,14 +33,6 @@ def estimated_steps(
     find = {} if qwen is None else _found(detection(prices, qwen, words))
     make = {} if seedream is None else {GENERATE: _picture(prices, seedream)}
     return {"face-mask": find, "face-swap": make, "full-face-swap": {**find, **make}}
-
-
-def estimated_micros(
-    prices: Prices, *, qwen: str | None, seedream: str | None, words: str | None = MOST_WORDS
-) -> Mapping[str, int]:
-    """The sum of each kind's steps."""
-    steps = estimated_steps(prices, qwen=qwen, seedream=seedream, words=words)
-    return {kind: sum(each.values()) for kind, each in steps.items()}
 
 
 def _found(cost: Cost) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""What was paid, added up, compared with bills and corrected."""
