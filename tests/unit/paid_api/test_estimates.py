@@ -16,7 +16,8 @@ from short_drama.paid_api.paying.estimates import (
 )
 from short_drama.paid_api.paying.prices import Prices
 from short_drama.paid_api.providers.qwen import client as qwen
-from tests.simulators.qwen_vl.validation import image_tokens
+from short_drama.paid_api.providers.qwen.models import PATCH, Units, seen_size
+from short_drama.paid_api.providers.qwen.questions import QUOTED, Mistake, Question
 
 PRICES = Prices.load()
 QWEN, SEEDREAM = "qwen3-vl-plus", "seedream-5-5-261028"
@@ -40,19 +41,21 @@ def test_what_the_local_engine_does_costs_nothing() -> None:
 
 @given(st.integers(11, 8000), st.integers(11, 8000))
 def test_no_picture_has_more_tokens(width: int, height: int) -> None:
-    assert image_tokens(width, height, qwen.MIN_PIXELS, qwen.MAX_PIXELS) <= PICTURE_TOKENS
+    seen = seen_size(width, height, qwen.MIN_PIXELS, qwen.MAX_PIXELS)
+    assert seen[0] * seen[1] // PATCH**2 + 2 <= PICTURE_TOKENS
 
 
 def test_our_own_words_and_the_answer_fit() -> None:
-    own = qwen._SYSTEM + qwen._prompt("")
-    assert len(own.encode()) < OWN_WORDS_TOKENS
+    mistake = Mistake("\N{GRINNING FACE}" * 2 * QUOTED, "脸" * 300)
+    asked = Question(Units.PIXELS, (10_000, 10_000), "").messages({}, mistake)
+    assert len(json.dumps(asked, ensure_ascii=False).encode()) < OWN_WORDS_TOKENS
     assert qwen.MAX_TOKENS == ANSWER_TOKENS
 
 
 @given(st.text(min_size=1, max_size=50))
 def test_no_description_costs_more_than_its_estimate(words: str) -> None:
     plain, told = (detection(PRICES, QWEN, each).micros for each in (None, words))
-    sent = len(qwen._prompt(words)) - len(qwen._prompt(""))
+    sent = len(words)
     assert told >= plain + PRICES.of_tokens(QWEN, inputs=sent, outputs=0).micros
 
 
@@ -67,4 +70,4 @@ def test_the_longest_description_has_an_estimate(letter: str) -> None:
 
 def test_a_request_without_words_is_estimated_lower() -> None:
     plain = estimated_steps(PRICES, qwen=QWEN, seedream=None, words=None)
-    assert plain["face-mask"]["detect"] == detection(PRICES, QWEN, None).micros == 2_451
+    assert plain["face-mask"]["detect"] == detection(PRICES, QWEN, None).micros == 3_108

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 from short_drama.paid_api.paying.prices import Cost, Prices
 
-PICTURE_TOKENS, OWN_WORDS_TOKENS, ANSWER_TOKENS = 2_562, 1_500, 1_024
-"""The most that a detection takes: of the picture, of our own words, and of the answer."""
+PICTURE_TOKENS, OWN_WORDS_TOKENS, ANSWER_TOKENS = 3_346, 4_000, 1_024
+"""The most that a detection takes: of the picture, of our own words with those of an answer that
+was no good, and of the answer."""
 PICTURES_IN = 2
 DETECT, DETECT_AGAIN, GENERATE = "detect", "detect-again", "generate"
 
