@@ -68,7 +68,7 @@ $(COMFYUI_INSTALLED): $(wildcard requirements/comfyui* requirements/torch* tests
 	@touch $@
 
 mutants: $(INSTALLED) ## Switch off each part of the protocol, and each rule about money: a test must fail
-	$(PYTEST) -v tests/protocol/test_mutants.py tests/protocol/test_model_mutants.py tests/protocol/test_money_mutants.py
+	$(PYTEST) -v tests/protocol/test_mutants.py tests/protocol/test_model_mutants.py tests/protocol/test_money_mutants.py tests/unit/paid_api/paying/test_mutants.py
 
 model: $(INSTALLED) ## Search deep for an order of mishaps that breaks the protocol
 	MODEL_EXAMPLES=4000 $(PYTEST) -o timeout=3600 tests/protocol/test_model.py

@@ -18,7 +18,6 @@ from short_drama.paid_api.paying.checkpoint import Call, Checkpoint, Kept
 from short_drama.paid_api.paying.limits import Circuit, ProviderLimits, Rate, Turn
 from tests.protocol.memory import MemoryLedger
 from tests.protocol.virtual_time import run
-from tests.unit import test_budgets
 from tests.unit.paid_api import test_limits
 from tests.unit.paid_api.paying import test_checkpoint, test_steps
 
@@ -324,7 +323,6 @@ MUTANTS = [
     ),
     mutant(bytes_are_not_kept, test_checkpoint.test_bytes_are_fetched_once),
     mutant(no_limit, test_steps.test_a_budget_that_is_used_up_leaves_no_trace),
-    mutant(no_limit, test_budgets.test_as_many_are_accepted_as_can_be_paid),
     mutant(
         a_hold_that_covers_nothing,
         test_steps.test_what_is_held_for_a_task_can_be_paid_though_its_budget_is_used_up,
