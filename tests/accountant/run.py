@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from tests.accountant.weather import SWITCHES, deck
 Answer = TypeVar("Answer")
 
 _KINDS = ("face-mask", "face-swap", "face-swap", "full-face-swap", "full-face-swap")
-_AT_A_TIME = 16
+_AT_A_TIME = 12
 """Tasks that have not ended."""
 _CANCELLED, _RETRIED = 0.08, 0.5
 """Of all tasks, and of those that were cancelled or have failed."""
@@ -38,7 +38,6 @@ class Run:
     tasks: int
     """To be submitted, repetitions not counted."""
     submitted: int = 0
-    all_submitted: asyncio.Event = field(default_factory=asyncio.Event)
     kills: int = 0
     cards: int = 0
 
@@ -63,8 +62,6 @@ class Run:
             lambda: self.site.client.submit(kind, body, labels=labels, idempotency_key=key)
         )
         self.submitted += 1
-        if self.submitted == self.tasks:
-            self.all_submitted.set()
         if self.chance.random() < _CANCELLED:
             await asyncio.sleep(self.chance.uniform(0.0, 2.5))
             with contextlib.suppress(ApiError):  # it may have ended
@@ -95,29 +92,30 @@ class Run:
 
     # --- Weather and kills -----------------------------------------------------------------
 
+    # Both are spread evenly over the submits, so that there is always something to lose.
+
     async def storm(self) -> None:
-        """Until every task is there."""
         cards = round(self.tasks * _CARDS_A_TASK)
         for provider, name, times in deck(self.chance, cards):
-            if self.all_submitted.is_set():
-                break
+            await self._submits(self.cards / cards)
             await self.site.switch(provider, {name: times})
             self.cards += 1
-            await asyncio.sleep(self.chance.uniform(0.1, 0.9))
+            await asyncio.sleep(self.chance.uniform(0.1, 0.5))
 
     async def clear_up(self) -> None:
         for provider, names in SWITCHES.items():
             await self.site.switch(provider, dict.fromkeys(names, False))
 
     async def rampage(self, kills: int) -> None:
-        """Evenly over the submits, so that there is always something to lose."""
         for number in range(kills):
-            due = max(1, self.tasks * number // kills)
-            while self.submitted < due:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+            await self._submits(number / kills)
             await asyncio.sleep(self.chance.uniform(0.2, 1.5))
             await self.site.kill_and_start(self.chance.choice(COMPONENTS))
             self.kills += 1
+
+    async def _submits(self, share: float) -> None:
+        while self.submitted < max(1, self.tasks * share):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
     # --- The end ---------------------------------------------------------------------------
 
@@ -173,6 +171,5 @@ async def run(folder: Path, *, seed: int, tasks: int, kills: int) -> tuple[Run, 
             group.create_task(this.rampage(kills))
             storm = group.create_task(this.storm())
             await storm
-            await this.all_submitted.wait()
             await this.clear_up()
         return this, await this.settle()

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from short_drama.cli import host
 from short_drama.domain.errors import Unavailable
-from short_drama.paid_api.paying import limits, steps
+from short_drama.paid_api.paying import limits
 from short_drama.settings import Settings, load
 from short_drama.wiring import stack
 from short_drama.wiring.backend import Backend, open_backend
@@ -65,7 +65,6 @@ async def main(component: str, seed: str, share: str) -> None:
     with (
         patch.object(stack, "open_backend", opened),
         patch.object(limits, "_PAUSES", (0.3, 2.0)),
-        patch.object(steps, "_SLOW_DOWNS", (0.1, 0.2, 0.4)),
     ):
         await host.run(
             load(),

@@ -33,6 +33,7 @@ MODEL = "seedream-5-5-261028"
 _LATENCY = 0.3
 _STORE_FAULTS = 0.01
 _LEASE_SECONDS = 6.0
+_READS = 10
 COMPONENTS = ("cpu-orchestrator", "paid-api", "cpu-adapter")
 
 
@@ -58,10 +59,13 @@ class Site:
             await member.start()
 
     async def can_be_read(self, url: str | None) -> bool:
-        if url is None:
-            return False
-        async with self.http.get(url) as answer:
-            return answer.status == 200 and len(await answer.read()) > 0
+        """The store that it is read from fails now and then, too."""
+        for _ in range(_READS if url else 0):
+            async with self.http.get(url or "") as answer:
+                if answer.status != 503:
+                    return answer.status == 200 and len(await answer.read()) > 0
+            await asyncio.sleep(0.2)
+        return False
 
     def charged(self) -> list[Charged]:
         """All that the providers have written down, at the table's prices."""

@@ -142,7 +142,8 @@ class QwenDetector:
         mistake: Mistake | None,
         steps: Steps,
     ) -> QwenAnswer:
-        estimate = detection(self._prices, self._qwen.model, words)
+        again = mistake is not None
+        estimate = detection(self._prices, self._qwen.model, words, again=again)
 
         async def ask() -> QwenAnswer:
             try:

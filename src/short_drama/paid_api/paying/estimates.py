@@ -8,16 +8,20 @@ from collections.abc import Mapping
 
 from short_drama.paid_api.paying.prices import Cost, Prices
 
-PICTURE_TOKENS, OWN_WORDS_TOKENS, ANSWER_TOKENS = 3_346, 4_000, 1_024
-"""The most that a detection takes: of the picture, of our own words with those of an answer that
-was no good, and of the answer."""
+PICTURE_TOKENS, OWN_WORDS_TOKENS, ANSWER_TOKENS = 3_346, 1_000, 1_024
+"""The most that a detection takes: of the picture, for models that see patches of 28 x 28 pixels,
+of our own words, and of the answer."""
+MISTAKE_TOKENS = 2_500
+"""Of the useless answer that the model is shown again, and of what is said about it."""
 PICTURES_IN = 2
 DETECT, DETECT_AGAIN, GENERATE = "detect", "detect-again", "generate"
 
 
-def detection(prices: Prices, model: str, words: str | None) -> Cost:
-    """The most that one costs in which the face is described in those words."""
+def detection(prices: Prices, model: str, words: str | None, *, again: bool = False) -> Cost:
+    """The most that one costs in which the face is described in those words; `again`: after an
+    answer that was no good."""
     inputs = PICTURE_TOKENS + OWN_WORDS_TOKENS + _most_tokens(words)
+    inputs += MISTAKE_TOKENS if again else 0
     return prices.of_tokens(model, inputs=inputs, outputs=ANSWER_TOKENS)
 
 
@@ -31,14 +35,16 @@ def estimated_steps(
         qwen, seedream: the models; None where the local engine does that step.
         words: which face is meant, as the request describes it.
     """
-    find = {} if qwen is None else _found(detection(prices, qwen, words))
+    find = {} if qwen is None else _detections(prices, qwen, words)
     make = {} if seedream is None else {GENERATE: _picture(prices, seedream)}
     return {"face-mask": find, "face-swap": make, "full-face-swap": {**find, **make}}
 
 
-def _found(cost: Cost) -> dict[str, int]:
-    """An answer that is no good is asked for once more."""
-    return {DETECT: cost.micros, DETECT_AGAIN: cost.micros}
+def _detections(prices: Prices, model: str, words: str | None) -> dict[str, int]:
+    return {
+        step: detection(prices, model, words, again=step == DETECT_AGAIN).micros
+        for step in (DETECT, DETECT_AGAIN)
+    }
 
 
 def _picture(prices: Prices, model: str) -> int:
