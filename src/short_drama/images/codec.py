@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
+import cv2
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from short_drama.domain.sizes import Size
 from short_drama.images.colour import Pixels, upright_rgb
 from short_drama.images.labels import Label, from_xmp
+from short_drama.images.png import relabelled
 from short_drama.images.structure import (
     JPEG,
     MAX_BYTES,
@@ -83,6 +85,9 @@ def encode(
     pixels: Pixels, content_type: str, *, label: Label | None, jpeg_quality: int = 92
 ) -> bytes:
     """The pixels as a file whose only metadata is `label`; PNG and WebP are lossless."""
+    if content_type == PNG:
+        data = _png(pixels)
+        return relabelled(data, label) if label else data
     return write(Image.fromarray(pixels), content_type, label=label, jpeg_quality=jpeg_quality)
 
 
@@ -116,6 +121,18 @@ def normalise(data: bytes) -> Intake:
         sha256=hashlib.sha256(data).hexdigest(),
         label=picture.label,
     )
+
+
+def _png(pixels: Pixels) -> bytes:
+    """OpenCV's encoder takes a third of the time that Pillow's does, for it tries one filter a row
+    and not five: the mean of left and above makes photographs smallest, and one colour zeros."""
+    options = (  # in this order: a level brings its own strategy
+        cv2.IMWRITE_PNG_COMPRESSION, 1,
+        cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG,
+        cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
+    )  # fmt: skip
+    _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    return data.tobytes()
 
 
 def _jpeg_options(label: Label | None, quality: int) -> dict[str, Any]:
