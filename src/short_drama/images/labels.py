@@ -5,7 +5,7 @@ Three readers are served at once:
 * the world: IPTC's `DigitalSourceType` (IPTC Photo Metadata Standard, NewsCodes);
 * China's GB 45438-2025: the property `AIGC`, a JSON object, in the namespace that
   TC260-PG-20258A gives for images;
-* ourselves: engine, kind and job id, for provenance.
+* ourselves: engine, kind and job id, for provenance, and where a mask is.
 
 Labels of other makers are read too, so that a picture that comes to us labelled leaves labelled.
 """
@@ -17,6 +17,7 @@ from html import escape
 from typing import Any, Final, Self
 from xml.parsers import expat
 
+from short_drama.images.mask_note import MaskNote
 from short_drama.images.structure import open_image
 
 MAX_XMP_BYTES: Final = 64 * 1024
@@ -94,13 +95,15 @@ _AIGC_KEYS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What a picture says of its making. `engine`, `kind` and `job_id` are empty on others'."""
+    """What a picture says of its making. `engine`, `kind` and `job_id` are empty on others'; `mask`
+    is a masked picture's."""
 
     source: SourceType | None
     aigc: Aigc | None
     engine: str = ""
     kind: str = ""
     job_id: str = ""
+    mask: MaskNote | None = None
 
     @classmethod
     def of_job(
@@ -111,10 +114,11 @@ class Label:
         kind: str,
         job_id: str,
         producer: str = "short-drama",
+        mask: MaskNote | None = None,
     ) -> Self:
         """The label of one of our results; `producer` is who answers for it by law."""
         aigc = Aigc(content_producer=producer, produce_id=job_id)
-        return cls(source=source, aigc=aigc, engine=engine, kind=kind, job_id=job_id)
+        return cls(source=source, aigc=aigc, engine=engine, kind=kind, job_id=job_id, mask=mask)
 
     def xmp(self) -> bytes:
         """The XMP packet, UTF-8. Fields are cut to 200 printable characters."""
@@ -124,6 +128,7 @@ class Label:
             "sd:Engine": _clean(self.engine),
             "sd:Kind": _clean(self.kind),
             "sd:JobId": _clean(self.job_id),
+            "sd:Ellipse": self.mask and self.mask.to_text(),
         }
         lines = [f"<{name}>{escape(value)}</{name}>" for name, value in values.items() if value]
         packet = _PACKET.format(iptc=_IPTC, tc260=_TC260, ours=_OURS, properties="\n".join(lines))
@@ -157,7 +162,8 @@ def from_xmp(xmp: Any) -> Label | None:
     if source is None and aigc is None:
         return None
     ours = {name: _clean(found.get(f"{_OURS} {key}", "")) for name, key in _OUR_KEYS.items()}
-    return Label(source=source, aigc=aigc, **ours)
+    mask = MaskNote.from_text(_clean(found.get(f"{_OURS} Ellipse", "")))
+    return Label(source=source, aigc=aigc, mask=mask, **ours)
 
 
 _OUR_KEYS: Final = {"engine": "Engine", "kind": "Kind", "job_id": "JobId"}

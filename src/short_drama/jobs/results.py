@@ -9,6 +9,7 @@ from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
 from short_drama.images.codec import Pixels, encode, size_of
 from short_drama.images.labels import Label, SourceType
+from short_drama.images.mask_note import MaskNote
 from short_drama.images.sources import size_metadata
 from short_drama.jobs.job import Job
 from short_drama.ports import AssetExists, AssetStore
@@ -43,12 +44,16 @@ async def publish_picture(
     content_type: str,
     source: SourceType,
     engine: str,
+    mask: MaskNote | None = None,
 ) -> Stored:
-    """Encode the pixels with the label that says how they were made, and store them."""
-    label = Label.of_job(source, engine=engine, kind=job.order.kind, job_id=job.job_id)
-    # High enough that a result can be worked on again; see docs/decisions/0006.
+    """Encode the pixels with the label that says how they were made, and store them; `mask` is
+    where a masked picture's is."""
+    label = Label.of_job(source, engine=engine, kind=job.order.kind, job_id=job.job_id, mask=mask)
+    # High enough that a JPEG can be worked on again.
     data = await asyncio.to_thread(encode, pixels, content_type, label=label, jpeg_quality=95)
     facts = {"kind": job.order.kind, "engine": engine}
+    if mask is not None:
+        facts["ellipse"] = mask.to_text()
     return await publish_once(
         assets, key, data, content_type=content_type, size=size_of(pixels), metadata=facts
     )
