@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     seedream_endpoint_model: str | None = None
     """The model behind the `ep-...` endpoint that seedream_model is, for its sizes and prices."""
     seedream_watermark: bool = False
+    """The provider's visible mark in a corner; there is one in whole frames only."""
+    seedream_result: Literal["pasted", "frame"] = "pasted"
+    """What a swap by SeeDream returns: the still with the face pasted in, or all of its frame."""
     seedream_in_flight: PositiveInt = 8
     seedream_per_minute: PositiveInt = 300
     seedream_read_seconds: PositiveFloat = 300.0

@@ -25,7 +25,7 @@ import numpy as np
 from short_drama import model_files, settings
 from short_drama.images.codec import decode, encode
 from short_drama.images.colour import Pixels
-from short_drama.images.structure import JPEG
+from short_drama.images.structure import JPEG, PNG
 from short_drama.paid_api.local_faces import LocalFaces
 from short_drama.paid_api.masks import paint_soft
 
@@ -46,7 +46,7 @@ def swap_pixels(faces: LocalFaces, still: Pixels, actor: Pixels) -> Pixels:
 
 def swap_bytes(faces: LocalFaces, still: bytes, actor: bytes) -> bytes:
     swapped = swap_pixels(faces, decode(still).pixels, decode(actor).pixels)
-    return encode(swapped, JPEG, label=None)
+    return encode(swapped, PNG, label=None)
 
 
 def timed(step: Callable[[], object], rounds: int) -> dict[str, float]:
@@ -69,7 +69,7 @@ def measure(models: Path, samples: Path, rounds: int) -> dict[str, Any]:
     masked = paint_soft(still, face.ellipse, feather=0.0)
     steps: dict[str, Callable[[], object]] = {
         "full swap, pixels to pixels": lambda: swap_pixels(faces, still, actor),
-        "full swap, JPEG to JPEG": lambda: swap_bytes(faces, still_bytes, actor_bytes),
+        "full swap, JPEG to PNG": lambda: swap_bytes(faces, still_bytes, actor_bytes),
         "find": lambda: faces.find(still),
         "mask": lambda: paint_soft(still, face.ellipse, feather=0.0),
         "fill, mask to be found": lambda: faces.fill(masked, actor),

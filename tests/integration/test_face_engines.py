@@ -28,7 +28,10 @@ CHOICES: dict[tuple[str, str], dict[str, Any]] = {
 SOURCES = {LOCAL: SourceType.COMPOSITE_CAPTURE, SEEDREAM: SourceType.COMPOSITE_WITH_TRAINED}
 ALWAYS = {"engine", "result_key"}
 BY_DETECTOR = {"face_index", "faces_found", "faces", "ellipse"}
-BY_GENERATOR = {LOCAL: {"warnings", "ellipse"}, SEEDREAM: {"warnings", "reused"}}
+BY_GENERATOR = {
+    LOCAL: {"warnings", "ellipse"},
+    SEEDREAM: {"warnings", "ellipse", "reused", "frame_key", "frame_url"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +67,16 @@ async def test_each_engine_answers_for_its_own(
         stage.qwen.faces = [FACE]
         still = (await stage.client.upload(photo)).image_url
         mask = await stage.done(MASK, image_url=still)
-        swap = await stage.done(
-            SWAP, masked_image_url=mask.result_url, target_face_url=still,
-            ellipse=told(mask)["ellipse"],
-        )  # fmt: skip
+        swap = await stage.done(SWAP, masked_image_url=mask.result_url, target_face_url=still)
         full = await stage.done(FULL, source_image_url=still, target_face_url=still)
         drawn, made = (detector, SourceType.COMPOSITE_CAPTURE), (generator, SOURCES[generator])
         assert await label_of(stage, str(mask.result_url)) == drawn
         assert await label_of(stage, told(full)["mask_url"]) == drawn
         assert await label_of(stage, str(swap.result_url)) == made
         assert await label_of(stage, str(full.result_url)) == made
+        for task in (swap, full):
+            if generator == SEEDREAM:
+                assert await label_of(stage, told(task)["frame_url"]) == made
     both = detector if detector == generator else f"{detector}+{generator}"
     assert (mask.engine, swap.engine, full.engine) == (detector, generator, both)
     assert set(told(mask)) == {*ALWAYS, *BY_DETECTOR}

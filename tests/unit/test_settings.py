@@ -70,6 +70,7 @@ READ: dict[str, tuple[str, Any]] = {
     "ark_base_url": ("https://b.example/api/v3", "https://b.example/api/v3"),
     "seedream_model": ("seedream-4-5-251128", "seedream-4-5-251128"),
     "seedream_watermark": ("true", True),
+    "seedream_result": ("frame", "frame"),
     "seedream_in_flight": ("4", 4),
     "seedream_per_minute": ("60", 60),
     "seedream_read_seconds": ("600", 600.0),

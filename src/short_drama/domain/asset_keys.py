@@ -1,5 +1,6 @@
 """Where each kind of asset lies, and who may read it: the keys are the architecture's."""
 
+import uuid
 from datetime import UTC, datetime
 
 PUBLIC_PREFIXES = ("images/", "seedream/", "uploads/")
@@ -7,6 +8,8 @@ PUBLIC_PREFIXES = ("images/", "seedream/", "uploads/")
 PRIVATE_PREFIXES = ("incoming/", "jobs/", "reuse/")
 INCOMING_PREFIX = "incoming/"
 """Where clients put what they upload directly; taken in when a task refers to it."""
+
+_PICTURES = uuid.UUID("3e0f6f0c-9d3b-4b0e-8a64-5f1d8a2c7b11")
 
 
 def is_public(key: str) -> bool:
@@ -27,10 +30,15 @@ def comfyui_result(kind: str, job_id: str) -> str:
     return f"images/comfyui-results/{kind}/{job_id}.png"
 
 
-def face_picture(created_at: float, job_id: str, *, suffix: str) -> str:
-    """A mask, or a swap made here. `created_at`: the task's, in Unix seconds; `suffix` begins
-    what comes after the id."""
-    return f"images/face_swap/{_dated(created_at, job_id)}{suffix}"
+def face_picture(created_at: float, picture_id: str) -> str:
+    """A mask, or a still with another face. `created_at`: the task's, in Unix seconds;
+    `picture_id`: the job's, or one of `mask_id`."""
+    return f"images/face_swap/{_dated(created_at, picture_id)}.png"
+
+
+def mask_id(job_id: str) -> str:
+    """Of the mask that a job keeps beside its result."""
+    return str(uuid.uuid5(_PICTURES, f"{job_id}/mask"))
 
 
 def seedream_picture(created_at: float, job_id: str) -> str:

@@ -95,6 +95,7 @@ def _provenance(task: Task, assets: AssetStore) -> dict[str, Any] | None:
     if task.outcome is None:
         return None
     details = dict(task.outcome.details)
-    if mask := details.get("mask_key"):
-        details["mask_url"] = assets.url(mask)
+    for kept in ("mask", "frame"):
+        if key := details.get(f"{kept}_key"):
+            details[f"{kept}_url"] = assets.url(key)
     return {"engine": task.outcome.engine, "result_key": task.outcome.result_key, **details}

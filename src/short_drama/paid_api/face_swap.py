@@ -6,7 +6,7 @@ Boxes and ellipses are in pixels of the upright image. Faces are numbered from t
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeVar
 
 from short_drama.domain.errors import FaceIndexOutOfRange, NoFaceFound, RequestUnsupported
@@ -50,6 +50,11 @@ class Ellipse:
 
     def to_json(self) -> dict[str, float]:
         return {name: round(value, 2) for name, value in asdict(self).items()}
+
+    def grown(self, pixels: float) -> "Ellipse":
+        """By that much on all sides, or shrunk, to a pixel at least."""
+        axis_x, axis_y = (max(axis + pixels, 1.0) for axis in (self.axis_x, self.axis_y))
+        return replace(self, axis_x=axis_x, axis_y=axis_y)
 
 
 def around(box: FaceBox, *, expand: float = 1.0) -> Ellipse:

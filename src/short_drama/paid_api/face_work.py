@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 from short_drama.domain import asset_keys
 from short_drama.domain.kinds import FaceMaskRequest, FaceSwapRequest, FullFaceSwapRequest
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.spending import TaskSpend
-from short_drama.images.codec import Pixels
+from short_drama.images.codec import Picture, Pixels, size_of
 from short_drama.images.labels import SourceType
 from short_drama.images.sources import ImageSources
 from short_drama.images.structure import JPEG, PNG
@@ -19,7 +19,7 @@ from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.detectors import Detector, FoundFaces, Wanted
 from short_drama.paid_api.face_swap import Ellipse
 from short_drama.paid_api.generators import Generator, Order, SwappedStill
-from short_drama.paid_api.masks import paint_soft
+from short_drama.paid_api.masks import NotedMask, note_of, noted, paint_soft
 from short_drama.paid_api.paying import reuse
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.checkpoint import Checkpoint
@@ -92,9 +92,9 @@ class _FaceWork:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
-    async def _pixels(self, job: Job, field: str) -> Pixels:
+    async def _picture(self, job: Job, field: str) -> Picture:
         reference = getattr(job.order.request, field)
-        return (await self._pipeline.sources.picture(reference, field=field)).pixels
+        return await self._pipeline.sources.picture(reference, field=field)
 
     def _reach(self, job: Job, progress: float) -> None:
         """Told where a provider takes its time; the local engine alone is done too soon for it."""
@@ -107,27 +107,15 @@ class _FaceWork:
         ellipse, feather = found.face.ellipse, self._pipeline.feather
         return Masked(found, await in_thread(paint_soft, still, ellipse, feather=feather))
 
-    async def _store_mask(self, job: Job, mask: Pixels, *, suffix: str = ".png") -> Stored:
-        """A PNG, so that the ellipse is exactly black."""
-        key = asset_keys.face_picture(job.order.created_at, job.job_id, suffix=suffix)
+    async def _store_mask(self, job: Job, masked: Masked, picture_id: str) -> Stored:
+        """A PNG, so that the ellipse is exactly black; its metadata tell where that is."""
+        ellipse, feather = masked.found.face.ellipse, self._pipeline.feather
         return await publish_picture(
-            self._pipeline.assets, job, key, mask, content_type=PNG,
-            source=SourceType.COMPOSITE_CAPTURE, engine=self._pipeline.detector.name,
+            self._pipeline.assets, job, asset_keys.face_picture(job.order.created_at, picture_id),
+            masked.image, content_type=PNG, source=SourceType.COMPOSITE_CAPTURE,
+            engine=self._pipeline.detector.name,
+            mask=note_of(ellipse, size_of(masked.image), feather=feather),
         )  # fmt: skip
-
-    async def _store_swapped(self, job: Job, swapped: SwappedStill) -> Stored:
-        generator = self._pipeline.generator
-        key = generator.key(job.order.created_at, job.job_id)
-        stored = await publish_picture(
-            self._pipeline.assets, job, key, swapped.image, content_type=JPEG,
-            source=generator.source_type, engine=generator.name,
-        )  # fmt: skip
-        if swapped.request is not None and generator.model is not None:
-            asked = job.order.request.model_dump(mode="json", exclude_none=True)
-            order = reuse.order(job.order.kind, asked, model=generator.model)
-            for request in (swapped.request, order):
-                await reuse.keep(self._pipeline.assets, request, key=key)
-        return stored
 
 
 class FaceMaskWork(_FaceWork):
@@ -139,7 +127,7 @@ class FaceMaskWork(_FaceWork):
         self._pipeline.detector.check()
 
     async def prepare(self, job: Job) -> Pixels:
-        return await self._pixels(job, "image_url")
+        return (await self._picture(job, "image_url")).pixels
 
     async def make(self, job: Job, prepared: Pixels) -> Masked:
         request = cast("FaceMaskRequest", job.order.request)
@@ -147,7 +135,7 @@ class FaceMaskWork(_FaceWork):
         return await self._mask(job, prepared, wanted, await self._pipeline.steps(job))
 
     async def publish(self, job: Job, made: Masked) -> Outcome:
-        return (await self._store_mask(job, made.image)).outcome(_who(made.found))
+        return (await self._store_mask(job, made, job.job_id)).outcome(_who(made.found))
 
 
 class _SwapWork(_FaceWork):
@@ -156,22 +144,51 @@ class _SwapWork(_FaceWork):
     still: str
     """The request's field."""
 
-    async def prepare(self, job: Job) -> tuple[Pixels, Pixels]:
+    async def _pictures(self, job: Job) -> tuple[Picture, Picture]:
         request = cast("FaceSwapRequest | FullFaceSwapRequest", job.order.request)
         self._pipeline.generator.check_request(request.prompt, request.size)
-        return await self._pixels(job, self.still), await self._pixels(job, "target_face_url")
+        return await self._picture(job, self.still), await self._picture(job, "target_face_url")
 
-    def _order(self, job: Job, masked: Pixels, actor: Pixels, ellipse: Ellipse | None) -> Order:
+    def _order(
+        self, job: Job, masked: Pixels, actor: Pixels, mask: NotedMask | None = None
+    ) -> Order:
         request = cast("FaceSwapRequest | FullFaceSwapRequest", job.order.request)
         return Order(
             masked=masked,
             actor=actor,
-            ellipse=ellipse,
+            ellipse=mask.ellipse if mask else None,
+            rim=mask.rim if mask else 0.0,
             prompt=request.prompt,
             size=request.size,
             fields=(self.still, "target_face_url"),
             reuse=request.reuse,
         )
+
+    async def _store_swapped(self, job: Job, swapped: SwappedStill) -> Stored:
+        """The frame first, wherever there is one: it was paid for."""
+        frame = swapped.image if swapped.whole else swapped.frame
+        if frame is not None:
+            stored = await self._store(job, _frame_key(job), frame, JPEG)
+            await self._allow_reuse(job, swapped, key=stored.key)
+            if swapped.whole:
+                return stored
+        key = asset_keys.face_picture(job.order.created_at, job.job_id)
+        return await self._store(job, key, swapped.image, PNG)
+
+    async def _store(self, job: Job, key: str, picture: Pixels, content_type: str) -> Stored:
+        generator = self._pipeline.generator
+        return await publish_picture(
+            self._pipeline.assets, job, key, picture, content_type=content_type,
+            source=generator.source_type, engine=generator.name,
+        )  # fmt: skip
+
+    async def _allow_reuse(self, job: Job, swapped: SwappedStill, *, key: str) -> None:
+        model = self._pipeline.generator.model
+        if swapped.request is not None and model is not None:
+            asked = job.order.request.model_dump(mode="json", exclude_none=True)
+            order = reuse.order(job.order.kind, asked, model=model)
+            for request in (swapped.request, order):
+                await reuse.keep(self._pipeline.assets, request, key=key)
 
 
 class FaceSwapWork(_SwapWork):
@@ -186,14 +203,20 @@ class FaceSwapWork(_SwapWork):
     async def check(self) -> None:
         self._pipeline.generator.check()
 
-    async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> SwappedStill:
-        given = cast("FaceSwapRequest", job.order.request).ellipse
-        ellipse = Ellipse(**given.model_dump()) if given else None
-        order = self._order(job, *prepared, ellipse)
+    async def prepare(self, job: Job) -> tuple[Pixels, Pixels, NotedMask | None]:
+        masked, actor = await self._pictures(job)
+        return masked.pixels, actor.pixels, await in_thread(noted, masked)
+
+    async def make(
+        self, job: Job, prepared: tuple[Pixels, Pixels, NotedMask | None]
+    ) -> SwappedStill:
+        order = self._order(job, *prepared)
+        if (given := cast("FaceSwapRequest", job.order.request).ellipse) is not None:
+            order = replace(order, ellipse=Ellipse(**given.model_dump()))
         return await self._pipeline.generator.fill(order, await self._pipeline.steps(job))
 
     async def publish(self, job: Job, made: SwappedStill) -> Outcome:
-        return (await self._store_swapped(job, made)).outcome(_how(made))
+        return (await self._store_swapped(job, made)).outcome(_how(made, job))
 
 
 class FullFaceSwapWork(_SwapWork):
@@ -208,6 +231,10 @@ class FullFaceSwapWork(_SwapWork):
         self._pipeline.detector.check()
         self._pipeline.generator.check()
 
+    async def prepare(self, job: Job) -> tuple[Pixels, Pixels]:
+        still, actor = await self._pictures(job)
+        return still.pixels, actor.pixels
+
     async def make(self, job: Job, prepared: tuple[Pixels, Pixels]) -> tuple[Masked, SwappedStill]:
         request = cast("FullFaceSwapRequest", job.order.request)
         still, actor = prepared
@@ -216,16 +243,16 @@ class FullFaceSwapWork(_SwapWork):
         masked = await self._mask(job, still, wanted, steps)
         self._reach(job, 0.4)
         face = masked.found.face
-        order = self._order(job, masked.image, actor, face.ellipse)
+        order = self._order(job, masked.image, actor, NotedMask(face.ellipse, 0.0))
         return masked, await self._pipeline.generator.swap(still, face, order, steps)
 
     async def publish(self, job: Job, made: tuple[Masked, SwappedStill]) -> Outcome:
         masked, swapped = made
         mask, stored = await asyncio.gather(
-            self._store_mask(job, masked.image, suffix="_mask.png"),
+            self._store_mask(job, masked, asset_keys.mask_id(job.job_id)),
             self._store_swapped(job, swapped),
         )
-        details = {**_who(masked.found), **_how(swapped), "mask_key": mask.key}
+        details = {**_who(masked.found), **_how(swapped, job), "mask_key": mask.key}
         return stored.outcome(details)
 
 
@@ -239,11 +266,19 @@ def _who(found: FoundFaces) -> dict[str, Any]:
     }
 
 
-def _how(swapped: SwappedStill) -> dict[str, Any]:
+def _how(swapped: SwappedStill, job: Job) -> dict[str, Any]:
     """What the generator says, as far as it has anything to say."""
     told: dict[str, Any] = {"warnings": list(swapped.warnings)}
     if swapped.ellipse is not None:
         told["ellipse"] = swapped.ellipse.to_json()
     if swapped.request is not None:
         told["reused"] = swapped.reused
+    if swapped.frame is not None:
+        told["frame_key"] = _frame_key(job)
+    if swapped.part is not None:
+        told["frame_part"] = asdict(swapped.part)
     return told
+
+
+def _frame_key(job: Job) -> str:
+    return asset_keys.seedream_picture(job.order.created_at, job.job_id)

@@ -2,32 +2,36 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-import cv2
-import numpy as np
-
-from short_drama.domain import asset_keys
 from short_drama.domain.errors import (
     EngineFailed,
     EngineUnavailable,
     ImageRejected,
+    MaskNotFound,
     ProviderFailed,
     RequestUnsupported,
 )
 from short_drama.images.codec import Pixels, decode, encode
 from short_drama.images.labels import SourceType
-from short_drama.images.structure import JPEG
+from short_drama.images.structure import JPEG, MAX_BYTES_OF_OURS
 from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.face_swap import Ellipse, Face
 from short_drama.paid_api.local_faces import LocalFace, LocalFaces, Swapped
+from short_drama.paid_api.local_faces import ellipse as ellipses
+from short_drama.paid_api.local_faces.warp import Region
+from short_drama.paid_api.paste import Hole, at_size, fitted, paste, shown
 from short_drama.paid_api.paying import reuse
 from short_drama.paid_api.paying.estimates import GENERATE, PICTURES_IN
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
 from short_drama.paid_api.paying.steps import Codec, Step, Steps
-from short_drama.paid_api.providers.seedream.client import Generated, SeeDream
+from short_drama.paid_api.providers.seedream.client import (
+    MAX_PICTURE_BYTES,
+    Generated,
+    SeeDream,
+)
 from short_drama.paid_api.providers.seedream.lifetime import expires_at
 from short_drama.paid_api.providers.seedream.models import checked_size, size_for
 from short_drama.ports import AssetStore
@@ -38,13 +42,20 @@ DEFAULT_PROMPT = (
     "in image 2. Keep the pose of the head, the direction of the eyes, the expression, the hair, "
     "the light, the colours and the grain of image 1, and change nothing outside the black region."
 )
-_QUALITY = 95
+_NO_ELLIPSE = (
+    "no black ellipse was found in the masked image: the result is the whole picture that SeeDream "
+    "made, and not only the face"
+)
+_ACTOR = (2048, 2048)
+"""Pixels of the actor's picture at most: a face needs no more."""
+_QUALITIES = (95, 85, 70, 50)
+"""The first is the rule; grain at 16 megapixels needs less to be small enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to make. `masked` is the still with the ellipse painted over; `fields` are the
-    request's that the two pictures are from."""
+    """What to make. `masked` is the still with the ellipse painted over, and `rim` how many pixels
+    outside of it black fades out; `fields` are the request's that the two pictures are from."""
 
     masked: Pixels
     actor: Pixels
@@ -52,6 +63,7 @@ class Order:
     prompt: str | None
     size: str
     fields: tuple[str, str]
+    rim: float = 0.0
     reuse: bool = False
 
 
@@ -60,12 +72,18 @@ class SwappedStill:
     """The still with the actor's face in it.
 
     Args:
+        whole: `image` is all that a provider made, and no pixel of it the still's.
+        frame: what a provider made, where `image` has only the face of it.
+        part: what of the still the frame shows, where it is not all of it.
         ellipse: where the face was replaced, from a generator that keeps to one.
-        request: identifies what was asked for, where it may be used again.
-        reused: whether it was made for an earlier request.
+        request: identifies what was asked for, where the frame may be used again.
+        reused: whether the frame was made for an earlier request.
     """
 
     image: Pixels
+    whole: bool = False
+    frame: Pixels | None = None
+    part: Region | None = None
     warnings: Sequence[str] = ()
     ellipse: Ellipse | None = None
     request: str | None = None
@@ -82,10 +100,6 @@ class Generator(Protocol):
     @property
     def model(self) -> str | None:
         """The provider's; None of what is made here."""
-        ...
-
-    def key(self, created_at: float, job_id: str) -> str:
-        """Of the result of a task that was created then."""
         ...
 
     def check(self) -> None:
@@ -112,9 +126,6 @@ class LocalGenerator:
 
     def __init__(self, faces: LocalFaces) -> None:
         self._faces = faces
-
-    def key(self, created_at: float, job_id: str) -> str:
-        return asset_keys.face_picture(created_at, job_id, suffix=".jpg")
 
     def check(self) -> None:
         self._faces.check()
@@ -162,6 +173,8 @@ _CODEC = Codec(Generated.to_json, Generated.from_json)
 
 
 class SeeDreamGenerator:
+    """`frames`: all that SeeDream makes is wanted, and not only its faces in the stills."""
+
     name, paid = "seedream", True
     source_type = SourceType.COMPOSITE_WITH_TRAINED
 
@@ -172,17 +185,15 @@ class SeeDreamGenerator:
         prices: Prices,
         assets: AssetStore,
         *,
+        frames: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._seedream, self._prices, self._assets = seedream, prices, assets
-        self._limits, self._clock = limits, clock
+        self._limits, self._frames, self._clock = limits, frames, clock
 
     @property
     def model(self) -> str:
         return self._seedream.model
-
-    def key(self, created_at: float, job_id: str) -> str:
-        return asset_keys.seedream_picture(created_at, job_id)
 
     def check(self) -> None:
         self._limits.check()
@@ -193,21 +204,68 @@ class SeeDreamGenerator:
 
     async def swap(self, still: Pixels, face: Face, order: Order, steps: Steps) -> SwappedStill:
         """SeeDream is not shown whose face it was."""
-        return await self.fill(order, steps)
+        if self._wants_frame(order):
+            return await self._frame(order, steps)
+        return await self._pasted(still, Hole(face.ellipse, known=True), order, steps)
 
     async def fill(self, order: Order, steps: Steps) -> SwappedStill:
+        """A still in which no ellipse is found is SeeDream's to understand, as a whole."""
+        if self._wants_frame(order):
+            return await self._frame(order, steps)
+        ellipse = order.ellipse
+        try:
+            if ellipse is None:
+                ellipse = await in_thread(ellipses.find, order.masked)
+        except MaskNotFound:
+            return await self._frame(order, steps, _NO_ELLIPSE)
+        if order.rim:  # half black is not the still's either
+            ellipse = ellipse.grown(order.rim + 1)
+            order = replace(order, masked=await in_thread(ellipses.paint, order.masked, ellipse))
+        return await self._pasted(order.masked, Hole(ellipse), order, steps)
+
+    def _wants_frame(self, order: Order) -> bool:
+        """Who asks for a size asks for a picture that SeeDream makes in it."""
+        return self._frames or order.size != "auto"
+
+    async def _frame(self, order: Order, steps: Steps, *warnings: str) -> SwappedStill:
         height, width = order.masked.shape[:2]
-        size = size_for(self._seedream.model, order.size, width, height)
         wanted = (width, height) if order.size == "auto" else _sides(order.size)
+        made = await self._made(order, order.masked, f">{wanted}", steps)
+        frame = await in_thread(fitted, made.pixels, wanted)
+        return SwappedStill(
+            image=frame, whole=True, request=made.request, reused=made.reused, warnings=warnings
+        )
+
+    async def _pasted(self, scene: Pixels, hole: Hole, order: Order, steps: Steps) -> SwappedStill:
+        height, width = scene.shape[:2]
+        part = shown(hole.ellipse, width, height)
+        made = await self._made(order, part.of(order.masked), "", steps)
+        pasted = await in_thread(paste, scene, made.pixels, part, hole)
+        return SwappedStill(
+            image=pasted.image,
+            frame=made.pixels,
+            part=part if part.size != (width, height) else None,
+            ellipse=hole.ellipse,
+            warnings=pasted.warnings,
+            request=made.request,
+            reused=made.reused,
+        )
+
+    async def _made(self, order: Order, masked: Pixels, kept: str, steps: Steps) -> "_Made":
+        """What SeeDream makes of the picture; `kept` says how it is kept, if not as it was made."""
+        height, width = masked.shape[:2]
+        size = size_for(self._seedream.model, order.size, width, height)
         prompt = order.prompt or DEFAULT_PROMPT
-        images = [await in_thread(_file, picture) for picture in (order.masked, order.actor)]
+        images = [
+            await in_thread(_file, masked, _sides(size)),
+            await in_thread(_file, order.actor, _ACTOR),
+        ]
         request = reuse.fingerprint(
-            model=self._seedream.model, prompt=prompt, size=f"{size}>{wanted}", images=images
+            model=self._seedream.model, prompt=prompt, size=size + kept, images=images
         )
         earlier = await reuse.find(self._assets, request) if order.reuse else None
         if earlier is not None:
-            pixels = (await in_thread(decode, earlier)).pixels
-            return SwappedStill(image=pixels, request=request, reused=True)
+            return _Made(await in_thread(_decoded, earlier), request, reused=True)
         made = await steps.run(
             self._step(
                 size,
@@ -216,9 +274,7 @@ class SeeDreamGenerator:
                 ),
             )
         )
-        data = await self._fetch(made, steps)
-        pixels = await in_thread(_fitted, data, wanted)
-        return SwappedStill(image=pixels, request=request)
+        return _Made(await in_thread(_decoded, await self._fetch(made, steps)), request)
 
     def _step(self, size: str, ask: Callable[[], Awaitable[Generated]]) -> Step[Generated]:
         width, height = _sides(size)
@@ -286,13 +342,34 @@ class SeeDreamGenerator:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    pixels: Pixels
+    request: str
+    reused: bool = False
+
+
 def _sides(size: str) -> tuple[int, int]:
     width, _, height = size.partition("x")
     return int(width), int(height)
 
 
-def _file(picture: Pixels) -> bytes:
-    return encode(picture, JPEG, label=None, jpeg_quality=_QUALITY)
+def _decoded(data: bytes) -> Pixels:
+    return decode(data, max_bytes=MAX_BYTES_OF_OURS).pixels
+
+
+def _file(picture: Pixels, size: tuple[int, int]) -> bytes:
+    """As small a file as SeeDream takes, of no more pixels than `size` has: what it makes has no
+    more either."""
+    height, width = picture.shape[:2]
+    scale = (size[0] * size[1] / (width * height)) ** 0.5
+    if scale < 1:
+        picture = at_size(picture, (max(1, int(width * scale)), max(1, int(height * scale))))
+    for quality in _QUALITIES:
+        data = encode(picture, JPEG, label=None, jpeg_quality=quality)
+        if len(data) <= MAX_PICTURE_BYTES:
+            break
+    return data
 
 
 def _is_whole(data: bytes) -> bool:
@@ -301,19 +378,3 @@ def _is_whole(data: bytes) -> bool:
     except ImageRejected:
         return False
     return True
-
-
-def _fitted(data: bytes, size: tuple[int, int]) -> Pixels:
-    """The provider's picture in the size that was wanted: it only comes close to what it is asked
-    for. What is too much in one direction is cut off, for stretching would change a face."""
-    picture = decode(data).pixels
-    width, height = size
-    scale = max(width / picture.shape[1], height / picture.shape[0])
-    scaled = (
-        max(width, round(picture.shape[1] * scale)),
-        max(height, round(picture.shape[0] * scale)),
-    )
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    resized = cv2.resize(picture, scaled, interpolation=way)
-    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
-    return np.ascontiguousarray(resized[top : top + height, left : left + width], np.uint8)

@@ -40,13 +40,15 @@ class ProviderAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceOptions:
-    """`qwen` and `seedream`: None where the local engine does that step."""
+    """`qwen` and `seedream`: None where the local engine does that step. `whole_frames`: SeeDream's
+    are the results, and not their faces in the stills."""
 
     models: Path
     qwen: ProviderAccount | None
     seedream: ProviderAccount | None
     prices: Prices
     watermark: bool = False
+    whole_frames: bool = False
     expand: float = 1.0
     feather: float = 0.0
 
@@ -95,7 +97,13 @@ async def _seedream(
             provider, account.model, endpoint=account.endpoint, watermark=options.watermark
         ) as seedream,
     ):
-        yield SeeDreamGenerator(seedream, _limits("seedream", account), options.prices, assets)
+        yield SeeDreamGenerator(
+            seedream,
+            _limits("seedream", account),
+            options.prices,
+            assets,
+            frames=options.whole_frames,
+        )
 
 
 def _limits(name: str, account: ProviderAccount) -> ProviderLimits:

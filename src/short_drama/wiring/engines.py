@@ -134,6 +134,8 @@ def _open_faces(
         seedream=_seedream(settings),
         prices=open_prices(settings),
         watermark=settings.seedream_watermark,
+        # Pasting would cut the mark off.
+        whole_frames=settings.seedream_result == "frame" or settings.seedream_watermark,
         expand=settings.mask_expand,
         feather=settings.mask_feather,
     )

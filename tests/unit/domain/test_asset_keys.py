@@ -1,6 +1,7 @@
 """Every key is the architecture's, and is either public or private."""
 
 import itertools
+import uuid
 
 import pytest
 
@@ -13,9 +14,7 @@ KEYS = {
     asset_keys.comfyui_result("camera-angle", JOB): (
         f"images/comfyui-results/camera-angle/{JOB}.png"
     ),
-    asset_keys.face_picture(
-        0.0, JOB, suffix=".png"
-    ): f"images/face_swap/19700101T000000Z_{JOB}.png",
+    asset_keys.face_picture(0.0, JOB): f"images/face_swap/19700101T000000Z_{JOB}.png",
     asset_keys.seedream_picture(86_400.5, JOB): f"seedream/19700102T000000Z_{JOB}.jpg",
     asset_keys.paid_fact("t1", "detect", 2, "asked"): "jobs/t1/detect.2.asked.json",
     asset_keys.hosted_job(JOB): f"jobs/{JOB}/hosted.json",
@@ -33,3 +32,9 @@ def test_a_key_is_the_architectures_and_is_public_or_private(made: str, meant: s
 def test_no_prefix_is_part_of_another() -> None:
     prefixes = (*asset_keys.PUBLIC_PREFIXES, *asset_keys.PRIVATE_PREFIXES)
     assert not [(a, b) for a, b in itertools.permutations(prefixes, 2) if b.startswith(a)]
+
+
+def test_a_mask_beside_a_result_has_an_id_of_its_own() -> None:
+    mask, other = asset_keys.mask_id(JOB), asset_keys.mask_id("another job")
+    assert len({str(uuid.UUID(mask)), other, JOB}) == 3
+    assert mask == asset_keys.mask_id(JOB)

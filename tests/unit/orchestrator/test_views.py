@@ -18,7 +18,7 @@ BASE = "http://127.0.0.1:8080"
 OUTCOME = Outcome(
     result_key="images/x.png",
     engine="noop",
-    details={"seed": 7, "mask_key": "images/x_mask.png"},
+    details={"seed": 7, "mask_key": "images/mask.png", "frame_key": "seedream/x.jpg"},
     engine_seconds=1.5,
     result={"width": 8, "height": 6, "bytes": 99},
 )
@@ -86,8 +86,10 @@ def test_a_result_has_its_address_and_its_history() -> None:
         "engine": "noop",
         "result_key": "images/x.png",
         "seed": 7,
-        "mask_key": "images/x_mask.png",
-        "mask_url": "https://cdn/images/x_mask.png",
+        "mask_key": "images/mask.png",
+        "mask_url": "https://cdn/images/mask.png",
+        "frame_key": "seedream/x.jpg",
+        "frame_url": "https://cdn/seedream/x.jpg",
     }
 
 
