@@ -101,6 +101,10 @@ async def test_a_cancelled_task_cannot_be_cancelled_again(api: Api) -> None:
 # --- Retry --------------------------------------------------------------------------------
 
 
+def a_key() -> dict[str, str]:
+    return {"Idempotency-Key": uuid.uuid4().hex}
+
+
 async def test_retry_makes_a_new_task_of_the_same_request(api: Api) -> None:
     task = await api.ended(
         await api.submit(prompt="fail x", labels={"shot": "7"}, deadline_seconds=600)
@@ -116,6 +120,41 @@ async def test_retry_makes_a_new_task_of_the_same_request(api: Api) -> None:
     assert task.deadline is not None
     assert view.deadline > task.deadline
     assert await api.task(task) == task
+
+
+async def test_retries_with_one_key_are_one_task(api: Api) -> None:
+    task = await api.ended(await api.submit(prompt="fail x"))
+    assert task.urls.retry is not None
+    key = a_key()
+    first, _ = await api.call("POST", task.urls.retry, status=202, headers=key)
+    second, _ = await api.call("POST", task.urls.retry, status=202, headers=key)
+    assert first["task_id"] == second["task_id"] != task.task_id
+    other, _ = await api.call("POST", task.urls.retry, status=202)
+    assert other["task_id"] != first["task_id"]
+
+
+async def test_retries_with_one_key_at_once_are_one_task(api: Api) -> None:
+    task = await api.ended(await api.submit(prompt="fail x"))
+    url, key = task.urls.retry or "", a_key()
+    calls = [api.call("POST", url, status=202, headers=key) for _ in range(8)]
+    assert len({answer["task_id"] for answer, _ in await asyncio.gather(*calls)}) == 1
+
+
+async def test_a_key_belongs_to_what_it_was_first_used_for(api: Api) -> None:
+    """Though the request is the same: neither is answered with the other's task."""
+    submitted, retried = a_key(), a_key()
+    task = await api.ended(await api.submit(prompt="fail x", headers=submitted))
+    again, _ = await api.call("POST", task.urls.retry or "", status=202, headers=retried)
+    following = await api.ended(Accepted.model_validate(again))
+    for url, key in [
+        (task.urls.retry, submitted),  # a submit's
+        (following.urls.retry, retried),  # another task's retry's
+    ]:
+        found = await api.problem("POST", url or "", status=422, headers=key)
+        assert found.code == "idempotency_key_reused"
+    url, body = "/api/v1/camera-angle/tasks", api.body("camera-angle", prompt="fail x")
+    found = await api.problem("POST", url, status=422, headers=retried, json=body)
+    assert found.code == "idempotency_key_reused"
 
 
 async def test_a_task_that_has_not_ended_cannot_be_retried(api: Api) -> None:

@@ -41,6 +41,9 @@ output = click.option(
     help="Wait, and save the result here.",
 )
 wait_flag = click.option("--wait", is_flag=True, help="Wait for the end; exit 1 if it fails.")
+idempotency_key = click.option(
+    "--idempotency-key", metavar="KEY", help="The same key makes one task only."
+)
 task_id = click.argument("task_id", metavar="TASK")
 lane = click.option("--lane", type=click.Choice(LANES), help="Only this one's.")
 some_tasks = click.argument("task_ids", metavar="[TASK...]", nargs=-1)
@@ -110,7 +113,7 @@ def serve(component: str, **options: Any) -> None:
     help="Any other field: horizontal=-1, prompt='...', steps=4. See /docs for all.",
 )
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="For finding it.")
-@click.option("--idempotency-key", metavar="KEY", help="The same key makes one task only.")
+@idempotency_key
 @wait_flag
 @output
 @as_json
@@ -186,6 +189,7 @@ def cancel(task_id: str, **options: Any) -> None:
 
 @tasks.command()
 @task_id
+@idempotency_key
 @wait_flag
 @output
 @as_json

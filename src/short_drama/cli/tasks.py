@@ -62,9 +62,17 @@ def cancel(task_id: str, *, as_json: bool, **where: Any) -> None:
         click.echo(f"{task.kind} {task.task_id} {task.status}")
 
 
-def retry(task_id: str, *, wait: bool, output: Path | None, as_json: bool, **where: Any) -> None:
+def retry(
+    task_id: str,
+    *,
+    idempotency_key: str | None,
+    wait: bool,
+    output: Path | None,
+    as_json: bool,
+    **where: Any,
+) -> None:
     with connected(**where) as client:
-        accepted = client.retry(task_id)
+        accepted = client.retry(task_id, idempotency_key=idempotency_key)
         if wait or output:
             finish(client, accepted.task_id, output=output, as_json=as_json)
         elif as_json:

@@ -79,10 +79,15 @@ class Submitter:
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
         return await self._store_and_send(task)
 
-    async def retry(self, task: Task) -> Task:
-        """A new task with the same request, labels and consent.
+    async def retry(self, task: Task, *, key: str | None = None) -> Task:
+        """A new task with the same request, labels and consent, or the one that an earlier retry of
+        the task with the same key made.
 
-        Raises TaskConflict while the task has not ended, BudgetExceeded, KindNotAvailable."""
+        Raises IdempotencyKeyReused, TaskConflict while the task has not ended, BudgetExceeded,
+        KindNotAvailable."""
+        task_id, fingerprint = self._task_id(task.owner, key), _fingerprint_of_retry(task)
+        if key is not None and (earlier := await self._store.get(task_id)) is not None:
+            return _replayed(earlier, fingerprint)
         if not task.status.is_terminal:
             raise TaskConflict(
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
@@ -92,12 +97,12 @@ class Submitter:
         span = None if task.deadline is None else task.deadline - task.created_at
         return await self._store_and_send(
             Task(
-                task_id=str(uuid.uuid4()),
+                task_id=task_id,
                 kind=task.kind,
                 lane=task.lane,
                 owner=task.owner,
                 request=task.request,
-                request_hash=task.request_hash,
+                request_hash=fingerprint,
                 created_at=now,
                 updated_at=now,
                 labels=task.labels,
@@ -214,6 +219,11 @@ def _replayed(earlier: Task, fingerprint: str) -> Task:
 def _fingerprint(kind: TaskKind, given: Mapping[str, Any]) -> str:
     canonical = json.dumps([kind.name, given], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _fingerprint_of_retry(task: Task) -> str:
+    """Another than that of any submit: a key belongs to what it was first used for."""
+    return hashlib.sha256(f"retry {task.task_id}".encode()).hexdigest()
 
 
 def _without_query(reference: str) -> str:

@@ -17,7 +17,8 @@ from short_drama.orchestrator.submit import not_found
 from short_drama.orchestrator.views import accepted_view
 from short_drama.ports import TaskFilter
 from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
-from short_drama.web.body import base_url
+from short_drama.web import openapi
+from short_drama.web.body import base_url, idempotency_key
 from short_drama.web.waiting import stopping, unless_stopped
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -125,6 +126,11 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
 
 
+_RETRY_HEADERS = {
+    "Idempotency-Key": "Makes the retry safe to repeat: the same key and task, one new task."
+}
+
+
 def _install_acting(app: FastAPI, desk: Desk) -> None:
     @app.post(
         "/api/v1/tasks/{task_id}/cancel",
@@ -141,9 +147,16 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
         tags=["tasks"],
         status_code=202,
         summary="A new task with the same request",
-        responses={202: {"model": Accepted}, 404: {"model": Problem}, 409: {"model": Problem}},
+        openapi_extra=openapi.bodiless(_RETRY_HEADERS),
+        responses={
+            202: {"model": Accepted},
+            404: {"model": Problem},
+            409: {"model": Problem},
+            422: {"model": Problem},
+        },
     )
     async def retry_task(task_id: str, request: Request) -> JSONResponse:
-        task = await desk.submitter.retry(await desk.find(task_id))
+        key = idempotency_key(request)
+        task = await desk.submitter.retry(await desk.find(task_id), key=key)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         return JSONResponse(accepted_view(task, base_url(request)), 202, headers)

@@ -235,9 +235,14 @@ class AsyncClient:
         call = self._call("POST", f"{_path(task_id)}/cancel", repeatable=False)
         return await self._ask(TaskView, call)
 
-    async def retry(self, task_id: str) -> Accepted:
-        """Submit an ended task's request again, as a new task."""
-        call = self._call("POST", f"{_path(task_id)}/retry", repeatable=False)
+    async def retry(self, task_id: str, *, idempotency_key: str | None = None) -> Accepted:
+        """Submit an ended task's request again, as a new task.
+
+        Args:
+            idempotency_key: as for `submit`: the same key makes one new task of this one.
+        """
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        call = self._call("POST", f"{_path(task_id)}/retry", headers=headers, repeatable=True)
         return await self._ask(Accepted, call)
 
     async def download(self, source: TaskView | str, path: Path) -> Path:

@@ -145,8 +145,8 @@ class Client:
     def cancel(self, task_id: str) -> TaskView:
         return self._portal.run(self._client.cancel(task_id))
 
-    def retry(self, task_id: str) -> Accepted:
-        return self._portal.run(self._client.retry(task_id))
+    def retry(self, task_id: str, *, idempotency_key: str | None = None) -> Accepted:
+        return self._portal.run(self._client.retry(task_id, idempotency_key=idempotency_key))
 
     def download(self, source: TaskView | str, path: Path) -> Path:
         return self._portal.run(self._client.download(source, path))

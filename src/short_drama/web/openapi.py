@@ -31,12 +31,17 @@ def operation(
     content: dict[str, Any] = {"schema": {"$ref": _REF.format(model=model.__name__)}}
     if example is not None:
         content["example"] = dict(example)
+    body = {"requestBody": {"required": True, "content": {"application/json": content}}}
+    return body | bodiless(headers or {})
+
+
+def bodiless(headers: Mapping[str, str]) -> dict[str, Any]:
+    """As `operation`, for a request without a body."""
     return {
-        "requestBody": {"required": True, "content": {"application/json": content}},
         "parameters": [
             {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
-            for name, text in (headers or {}).items()
-        ],
+            for name, text in headers.items()
+        ]
     }
 
 
