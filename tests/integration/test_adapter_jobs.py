@@ -68,12 +68,18 @@ async def test_a_failure_that_never_stops_ends_the_task_with_its_own_reason(
     await line.idle()
 
 
-async def test_a_task_whose_kind_cannot_be_done_waits_without_a_message(line: WorkedLine) -> None:
-    """However long it takes somebody to mend that: messages are received only so often."""
+@pytest.mark.parametrize(
+    "code",
+    ["kind_not_available", "provider_paused", "throttled", "engine_unavailable", "unavailable"],
+)
+async def test_what_is_nobodys_fault_is_waited_for_without_a_message(
+    line: WorkedLine, code: str
+) -> None:
+    """However long it lasts: messages are received only so often."""
     times = MAX_RECEIVES + 5
 
     async def missing(job: FakeJob) -> None:
-        job.fail("kind_not_available", retryable=True)
+        job.fail(code, retryable=True)
 
     line.service.scripts = [*[missing] * times, at_once]
     await line.task()
@@ -191,8 +197,9 @@ async def test_an_answer_that_makes_no_sense_is_not_held_against_the_task(
 ) -> None:
     line.service.answers = [answer, answer]
     await line.task()
-    await line.consumer()
-    task = await line.ended()
+    async with line.swept():
+        await line.consumer()
+        task = await line.ended()
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 3)
     assert task.attempts_left == MAX_ATTEMPTS - 1
 
@@ -208,9 +215,11 @@ async def test_a_service_that_is_down_is_waited_for_and_costs_no_attempt(line: W
     assert waiting.attempts_left == MAX_ATTEMPTS
     await asyncio.sleep(1.5)
     assert len(line.service.posts) == 2
-    assert await line.receives() == [1]
+    assert waiting.waits_for is not None
+    assert (waiting.waits_for.code, await line.receives()) == ("unavailable", [])
     line.service.down = False
-    task = await line.ended()
+    async with line.swept():
+        task = await line.ended()
     assert (task.status, task.attempts_left) == (TaskStatus.COMPLETED, MAX_ATTEMPTS - 1)
 
 
@@ -240,7 +249,8 @@ async def test_a_ready_service_is_not_asked_before_each_message(line: WorkedLine
 
 async def test_a_job_that_kills_its_service_each_time_fails_in_the_end(line: WorkedLine) -> None:
     async def fatal(job: FakeJob) -> None:
-        job.fail("unavailable", retryable=True)
+        await held(job)
+        line.service.forget()
 
     line.service.scripts = [fatal]
     await line.task()
@@ -248,7 +258,7 @@ async def test_a_job_that_kills_its_service_each_time_fails_in_the_end(line: Wor
     task = await line.ended()
     assert (task.status, task.attempt) == (TaskStatus.FAILED, MAX_ATTEMPTS)
     assert task.failure is not None
-    assert task.failure.code == "unavailable"
+    assert task.failure.code == "engine_interrupted"
 
 
 async def test_a_connection_lost_while_following_joins_the_same_job_again(line: WorkedLine) -> None:

@@ -7,6 +7,7 @@ from tests.protocol import (
     letter_schedules,
     outage_schedules,
     submit_schedules,
+    waiting_schedules,
     worker_schedules,
 )
 from tests.protocol.schedules import SCHEDULES
@@ -19,5 +20,6 @@ __all__ = [
     "letter_schedules",
     "outage_schedules",
     "submit_schedules",
+    "waiting_schedules",
     "worker_schedules",
 ]

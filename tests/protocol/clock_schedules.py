@@ -2,7 +2,7 @@
 
 import asyncio
 
-from short_drama.domain.errors import Unavailable
+from short_drama.domain.errors import EngineOutOfMemory
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import END_MARGIN_SECONDS, MAX_ATTEMPTS, Task
 from tests.protocol.processes import Service
@@ -19,7 +19,7 @@ FAST = (45.0, 60.0, HARMLESS)
 async def on_its_last_attempt(w: World, service: Service) -> Task:
     """A task whose last attempt has just begun."""
     task = await w.orchestrator().submit()
-    service.failures[task.task_id] = [Unavailable("no memory left")] * (MAX_ATTEMPTS - 1)
+    service.failures[task.task_id] = [EngineOutOfMemory("no memory left")] * (MAX_ATTEMPTS - 1)
     return await w.until(lambda found: found.attempts_left == 0, task.task_id, seconds=2000)
 
 

@@ -10,6 +10,7 @@ pytest.register_assert_rewrite(
     "tests.protocol.outage_schedules",
     "tests.protocol.schedules",
     "tests.protocol.submit_schedules",
+    "tests.protocol.waiting_schedules",
     "tests.protocol.worker_schedules",
     "tests.protocol.world",
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from short_drama.domain.errors import TaskConflict, Unavailable
+from short_drama.domain.errors import EngineOutOfMemory, TaskConflict
 from short_drama.domain.task import MAX_ATTEMPTS
 from tests.protocol.schedules import (
     COMPLETED,
@@ -133,7 +133,7 @@ async def a_service_fails_every_time() -> None:
     async with world(seconds=lambda _: 1.0) as w:
         task = await w.orchestrator().submit()
         service = w.service()
-        service.failures[task.task_id] = [Unavailable("no memory left") for _ in range(9)]
+        service.failures[task.task_id] = [EngineOutOfMemory("no memory left") for _ in range(9)]
         w.adapter(service)
         ended = await w.ended(task.task_id)
         assert ended.failure is not None

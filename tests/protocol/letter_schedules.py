@@ -2,7 +2,7 @@
 
 import asyncio
 
-from short_drama.domain.errors import Throttled
+from short_drama.domain.errors import EngineInterrupted, Throttled
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import END_MARGIN_SECONDS, MAX_ATTEMPTS, MAX_DEAD_LETTERS
 from short_drama.orchestrator.outbox import send
@@ -36,13 +36,33 @@ async def a_dead_letter_of_a_task_between_two_attempts() -> None:
         w.sweep(orchestrator)
         task = await orchestrator.submit()
         service = w.service()
-        service.failures[task.task_id] = [Throttled("slow down", after=100.0)]
+        service.failures[task.task_id] = [EngineInterrupted("begin again", after=100.0)]
         w.adapter(service)
         await w.until(lambda found: found.attempt == 1 and not found.lease_owner, task.task_id)
         await w.letters.send(TaskMessage.of(task).to_body())
         ended = await w.ended(task.task_id)
-        assert (ended.status, ended.dead_letters) == (COMPLETED, 1)
+        assert (ended.status, ended.attempts_left) == (COMPLETED, MAX_ATTEMPTS - 2)
         assert w.letters.messages == []
+
+
+@schedule
+async def dead_letters_of_a_task_that_waits() -> None:
+    """However many: they say nothing of a task whose message is the sweeper's to send."""
+    async with world() as w:
+        orchestrator = w.orchestrator()
+        w.sweep(orchestrator)
+        task = await orchestrator.submit()
+        service = w.service()
+        service.failures[task.task_id] = [Throttled("slow down", after=300.0)]
+        w.adapter(service)
+        await w.until(lambda found: found.parked, task.task_id)
+        for _ in range(MAX_DEAD_LETTERS + 1):
+            await w.letters.send(TaskMessage.of(task).to_body())
+            await asyncio.sleep(31)
+        assert (await w.task(task.task_id)).attempt == 1
+        assert w.letters.messages == []
+        ended = await w.ended(task.task_id)
+        assert (ended.status, ended.attempts_left) == (COMPLETED, MAX_ATTEMPTS - 1)
 
 
 @schedule

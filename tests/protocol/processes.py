@@ -5,7 +5,13 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Literal
 
-from short_drama.domain.errors import JobNotFound, Unavailable
+from short_drama.domain.errors import (
+    EngineUnavailable,
+    JobNotFound,
+    ProviderPaused,
+    ShortDramaError,
+    Unavailable,
+)
 from short_drama.domain.kinds import KINDS, CameraAngleRequest, Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
@@ -15,6 +21,7 @@ from short_drama.jobs.results import publish_once
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
 from short_drama.sqs_adapter.job_client import AcceptedJob
 from tests.protocol.memory import MemoryAssets, MemoryStore
+from tests.protocol.virtual_time import clock
 
 KIND = KINDS["camera-angle"]
 
@@ -92,6 +99,39 @@ class SignedStore:
         return written
 
 
+class Engine:
+    """What does a service's work: on its machine, or at a provider."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.upload_seconds = 0.0
+        """Until it has a job's picture."""
+        self.refusal: ShortDramaError | None = None
+        """What a provider answers to every call."""
+        self.calls = 0
+        self._paused_until = 0.0
+
+    def check(self) -> None:
+        if not self.up:
+            raise EngineUnavailable("the engine does not answer")
+        if self.refusal is not None and clock() < self._paused_until:
+            raise ProviderPaused("the key is refused", after=self._paused_until - clock())
+
+    async def prepare(self) -> None:
+        self.check()
+        await asyncio.sleep(self.upload_seconds)
+        self.check()
+
+    def call(self) -> None:
+        """After a refusal that needs a person nobody asks for as long as that one says."""
+        self.check()
+        self.calls += 1
+        if isinstance(self.refusal, ProviderPaused):
+            self._paused_until = clock() + (self.refusal.after or 0.0)
+        if self.refusal is not None:
+            raise self.refusal
+
+
 class PacedWork:
     """Each run makes bytes of its own; `seconds` says how long a task's run takes."""
 
@@ -100,10 +140,14 @@ class PacedWork:
     def __init__(self, service: "Service") -> None:
         self._service = service
 
+    async def check(self) -> None:
+        self._service.engine.check()
+
     async def prepare(self, job: Job) -> None:
-        pass
+        await self._service.engine.prepare()
 
     async def make(self, job: Job, _: None) -> bytes:
+        self._service.engine.call()
         return await self._service.run(job)
 
     async def publish(self, job: Job, made: bytes) -> Outcome:
@@ -131,6 +175,7 @@ class Service:
         self.failures: dict[str, list[Exception]] = {}
         """What a task's next runs raise."""
         self.up = True
+        self.engine = Engine()
         self.accept_seconds = 0.0
         """From taking a job on until the adapter hears of it."""
         self._runner = self._fresh()
@@ -161,6 +206,10 @@ class Service:
     # --- As an adapter's JobClient sees it -------------------------------------------------
 
     async def ready(self) -> bool:
+        try:
+            await self._runner.check()
+        except ShortDramaError:
+            return False
         return self.up
 
     async def submit(self, task: Task) -> AcceptedJob:

@@ -16,7 +16,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from short_drama.domain.errors import EngineFailed, Throttled, Unavailable
+from short_drama.domain.errors import (
+    EngineFailed,
+    EngineInterrupted,
+    Throttled,
+    Unavailable,
+)
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import (
     END_MARGIN_SECONDS,
@@ -202,12 +207,17 @@ class Protocol(RuleBasedStateMachine):
     @rule(
         pick=picks,
         failure=st.sampled_from(
-            [Throttled("slow down", after=30.0), Unavailable("try again"), EngineFailed("broken")]
+            [
+                Throttled("slow down", after=30.0),
+                Unavailable("the store is away"),
+                EngineInterrupted("try again"),
+                EngineFailed("broken"),
+            ]
         ),
     )
     def a_task_will_fail(self, pick: int, failure: Exception) -> None:
         task_id = self.open[pick % len(self.open)].task_id
-        self.mishaps[task_id] += isinstance(failure, Unavailable)
+        self.mishaps[task_id] += isinstance(failure, EngineInterrupted)
         self.services[pick % 2].failures.setdefault(task_id, []).append(failure)
 
     # --- AWS -------------------------------------------------------------------------------

@@ -10,11 +10,18 @@ from typing import Any
 
 import pytest
 
+from short_drama.domain import errors
 from short_drama.domain import task as domain_task
+from short_drama.domain.errors import TaskConflict
+from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task
 from short_drama.jobs import runner
-from short_drama.orchestrator import dead_letters, sweeper
+from short_drama.jobs.job import Work
+from short_drama.orchestrator import dead_letters, outbox, sweeper
+from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.attempt import Attempt
+from short_drama.sqs_adapter.decide import Park, Retry, Verdict
+from short_drama.sqs_adapter.handler import Handler
 from tests.protocol.catalogue import SCHEDULES
 from tests.protocol.processes import Service
 from tests.protocol.virtual_time import run
@@ -96,13 +103,113 @@ def one_key_for_all_attempts(patch: Patch) -> None:
 
 
 def no_refund(patch: Patch) -> None:
-    """Being asked to slow down counts as an attempt."""
-    give_back = Task.give_back
+    """What is waited for counts as an attempt."""
+    park = Task.park
 
-    def counted(task: Task, worker: str, attempt: int, *, now: float, refund: bool = False) -> Task:
-        return give_back(task, worker, attempt, now=now)
+    def counted(task: Task, *args: Any, **kwargs: Any) -> Task:
+        return replace(park(task, *args, **kwargs), attempts_left=task.attempts_left)
 
-    patch.setattr(Task, "give_back", counted)
+    patch.setattr(Task, "park", counted)
+
+
+def no_new_message_after_a_wait(patch: Patch) -> None:
+    """Each wait brings the message nearer to the dead-letter queue."""
+    park, dismiss = Task.park, Handler._dismiss
+
+    def kept(task: Task, *args: Any, now: float, until: float) -> Task:
+        parked = park(task, *args, now=now, until=until)
+        return replace(parked, parked=False, outbox_due=task._resend_at(now))
+
+    async def released(handler: Handler, delivery: Delivery, verdict: Verdict) -> None:
+        back = Retry(verdict.delay) if isinstance(verdict, Park) else verdict
+        await dismiss(handler, delivery, back)
+
+    patch.setattr(Task, "park", kept)
+    patch.setattr(Handler, "_dismiss", released)
+
+
+def a_word_that_counts(code: str) -> Callable[[Patch], None]:
+    """What says nothing about the task is held against it."""
+
+    def change(patch: Patch) -> None:
+        patch.setattr(errors, "_UNCOUNTED", errors._UNCOUNTED - {code})
+
+    return change
+
+
+def no_second_try_to_store(patch: Patch) -> None:
+    """What cannot be stored at once is thrown away."""
+
+    async def once(
+        self: runner.JobRunner, work: Work[Any, Any], job: runner.Job, made: object
+    ) -> Any:
+        return await self._uninterrupted(work.publish(job, made))
+
+    patch.setattr(runner.JobRunner, "_publish", once)
+
+
+def no_patience_with_the_store(patch: Patch) -> None:
+    """A message comes back while nobody could work on it."""
+    insist = Handler._insist
+
+    async def briefly(self: Handler, call: Any, *, hiding: Delivery | None = None) -> Any:
+        return await insist(self, call)
+
+    patch.setattr(Handler, "_insist", briefly)
+
+
+def no_place_for_those_who_wait(patch: Patch) -> None:
+    """Any message will do to claim a task that waits."""
+    claim = Task.claim
+
+    def eager(task: Task, worker: str, *, now: float, lease: float) -> Task:
+        return claim(replace(task, parked=False), worker, now=now, lease=lease)
+
+    patch.setattr(Task, "claim", eager)
+
+
+def no_second_look_before_it_is_called_sent(patch: Patch) -> None:
+    """A sender that is late believes that its message is still to be received."""
+
+    async def late(task: Task, *, now: float, queue: TaskQueue, store: TaskStore) -> Task:
+        await queue.send(TaskMessage.of(task).to_body())
+        try:
+            return await advance(store, task, lambda found: found.sent(now=now))
+        except TaskConflict:
+            return task
+
+    patch.setattr(outbox, "send", late)
+
+
+def no_mercy_for_letters_of_those_who_wait(patch: Patch) -> None:
+    """A dead letter of a task that waits is held against it."""
+    judge = dead_letters.judge
+
+    def strict(task: Task | None, now: float) -> Any:
+        return judge(task and replace(task, parked=False), now)
+
+    patch.setattr(dead_letters, "judge", strict)
+
+
+def no_new_life_by_a_claim(patch: Patch) -> None:
+    """A task remembers its dead letters for ever."""
+    claim = Task.claim
+
+    def grim(task: Task, worker: str, *, now: float, lease: float) -> Task:
+        claimed = claim(task, worker, now=now, lease=lease)
+        return replace(claimed, dead_letters=task.dead_letters)
+
+    patch.setattr(Task, "claim", grim)
+
+
+def no_look_ahead(patch: Patch) -> None:
+    """A sweeper sends what has been due since its last pass."""
+    sweep = sweeper.Sweeper.sweep
+
+    async def late(self: sweeper.Sweeper, *, ahead: float = 0.0) -> None:
+        await sweep(self)
+
+    patch.setattr(sweeper.Sweeper, "sweep", late)
 
 
 def no_second_sending(patch: Patch) -> None:
@@ -193,9 +300,33 @@ MUTANTS = [
     ),
     Mutant(one_key_for_all_attempts, "two_machines_finish_the_same_task", "under one job's name"),
     Mutant(no_refund, "a_provider_asks_to_slow_down", "FAILED: .* != <TaskStatus.COMPLETED"),
+    Mutant(no_refund, "a_provider_is_paused_for_a_week", "provider_paused"),
+    Mutant(
+        no_second_look_before_it_is_called_sent,
+        "a_sender_is_late_to_say_that_it_has_sent",
+        "still pending",
+    ),
+    Mutant(no_new_message_after_a_wait, "a_provider_asks_to_slow_down_for_a_day", "not True"),
+    Mutant(a_word_that_counts("throttled"), "a_provider_asks_to_slow_down_for_a_day", "throttled"),
+    Mutant(
+        a_word_that_counts("engine_unavailable"),
+        "an_engine_is_away_for_a_day",
+        r"\(1, 0\) == \(1, 3\)",
+    ),
+    Mutant(no_second_try_to_store, "the_disk_is_full_for_an_hour", r"\(2, \d\) == \(1, 3\)"),
+    Mutant(no_second_try_to_store, "results_cannot_be_stored_for_an_hour", r"\d\) == \(1, 3\)"),
+    Mutant(no_patience_with_the_store, "the_table_is_away_for_an_hour", "== \\[\\]"),
+    Mutant(no_place_for_those_who_wait, "a_task_that_waits_has_a_second_message", "COMPLETED"),
+    Mutant(
+        no_new_life_by_a_claim,
+        "adapters_are_replaced_more_often_than_a_message_may_be_received",
+        "FAILED",
+    ),
+    Mutant(no_look_ahead, "a_short_wait_is_short", "still pending"),
+    Mutant(no_mercy_for_letters_of_those_who_wait, "dead_letters_of_a_task_that_waits", "2 == 1"),
     Mutant(no_memory_of_own_claims, "the_answer_of_a_claim_is_lost", "still processing"),
     Mutant(no_limit_of_attempts, "a_task_kills_its_worker_every_time", "None is not None"),
-    Mutant(no_look_at_the_service, "a_service_is_down_for_ten_minutes", r"\d <= 2"),
+    Mutant(no_look_at_the_service, "a_service_is_down_for_ten_minutes", r"\d+ <= 2"),
     Mutant(no_stopping_of_jobs, "a_cancel_stops_the_engine_at_once", "1 == 0"),
     Mutant(no_decision_on_the_newest_version, "the_list_of_due_tasks_lags", r"\d+ == 5"),
 ]

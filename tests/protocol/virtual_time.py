@@ -39,8 +39,8 @@ def clock() -> float:
     return EPOCH + asyncio.get_running_loop().time()
 
 
-def run(main: Coroutine[Any, Any, Result], *, at_most: float = 24 * 3600.0) -> Result:
-    """Run it on a loop of its own, for a day of virtual time at most."""
+def run(main: Coroutine[Any, Any, Result], *, at_most: float = 8 * 24 * 3600.0) -> Result:
+    """Run it on a loop of its own, for so many seconds of virtual time at most."""
 
     async def bounded() -> Result:
         async with asyncio.timeout(at_most):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from short_drama.domain.task import MAX_ATTEMPTS, TaskStatus
+from short_drama.domain.task import MAX_ATTEMPTS, MAX_DEAD_LETTERS, MAX_RECEIVES, TaskStatus
 from tests.protocol.schedules import (
     COMPLETED,
     PROMPTLY,
@@ -171,6 +171,24 @@ async def an_adapter_is_stopped_while_it_waits_for_a_message() -> None:
         w.adapter(w.service())
         await completed_once(w, task.task_id, seconds=15)
         await stopping
+
+
+@schedule
+async def adapters_are_replaced_more_often_than_a_message_may_be_received() -> None:
+    """Its dead letters are about the message."""
+    async with world(seconds=lambda _: 3600.0) as w:
+        orchestrator = w.orchestrator()
+        w.sweep(orchestrator)
+        service = w.service()
+        task = await orchestrator.submit()
+        for _ in range(MAX_RECEIVES * (MAX_DEAD_LETTERS + 2)):
+            adapter = w.adapter(service, drain=1.0)
+            await asyncio.sleep(4)
+            await adapter.drain()
+        w.adapter(service)
+        ended = await w.ended(task.task_id, seconds=4000)
+        assert (ended.status, w.runs(task.task_id)) == (COMPLETED, 1)
+        assert ended.attempts_left == MAX_ATTEMPTS - 1
 
 
 @schedule

@@ -172,7 +172,7 @@ class World:
     def reached(self, port: object, line: Lifeline, trouble: Callable[[str], Trouble]) -> Any:
         return Reached(port, line, trouble, self.latency)
 
-    def orchestrator(self, *, skew: float = 0.0) -> "Orchestrator":
+    def orchestrator(self, *, skew: float = 0.0, sweep_every: float = 2.0) -> "Orchestrator":
         line = self.line()
         store = self.reached(self.store, line, self._store_trouble)
         queue = self.reached(self.queue, line, self._queue_trouble)
@@ -184,7 +184,7 @@ class World:
         sources = cast("ImageSources", TakenIn())
         submitter = Submitter(store, {Lane.GPU: queue}, sources, secret=b"s" * 32, clock=now)
         gpu = LaneQueues(queue=queue, dead_letters=letters)
-        sweeper = Sweeper(store, {Lane.GPU: gpu}, clock=now)
+        sweeper = Sweeper(store, {Lane.GPU: gpu}, every=sweep_every, clock=now)
         office = DeadLetterOffice(store, gpu, clock=now)
         return Orchestrator(line, submitter, sweeper, office)
 
@@ -234,6 +234,11 @@ class World:
         return await advance(self.store, task, lambda found: found.cancel(now=clock()))
 
     # --- What must be true -----------------------------------------------------------------
+
+    def successes(self, task_id: str) -> int:
+        """How often one of its jobs has run to success."""
+        made = [runs for service in self.services for runs in service.made.values()]
+        return sum(data.startswith(task_id.encode()) for runs in made for data in runs)
 
     def runs(self, task_id: str) -> int:
         return sum(run[0] == task_id for service in self.services for run in service.runs)

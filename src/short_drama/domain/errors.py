@@ -50,6 +50,9 @@ class RetryableError(ShortDramaError):
     """
 
     retryable = True
+    counts: ClassVar[bool] = True
+    """Whether an attempt that ends so counts. Where it does not, the task waits for as long as what
+    is wrong lasts, or until its deadline: only for what says nothing about the task itself."""
 
     def __init__(
         self,
@@ -187,33 +190,39 @@ class DeadlineExceeded(UserError):
 
 
 class Unavailable(RetryableError):
+    """A store, a queue or a service is away or full."""
+
     code, title = "unavailable", "A part of the service is not reachable at the moment"
+    counts = False
 
 
 class Throttled(RetryableError):
-    """Somebody asked us to slow down; the attempt is not counted."""
+    """Somebody asked us to slow down."""
 
     code, title = "throttled", "Too many requests at the moment"
+    counts = False
 
 
 class EngineStarting(RetryableError):
     code, title = "engine_starting", "The engine is being started"
+    counts = False
 
 
 class EngineUnavailable(RetryableError):
-    """The engine took none of the work; the attempt is not counted."""
+    """The engine took none of the work."""
 
     code, title = "engine_unavailable", "The engine takes no work at the moment"
+    counts = False
 
 
 class EngineInterrupted(RetryableError):
-    """The engine had begun; the attempt counts."""
+    """The engine had begun."""
 
     code, title = "engine_interrupted", "The engine stopped before the work was done"
 
 
 class EngineBroken(RetryableError):
-    """Nothing runs on it any more until it is another process; the attempt counts."""
+    """Nothing runs on it any more until it is another process."""
 
     code, title = "engine_broken", "The engine's device has failed"
 
@@ -223,15 +232,17 @@ class EngineOutOfMemory(RetryableError):
 
 
 class KindNotAvailable(RetryableError):
-    """An operator has to act (a missing model, a switch); the attempt is not counted."""
+    """An operator has to act (a missing model, a switch)."""
 
     code, title = "kind_not_available", "This kind of task cannot be done at the moment"
+    counts = False
 
 
 class ProviderPaused(RetryableError):
-    """An operator has to act (a key, an overdue bill); the attempt is not counted."""
+    """An operator has to act (a key, an overdue bill)."""
 
     code, title = "provider_paused", "Work with this provider is paused"
+    counts = False
 
 
 class BudgetWaits(RetryableError):
@@ -291,6 +302,16 @@ def leaves(base: type[ShortDramaError] = ShortDramaError) -> list[type[ShortDram
     return [base] if not found else [leaf for child in found for leaf in leaves(child)]
 
 
+def _uncounted() -> frozenset[str]:
+    found = leaves(RetryableError)
+    return frozenset(
+        leaf.code for leaf in found if issubclass(leaf, RetryableError) and not leaf.counts
+    )
+
+
+_UNCOUNTED = _uncounted()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """What a failed task or job says of its end; the same shape on the wire and in the record."""
@@ -302,6 +323,11 @@ class Failure:
     fix: str | None = None
     after: float | None = None
     """Seconds to wait before the next attempt, when known."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the attempt counts; by its code, and one that we do not know does."""
+        return self.code not in _UNCOUNTED
 
     @classmethod
     def of(cls, error: ShortDramaError) -> Self:

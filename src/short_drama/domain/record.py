@@ -35,8 +35,9 @@ def task_of(record: Mapping[str, Any]) -> Task:
     known = {name: record[name] for name in _FIELDS if name in record}
     known["status"] = TaskStatus(record["status"])
     known["lane"] = Lane(record["lane"]) if "lane" in record else _lane_by_kind(record["kind"])
-    if "failure" in known:
-        known["failure"] = Failure.from_json(known["failure"])
+    for name in ("failure", "waits_for"):
+        if name in known:
+            known[name] = Failure.from_json(known[name])
     if "outcome" in known:
         stored = known["outcome"]
         known.setdefault("cost", stored.get("cost"))  # where earlier versions kept it

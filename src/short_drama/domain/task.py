@@ -33,8 +33,8 @@ MAX_ATTEMPTS = 4
 """Attempts that count before a task fails."""
 MAX_RECEIVES = 10
 """Of a message, in every queue, before it is a dead letter: attempts end first."""
-MAX_CLAIMS = 4 * MAX_ATTEMPTS
-"""Claims, counted or not, after which every one counts."""
+MAX_LOSSES = 4 * MAX_ATTEMPTS
+"""How often a task may be lost where it only waited, as far as is known, before that counts."""
 WAITING = "queued"
 """The stage of a job that nothing computes for."""
 PREPARING = "preparing"
@@ -50,7 +50,9 @@ OUTBOX_SECONDS = 10.0
 """How long a sender has to put the message on the queue before the sweeper does."""
 
 
-_NO_NEWS: Mapping[str, Any] = dict.fromkeys(("stage", "preview", "queue_position", "expected_at"))
+_NO_NEWS: Mapping[str, Any] = dict.fromkeys(
+    ("stage", "preview", "queue_position", "expected_at", "waits_for")
+)
 """Of a task that nobody holds."""
 _JOBS = uuid.UUID("7f9cbbd2-3f0e-4c1b-9a55-6f2f7a1c8f10")
 
@@ -101,12 +103,20 @@ class Task:
     """When the sweeper sends the task's message: soon while it may not have been sent, much later
     once it has been, in case the queue loses it. None where the queue cannot lose it, and while a
     worker holds the task."""
+    parked: bool = False
+    """Its message is forgotten, and the sweeper sends another at `outbox_due`: nobody claims it
+    before."""
+    waits_for: Failure | None = None
+    """What it waits for: why the last attempt was given back uncounted, until the next one is
+    claimed; or what the job of this one waits for in its service."""
     dead_letters: int = 0
-    """How often the message has come back from the dead-letter queue."""
+    """How often a message has come back from the dead-letter queue since the last claim."""
 
     attempt: int = 0
     """The fencing token: it only grows."""
     attempts_left: int = MAX_ATTEMPTS
+    losses: int = 0
+    """Attempts that were lost with a worker or a service where the task only waited; uncounted."""
     lease_owner: str | None = None
     lease_until: float | None = None
     api_job_id: str | None = None
@@ -170,8 +180,12 @@ class Task:
         A worker that dies takes all with it that it holds. What only waited there was not what
         killed it, and gets its attempt back; not for ever, because a record may be behind.
         """
+        return self.attempts_left + self._losses_after_this - self.losses
+
+    @property
+    def _losses_after_this(self) -> int:
         waited = self.status is TaskStatus.PROCESSING and self.stage == WAITING
-        return self.attempts_left + (1 if waited and self.attempt < MAX_CLAIMS else 0)
+        return self.losses + (1 if waited and self.losses < MAX_LOSSES else 0)
 
     def _lapses_at(self, margin: float) -> float:
         held = self.status is TaskStatus.PROCESSING
@@ -192,6 +206,8 @@ class Task:
         there can be no next one ends the task, and is told only when the holder must be gone.
         """
         self._require_open()
+        if self.parked:
+            raise TaskConflict("the task waits, and has another message when that is over")
         if self.status is TaskStatus.PROCESSING and self.lease_owner == worker:
             return replace(self, lease_until=now + lease, updated_at=now)
         late = self.deadline is not None and now >= self.deadline
@@ -206,6 +222,8 @@ class Task:
             status=TaskStatus.PROCESSING,
             attempt=self.attempt + 1,
             attempts_left=self.attempts_after_this - 1,
+            losses=self._losses_after_this,
+            dead_letters=0,
             lease_owner=worker,
             lease_until=now + lease,
             outbox_due=None,
@@ -230,10 +248,11 @@ class Task:
         preview: str | None = None,
         queue_position: int | None = None,
         expected_at: float | None = None,
+        waits_for: Failure | None = None,
         waited: float | None = None,
     ) -> Self:
         """Extend the lease, and tell how far the work is. What is not told stays, but for the
-        place in the queue: who is not told one has none."""
+        place in the queue and what is waited for: who is not told one has none."""
         self._require_fence(worker, attempt)
         return replace(
             self,
@@ -244,12 +263,19 @@ class Task:
             preview=preview or self.preview,
             queue_position=queue_position,
             expected_at=expected_at,
+            waits_for=waits_for,
             waited=self.waited if waited is None else waited,
             updated_at=now,
         )
 
     def last_heard(
-        self, worker: str, attempt: int, *, api_job_id: str | None, waited: float | None
+        self,
+        worker: str,
+        attempt: int,
+        *,
+        api_job_id: str | None,
+        waited: float | None,
+        losses: int = 0,
     ) -> Self:
         """What its holder knows of an attempt that is over, before it says how it ended."""
         self._require_fence(worker, attempt)
@@ -258,16 +284,28 @@ class Task:
             **_NO_NEWS,
             api_job_id=api_job_id or self.api_job_id,
             waited=self.waited if waited is None else waited,
+            losses=max(losses, self.losses),
         )
 
-    def give_back(
-        self, worker: str, attempt: int, *, now: float, refund: bool = False, resend_at: float = 0.0
-    ) -> Self:
-        """End the attempt without a result; with `refund` it does not count. `resend_at`: when the
-        sweeper is to send another message, where this one is forgotten."""
+    def give_back(self, worker: str, attempt: int, *, now: float, refund: bool = False) -> Self:
+        """End the attempt without a result; the message comes back. With `refund` the attempt does
+        not count."""
         self._require_fence(worker, attempt)
-        freed = self._freed(now=now, resend_at=resend_at or self._resend_at(now))
+        freed = self._freed(now=now, resend_at=self._resend_at(now))
         return replace(freed, attempts_left=self.attempts_left + (1 if refund else 0))
+
+    def park(
+        self, worker: str, attempt: int, reason: Failure | None, *, now: float, until: float
+    ) -> Self:
+        """End the attempt uncounted, for `reason`. The message is to be forgotten, since it may be
+        received only so often: the sweeper sends another at `until`."""
+        self._require_fence(worker, attempt)
+        return replace(
+            self._freed(now=now, resend_at=until),
+            parked=True,
+            waits_for=reason,
+            attempts_left=self.attempts_left + 1,
+        )
 
     def complete(self, worker: str, attempt: int, outcome: Outcome, *, now: float) -> Self:
         self._require_fence(worker, attempt)
@@ -290,7 +328,9 @@ class Task:
     def overdue(self, *, now: float) -> Self:
         """Fail a task whose deadline has passed, even while a worker holds it."""
         self._require_open()
-        failure = Failure.of(DeadlineExceeded("the deadline passed before the task finished"))
+        waited = f"; it waited: {self.waits_for.message}" if self.waits_for else ""
+        detail = f"the deadline passed before the task finished{waited}"
+        failure = Failure.of(DeadlineExceeded(detail))
         return self._end(TaskStatus.FAILED, now=now, failure=failure)
 
     def with_cost(self, cost: Mapping[str, Any]) -> Self:
@@ -300,7 +340,7 @@ class Task:
     def sending(self, *, now: float) -> Self:
         """Somebody is about to put the message on the queue; nobody else need for a while."""
         self._require_open()
-        return replace(self, outbox_due=now + OUTBOX_SECONDS)
+        return replace(self, outbox_due=now + OUTBOX_SECONDS, parked=False)
 
     def sent(self, *, now: float) -> Self:
         """The message is on the queue. Should the queue lose it, it is sent again: late enough
@@ -316,7 +356,9 @@ class Task:
         """Its worker is known to be gone: the task is free now instead of after its lease."""
         self._require_open()
         freed = self._freed(now=now, resend_at=self._resend_at(now))
-        return replace(freed, attempts_left=self.attempts_after_this)
+        return replace(
+            freed, attempts_left=self.attempts_after_this, losses=self._losses_after_this
+        )
 
     def revive(self, *, now: float) -> Self:
         """Its message was received too often, though nothing is wrong with the task: the message
@@ -325,7 +367,10 @@ class Task:
         self._require_past(self.surely_free_at, now)
         freed = self._freed(now=now, resend_at=now + OUTBOX_SECONDS)
         return replace(
-            freed, attempts_left=self.attempts_after_this, dead_letters=self.dead_letters + 1
+            freed,
+            attempts_left=self.attempts_after_this,
+            losses=self._losses_after_this,
+            dead_letters=self.dead_letters + 1,
         )
 
     def redrive(self, *, now: float) -> Self:
@@ -350,6 +395,7 @@ class Task:
             lease_owner=None,
             lease_until=None,
             outbox_due=resend_at,
+            parked=False,
             **_NO_NEWS,
             progress=None,
             waited=self._waited_by(now),
@@ -368,6 +414,7 @@ class Task:
             lease_owner=None,
             lease_until=None,
             outbox_due=None,
+            parked=False,
             **_NO_NEWS,
             waited=self._waited_by(now),
             **changes,

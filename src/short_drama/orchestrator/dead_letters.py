@@ -40,6 +40,8 @@ def judge(task: Task | None, now: float) -> Judgement:
     if task.status.is_terminal:
         own = task.failure is not None and task.failure.code == DeadLetter.code
         return "leave" if own else "forget"
+    if task.parked:
+        return "forget"  # the sweeper sends another message when what it waits for may be over
     if now < task.surely_free_at:
         return "leave"  # a worker may have it and may yet finish
     if task.attempts_after_this > 0 and task.dead_letters < MAX_DEAD_LETTERS:

@@ -11,8 +11,14 @@ from short_drama.ports import TaskQueue, TaskStore, advance
 
 async def send(task: Task, *, now: float, queue: TaskQueue, store: TaskStore) -> Task:
     """Raises Unavailable; the task's `outbox_due` is then as it was."""
+
+    def sent(found: Task) -> Task:
+        if found.outbox_due != task.outbox_due:  # it has been claimed, and may wait again by now
+            raise TaskConflict("another message is due")
+        return found.sent(now=now)
+
     await queue.send(TaskMessage.of(task).to_body())
     try:
-        return await advance(store, task, lambda found: found.sent(now=now))
+        return await advance(store, task, sent)
     except TaskConflict:  # a worker was quicker than we
         return task

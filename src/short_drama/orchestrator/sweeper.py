@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 Action = Literal["none", "send", "expire"]
 
 _BATCH = 100
+_LEAST_PAUSE = 0.05
+"""Seconds between two passes of which the first has taken long."""
 
 
 def plan(task: Task, now: float) -> Action:
@@ -58,14 +60,17 @@ class Sweeper:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as passes:
-            passes.create_task(_repeat(self.sweep, self._every))
+            passes.create_task(_repeat(lambda: self.sweep(ahead=self._every), self._every))
             passes.create_task(_repeat(self.bury, self._dead_letters_every))
             if self._settle is not None:
                 passes.create_task(_repeat(self._settle, self._every))
 
-    async def sweep(self) -> None:
-        """One pass over due tasks."""
-        for task in await self._store.due(self._clock(), limit=_BATCH):
+    async def sweep(self, *, ahead: float = 0.0) -> None:
+        """One pass over due tasks, and over parked ones that will be due within `ahead` seconds,
+        each at its time: a short wait is not made longer by the pause between two passes."""
+        for task in await self._store.due(self._clock() + ahead, limit=_BATCH):
+            if task.parked:
+                await asyncio.sleep(min((task.due_at or 0.0) - self._clock(), ahead))
             await self._mend(task)
 
     async def bury(self) -> None:
@@ -98,11 +103,14 @@ def _take_sending(task: Task, now: float) -> Task:
 
 
 async def _repeat(one_pass: Callable[[], Awaitable[None]], every: float) -> None:
+    """A pass each `every` seconds, or when the one before is over."""
+    clock = asyncio.get_running_loop().time
     while True:
+        began = clock()
         try:
             await one_pass()
         except Unavailable as error:
             log.warning("a pass will be repeated: %s", error.detail)
         except Exception:
             log.exception("a pass failed unexpectedly")
-        await asyncio.sleep(every)
+        await asyncio.sleep(max(began + every - clock(), _LEAST_PAUSE))

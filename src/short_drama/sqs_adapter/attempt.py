@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from short_drama.domain.errors import (
-    EngineUnavailable,
+    EngineInterrupted,
     Failure,
     InternalError,
     JobNotFound,
@@ -19,7 +19,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import MAX_CLAIMS, WAITING, Task
+from short_drama.domain.task import MAX_LOSSES, WAITING, Task
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.decide import read_cost, read_failure, read_outcome
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
@@ -64,6 +64,7 @@ class Attempt:
         self._news: dict[str, Any] = {}
         self._unwritten = False
         self._written_at = self._hidden_at = self._seen_at = clock()
+        self._losses = task.losses
         self._waited, self._waits = task.waited or 0.0, False
         """The task's seconds of waiting when its job was last seen, and whether it still waited."""
         self._expected_at: float | None = None
@@ -73,7 +74,11 @@ class Attempt:
     def claimed(self) -> Task:
         """The task as it was claimed, with what is known of the attempt by now."""
         return replace(
-            self._claimed, api_job_id=self.job_id, waited=self._waited_by_now(), cost=self._cost
+            self._claimed,
+            api_job_id=self.job_id,
+            waited=self._waited_by_now(),
+            losses=self._losses,
+            cost=self._cost,
         )
 
     async def run(self) -> Outcome | Failure:
@@ -114,10 +119,14 @@ class Attempt:
         return self._left_alone("the API service stopped telling of the job")
 
     def _left_alone(self, detail: str) -> Failure:
-        """A job that only waited, when it was last heard of, has done its service no harm: the
-        attempt does not count."""
-        waited = self._news.get("stage") == WAITING and self.task.attempt < MAX_CLAIMS
-        return Failure.of(EngineUnavailable(detail) if waited else Unavailable(detail))
+        """A job that only waited, when it was last heard of, has done its service no harm, nor has
+        one that was never accepted: the attempt does not count."""
+        if self.job_id is None:
+            return Failure.of(Unavailable(detail))
+        if self._news.get("stage") != WAITING or self._losses >= MAX_LOSSES:
+            return Failure.of(EngineInterrupted(detail))
+        self._losses += 1
+        return Failure.of(Unavailable(detail))
 
     async def _post(self) -> AcceptedJob:
         """Shielded: a job that is being accepted while we lose the task must be stopped, and for
@@ -206,11 +215,13 @@ class Attempt:
 def _news(view: Mapping[str, Any]) -> dict[str, Any]:
     """What a running job's view tells of it, as far as it makes sense."""
     stage, progress, place = view.get("stage"), view.get("progress"), view.get("queue_position")
+    waits_for = view.get("waiting_for")
     told = isinstance(progress, int | float) and 0 <= progress <= 1
     news = {
         "stage": stage if isinstance(stage, str) else _stage_by_status(view.get("status")),
         "progress": progress if told else None,
         "queue_position": place if isinstance(place, int) and place > 0 else None,
+        "waits_for": Failure.from_json(waits_for) if isinstance(waits_for, dict) else None,
     }
     preview = view.get("preview")
     if isinstance(preview, str) and preview.startswith("data:image/"):

@@ -8,15 +8,10 @@ from typing import Any
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
-    EngineStarting,
-    EngineUnavailable,
     Failure,
-    KindNotAvailable,
     LeaseLost,
-    ProviderPaused,
     ShortDramaError,
     TaskConflict,
-    Throttled,
 )
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
@@ -29,7 +24,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Give the task back and the message after `delay` seconds; `refund`: it did not count."""
+    """Give the task back, and the message after `delay` seconds. `refund`: it did not count, since
+    it is we who stop."""
 
     delay: float
     refund: bool = False
@@ -38,9 +34,11 @@ class Retry:
 @dataclass(frozen=True, slots=True)
 class Park:
     """Give the task back uncounted, and forget the message: the sweeper sends another one after
-    `delay` seconds. For what may take a person days: a message is received only so often."""
+    `delay` seconds. What is waited for, `reason`, may last for days, and a message is received
+    only so often."""
 
     delay: float
+    reason: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +78,6 @@ _LONGEST_REQUEST = 3600.0
 """The longest pause a refusal may ask for, in seconds."""
 
 
-_UNCOUNTED = frozenset({Throttled.code, EngineUnavailable.code, EngineStarting.code})
-_FOR_A_PERSON = frozenset({KindNotAvailable.code, ProviderPaused.code})
-"""Nothing can be done of the task until somebody has acted; other kinds go on meanwhile."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """Full-jitter exponential backoff, in seconds."""
@@ -116,21 +109,17 @@ def after_attempt(
 ) -> Verdict:
     """The attempt that `task` records has ended with `result`.
 
-    An attempt counts once a service has `accepted` its job, unless it was asked to slow down or its
-    engine took none of the work: what cannot be reached says nothing about the task, what dies of
-    it may.
+    An attempt counts once a service has `accepted` its job, unless the failure is of those that do
+    not: what cannot be reached says nothing about the task, what dies of it may.
     """
     if isinstance(result, Outcome):
         return Complete(result)
     if not result.retryable:
         return GiveUp(result)
     delay = policy.delay(task.attempt, after=result.after, rng=rng)
-    if result.code in _FOR_A_PERSON:
-        return Park(delay)
-    uncounted = result.code in _UNCOUNTED or not accepted
-    if task.attempts_left <= 0 and not uncounted:
-        return GiveUp(result)
-    return Retry(delay, refund=uncounted)
+    if not (accepted and result.counts):
+        return Park(delay, result)
+    return Retry(delay) if task.attempts_left > 0 else GiveUp(result)
 
 
 def read_outcome(view: Mapping[str, object]) -> Outcome:

@@ -12,11 +12,8 @@ from short_drama import metrics
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
-    EngineStarting,
-    EngineUnavailable,
     Failure,
     LeaseLost,
-    ProviderPaused,
     TaskConflict,
     TaskNotFound,
     Unavailable,
@@ -50,12 +47,6 @@ _GIVE_BACK_SECONDS = 5.0
 """For giving a task back while the process stops."""
 
 
-_UNREACHED = frozenset(
-    {Unavailable.code, EngineUnavailable.code, EngineStarting.code, ProviderPaused.code}
-)
-"""Failures after which the service is asked whether it is ready before it gets more."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Seconds, except `deliveries`: how many are held at a time."""
@@ -82,14 +73,14 @@ class Handler:
         self._clock, self._rng = clock, rng
 
     async def handle(self, delivery: Delivery, worker: str) -> bool:
-        """Was there a service to work on it? Raises Unavailable when queue or store did not
-        answer for too long: the message then comes back by itself."""
-        found = await self._insist(lambda: self._find(delivery))
+        """Is the service known to take more work? Raises Unavailable when the queue did not answer
+        for too long: the message then comes back by itself."""
+        found = await self._insist(lambda: self._find(delivery), hiding=delivery)
         if found is None:  # on its way to the dead-letter queue
             await self._insist(lambda: self._queue.release(delivery, delay=0))
             return True
         try:
-            claimed = await self._insist(lambda: self._claim(found, worker))
+            claimed = await self._insist(lambda: self._claim(found, worker), hiding=delivery)
         except (TaskConflict, LeaseLost, AttemptsExhausted, DeadlineExceeded) as refusal:
             verdict = refused_claim(refusal, found, now=self._clock())
             await self._settle(found, verdict, delivery, newest=found)
@@ -119,7 +110,7 @@ class Handler:
         reached = True
         try:
             result = await attempt.run()
-            reached = not (isinstance(result, Failure) and result.code in _UNREACHED)
+            reached = not (isinstance(result, Failure) and result.retryable)
             accepted = attempt.job_id is not None
             verdict = after_attempt(
                 result, claimed, accepted=accepted, policy=limits.policy, rng=self._rng
@@ -147,13 +138,17 @@ class Handler:
         `newest` what is written over, which may be another's by now."""
         metrics.ATTEMPTS.labels(claimed.lane, type(verdict).__name__.lower()).inc()
         try:
-            await self._insist(lambda: self._record(verdict, claimed, newest))
+            await self._insist(lambda: self._record(verdict, claimed, newest), hiding=delivery)
         except (TaskConflict, TaskNotFound):  # it ended otherwise meanwhile: its end stands
             verdict = Done()
         except LeaseLost:
             # Perhaps to ourselves, in a write whose answer was lost: a message given back too
             # often does no harm, one forgotten would.
             verdict = Retry(verdict.delay) if isinstance(verdict, Retry | Park) else Abandon()
+        await self._dismiss(delivery, verdict)
+
+    async def _dismiss(self, delivery: Delivery, verdict: Verdict) -> None:
+        """Forget the message, unless the verdict wants it back."""
         match verdict:
             case Abandon(None):
                 pass
@@ -171,16 +166,27 @@ class Handler:
             metrics.ENDED.labels(ended.kind, ended.status).inc()
             metrics.TASK_SECONDS.labels(ended.kind).observe(ended.updated_at - ended.created_at)
 
-    async def _insist(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Ask until answered, for as long as the message is sure to stay hidden."""
+    async def _insist(
+        self, call: Callable[[], Awaitable[Answer]], *, hiding: Delivery | None = None
+    ) -> Answer:
+        """Ask until answered, for as long as the message is sure to stay hidden.
+
+        For the store, however long it takes: a message that is kept `hiding` is not received for
+        nothing while nobody could work on it.
+        """
         pause, longest = _INSIST_SECONDS
-        until = self._clock() + self._limits.times.visibility / 2
+        visibility = self._limits.times.visibility
+        until = self._clock() + visibility / 2
         while True:
             try:
                 return await call()
             except Unavailable as error:
                 if self._clock() >= until:
-                    raise
+                    if hiding is None:
+                        raise
+                    until = self._clock() + visibility / 2
+                    with contextlib.suppress(Unavailable):
+                        await self._queue.extend(hiding, lease=visibility)
                 log.warning("asked again: %s", error.detail)
             await asyncio.sleep(self._rng.uniform(pause / 2, pause))
             pause = min(2 * pause, longest)
@@ -192,7 +198,11 @@ def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Tas
 
     def heard(found: Task) -> Task:
         last = found.last_heard(
-            worker, attempt, api_job_id=claimed.api_job_id, waited=claimed.waited
+            worker,
+            attempt,
+            api_job_id=claimed.api_job_id,
+            waited=claimed.waited,
+            losses=claimed.losses,
         )
         return last if claimed.cost is None else last.with_cost(claimed.cost)
 
@@ -205,9 +215,9 @@ def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Tas
             return lambda found: found.expire(failure, now=now)
         case Retry(_, refund):
             return lambda found: heard(found).give_back(worker, attempt, now=now, refund=refund)
-        case Park(delay):
-            return lambda found: heard(found).give_back(
-                worker, attempt, now=now, refund=True, resend_at=now + delay
+        case Park(delay, reason):
+            return lambda found: heard(found).park(
+                worker, attempt, reason, now=now, until=now + delay
             )
         case _:
             return None

@@ -12,13 +12,14 @@ from short_drama.domain.errors import (
     EngineFailed,
     Failure,
     LeaseLost,
+    ProviderPaused,
     TaskConflict,
 )
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import (
     END_MARGIN_SECONDS,
     MAX_ATTEMPTS,
-    MAX_CLAIMS,
+    MAX_LOSSES,
     MAX_RECEIVES,
     OUTBOX_SECONDS,
     SKEW_SECONDS,
@@ -213,6 +214,49 @@ def test_a_refunded_attempt_still_moves_the_fencing_token_on() -> None:
     assert back.claim("alice", now=NOW, lease=LEASE).attempt == 2
 
 
+# --- Waiting ------------------------------------------------------------------------------
+
+PAUSED = Failure.of(ProviderPaused("the bill is overdue", fix="Pay it."))
+
+
+def parked(**changes: Any) -> Task:
+    return claimed(**changes).park("alice", 1, PAUSED, now=NOW, until=NOW + 600)
+
+
+def test_what_waits_says_why_and_until_when_and_has_its_attempt_back() -> None:
+    back = parked()
+    assert (back.status, back.attempts_left) == (TaskStatus.PENDING, MAX_ATTEMPTS)
+    assert (back.waits_for, back.outbox_due, back.due_at) == (PAUSED, NOW + 600, NOW + 600)
+
+
+def test_what_waits_is_claimed_by_nobody_before_its_message_is_sent() -> None:
+    with pytest.raises(TaskConflict):
+        parked().claim("bob", now=NOW + 601, lease=LEASE)
+    again = parked().sending(now=NOW + 600).claim("bob", now=NOW + 601, lease=LEASE)
+    assert (again.attempt, again.waits_for) == (2, None)
+
+
+def test_a_wait_may_be_repeated_without_end() -> None:
+    task = claimed()
+    for attempt in range(1, 1000):
+        back = task.park("alice", attempt, PAUSED, now=NOW, until=NOW)
+        task = back.sending(now=NOW).claim("alice", now=NOW, lease=LEASE)
+    assert (task.attempt, task.attempts_left) == (1000, MAX_ATTEMPTS - 1)
+    held = task.heartbeat("alice", 1000, now=NOW, lease=LEASE, stage=WAITING)
+    assert held.attempts_after_this == MAX_ATTEMPTS
+
+
+def test_a_deadline_that_passes_meanwhile_says_what_was_waited_for() -> None:
+    failed = parked(deadline=NOW + 60).overdue(now=NOW + 60)
+    assert failed.failure is not None
+    assert "the bill is overdue" in failed.failure.message
+    assert (failed.parked, failed.waits_for) == (False, None)
+
+
+def test_who_has_been_claimed_since_has_lived_through_its_dead_letters() -> None:
+    assert a_task(dead_letters=2).claim("alice", now=NOW, lease=LEASE).dead_letters == 0
+
+
 def test_completing_records_the_outcome() -> None:
     done = ENDED[TaskStatus.COMPLETED]
     assert (done.outcome, done.progress, done.ended_at) == (DONE, 1.0, NOW)
@@ -283,10 +327,6 @@ def test_a_message_is_of_no_interest_once_a_worker_has_the_task() -> None:
 
 def test_what_is_given_back_is_sent_again_should_its_message_be_lost() -> None:
     assert claimed().give_back("alice", 1, now=NOW + 5).outbox_due == NOW + 5 + RESEND
-
-
-def test_what_is_given_back_without_its_message_is_sent_when_the_worker_says() -> None:
-    assert claimed().give_back("alice", 1, now=NOW, resend_at=NOW + 7).outbox_due == NOW + 7
 
 
 # --- Dead letters -------------------------------------------------------------------------
@@ -391,9 +431,15 @@ def test_a_last_attempt_that_only_waited_is_not_the_last() -> None:
 
 
 def test_attempts_are_not_given_back_for_ever() -> None:
-    held = claimed(attempt=MAX_CLAIMS - 1)
-    held = held.heartbeat("alice", MAX_CLAIMS, now=NOW, lease=LEASE, stage=WAITING)
-    assert held.attempts_after_this == held.attempts_left
+    task, now = claimed(), NOW
+    for attempt in range(1, MAX_LOSSES + MAX_ATTEMPTS):
+        worker = task.lease_owner or ""
+        task = task.heartbeat(worker, attempt, now=now, lease=LEASE, stage=WAITING)
+        now += LEASE + SKEW_SECONDS
+        task = task.claim(f"worker {attempt}", now=now, lease=LEASE)
+    assert (task.losses, task.attempts_left) == (MAX_LOSSES, 0)
+    task = task.heartbeat(task.lease_owner or "", task.attempt, now=now, lease=LEASE, stage=WAITING)
+    assert task.attempts_after_this == 0
 
 
 def test_a_job_that_fails_spends_its_attempt_wherever_it_was() -> None:

@@ -74,6 +74,7 @@ class TaskMachine(RuleBasedStateMachine):
         assert self.is_free(before, SKEW_SECONDS), "two workers hold the task"
         assert before.deadline is not None
         assert self.now < before.deadline
+        assert not before.parked, "claimed while it had no message"
         assert task.attempt == before.attempt + 1
         self.holder = (worker, task.attempt)
         self.believed.insert(0, self.holder)
@@ -111,6 +112,18 @@ class TaskMachine(RuleBasedStateMachine):
         ):
             self.holder = None
             self.refunds += refund
+
+    @precondition(lambda self: self.believed)
+    @rule(which=believers, seconds=st.sampled_from([0.0, 10.0]))
+    def park(self, which: int, seconds: float) -> None:
+        if self.fenced(
+            which,
+            lambda copy, worker, attempt: copy.park(
+                worker, attempt, None, now=self.now, until=self.now + seconds
+            ),
+        ):
+            self.holder = None
+            self.refunds += 1
 
     @precondition(lambda self: self.believed)
     @rule(which=believers, works=st.booleans())

@@ -9,13 +9,18 @@ from hypothesis import strategies as st
 
 from short_drama.domain.errors import (
     AttemptsExhausted,
+    ChargeUnknown,
     DeadlineExceeded,
+    EngineBroken,
     EngineFailed,
+    EngineInterrupted,
+    EngineOutOfMemory,
     EngineStarting,
     EngineUnavailable,
     Failure,
     KindNotAvailable,
     LeaseLost,
+    ProviderFailed,
     ProviderPaused,
     RetryableError,
     ShortDramaError,
@@ -48,9 +53,6 @@ from tests.samples import NOW, a_task
 POLICY = RetryPolicy(base=1.0, cap=60.0)
 ENGINE = Failure.of(EngineFailed("broken"))
 FLAKY = Failure(code="engine_failed", message="try again", retryable=True)
-DOWN = Failure.of(Unavailable("down"))
-IDLE = Failure.of(EngineUnavailable("the engine takes no work"))
-BOOT = Failure.of(EngineStarting("the engine is being started"))
 SLOW = Failure.of(Throttled("slow down", after=7.0))
 
 
@@ -125,38 +127,38 @@ def test_a_result_completes_the_task_even_on_its_last_attempt() -> None:
 
 
 def test_a_retryable_failure_is_retried_while_attempts_are_left() -> None:
-    verdict = decide(FLAKY, held(1))
-    assert isinstance(verdict, Retry)
-    assert not verdict.refund
+    assert isinstance(decide(FLAKY, held(1)), Retry)
     assert decide(FLAKY, held(0)) == GiveUp(FLAKY)
 
 
+@pytest.mark.parametrize("accepted", [True, False])
 @pytest.mark.parametrize(
-    ("failure", "accepted"),
-    [(DOWN, False), (SLOW, False), (SLOW, True), (IDLE, True), (BOOT, True)],
+    "error",
+    [Unavailable, Throttled, EngineStarting, EngineUnavailable, KindNotAvailable, ProviderPaused],
 )
-def test_what_says_nothing_about_the_task_does_not_count(failure: Failure, accepted: bool) -> None:
-    verdict = decide(failure, held(0), accepted=accepted)
-    assert isinstance(verdict, Retry)
-    assert verdict.refund
+def test_what_says_nothing_about_the_task_is_waited_for_however_often(
+    error: type[RetryableError], accepted: bool
+) -> None:
+    failure = Failure.of(error("not now", after=90.0))
+    assert decide(failure, held(0), accepted=accepted) == Park(90.0, failure)
 
 
-@pytest.mark.parametrize("error", [KindNotAvailable, ProviderPaused])
-def test_what_waits_for_a_person_is_parked_however_often(error: type[RetryableError]) -> None:
-    verdict = decide(Failure.of(error("no model", after=30.0)), held(0))
-    assert verdict == Park(30.0)
+@pytest.mark.parametrize(
+    "error", [EngineInterrupted, EngineBroken, EngineOutOfMemory, ProviderFailed, ChargeUnknown]
+)
+def test_what_may_be_the_tasks_fault_counts(error: type[RetryableError]) -> None:
+    failure = Failure.of(error("it was lost"))
+    assert isinstance(decide(failure, held(1)), Retry)
+    assert decide(failure, held(0)) == GiveUp(failure)
 
 
-def test_a_service_that_dies_of_a_job_is_not_given_it_for_ever() -> None:
-    verdict = decide(DOWN, held(1), accepted=True)
-    assert isinstance(verdict, Retry)
-    assert not verdict.refund
-    assert decide(DOWN, held(0), accepted=True) == GiveUp(DOWN)
+def test_what_was_never_accepted_does_not_count_whatever_is_said_of_it() -> None:
+    assert isinstance(decide(FLAKY, held(0), accepted=False), Park)
 
 
 def test_a_refusal_that_says_when_is_not_tried_sooner() -> None:
     verdict = decide(SLOW, held())
-    assert isinstance(verdict, Retry)
+    assert isinstance(verdict, Park)
     assert verdict.delay >= 7.0
 
 
