@@ -70,6 +70,8 @@ def _shown_until_its_end(client: Client, task_id: str, progress: Progress) -> Ta
 def in_words(task: TaskView) -> str:
     """What is happening to the task, on one short line."""
     waits = task.status == "pending" or task.stage == "queued" or task.queue_position is not None
+    if task.waiting_for is not None:
+        return f"{task.kind}: waiting: {task.waiting_for.message}"
     if task.ended or not waits:
         return f"{task.kind}: {task.stage or task.status}"
     place = "" if task.queue_position is None else f", {_ordinal(task.queue_position)}"
@@ -102,7 +104,7 @@ def print_table(tasks: Iterable[TaskView]) -> None:
             age(now - task.created_at),
             _cost(task.cost),
             escape(_labels(task)),
-            escape((task.error.message if task.error else task.engine) or ""),
+            escape(_in_short(task)),
         )
     console().print(table)
 
@@ -140,13 +142,15 @@ def age(seconds: float) -> str:
 
 
 def _details(task: TaskView) -> Mapping[str, Any]:
+    wrong = task.error or task.waiting_for
     timings = task.timings.model_dump(exclude_none=True)
     return {
         "task": task.task_id,
         "kind": task.kind,
         "status": in_words(task) if not task.ended else task.status,
         "error": task.error and task.error.message,
-        "fix": task.error and task.error.fix,
+        "fix": wrong and wrong.fix,
+        "next try": _moment(task.waiting_for.until if task.waiting_for else None),
         "result": _with_size(task.result_url, task.result),
         "engine": task.engine,
         **{
@@ -158,8 +162,18 @@ def _details(task: TaskView) -> Mapping[str, Any]:
         "attempts": task.attempts,
         "cost": task.cost and f"{_cost(task.cost)} USD",
         "timings": " ".join(f"{name.removesuffix('_seconds')}={v}" for name, v in timings.items()),
-        "created": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(task.created_at)),
+        "created": _moment(task.created_at),
     }
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def _in_short(task: TaskView) -> str:
+    """Its engine, or what is wrong."""
+    wrong = task.error or task.waiting_for
+    return wrong.message if wrong else task.engine or ""
 
 
 def _with_size(value: object, size: PictureSize | None) -> object:

@@ -51,6 +51,7 @@ def task_view(
         "sources": dict(task.sources),
         "inputs": dict(task.inputs),
         "labels": dict(task.labels),
+        "waiting_for": _waiting_for(task),
         "stage": task.stage,
         "progress": task.progress,
         "preview": task.preview,
@@ -67,6 +68,14 @@ def task_view(
         "cost": None if task.cost is None else dict(task.cost),
         "urls": urls(task, base_url),
     }
+
+
+def _waiting_for(task: Task) -> dict[str, Any] | None:
+    """Why, and when it is tried again, as far as that is known."""
+    if task.waits_for is None:
+        return None
+    reason, until = task.waits_for, task.outbox_due if task.parked else None
+    return {"code": reason.code, "message": reason.message, "fix": reason.fix, "until": until}
 
 
 def _queue_position(task: Task, outlook: Outlook | None) -> int | None:

@@ -40,6 +40,16 @@ class TaskError(Shape):
     fix: str | None = None
 
 
+class WaitingFor(Shape):
+    """What a task waits for, which costs it nothing; `until`: when it is tried again, null once it
+    is in the queue for that."""
+
+    code: str
+    message: str
+    fix: str | None = None
+    until: float | None = None
+
+
 class Timings(Shape):
     """Seconds. Queued: in which it waited for others, wherever it waited. Running: the rest.
     Overhead: of that, what was not its engine's own time."""
@@ -86,6 +96,7 @@ class TaskView(Shape):
     inputs: dict[str, PictureSize] = {}
     """The size of each image, by its field."""
     labels: dict[str, str] = {}
+    waiting_for: WaitingFor | None = None
     stage: str | None = None
     progress: float | None = None
     preview: str | None = None
@@ -155,6 +166,7 @@ class JobView(Shape):
     stage: str
     progress: float
     preview: str | None = None
+    waiting_for: TaskError | None = None
     version: int
     queue_position: int | None = None
     eta_seconds: float | None = None

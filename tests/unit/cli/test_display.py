@@ -40,6 +40,10 @@ def a_task(**changes: Any) -> TaskView:
         ({"status": "processing"}, "face-mask: processing"),
         ({"status": "processing", "stage": "running"}, "face-mask: running"),
         ({"status": "failed"}, "face-mask: failed"),
+        (
+            {"queue_position": 3, "waiting_for": {"code": "x", "message": "the bill is overdue"}},
+            "face-mask: waiting: the bill is overdue",
+        ),
     ],
 )
 def test_a_task_in_words(changes: dict[str, Any], words: str) -> None:
@@ -104,6 +108,19 @@ def test_the_details_of_a_task(capsys: pytest.CaptureFixture[str]) -> None:
     assert "shot=2" in said
     assert "error" not in said
     assert " x " not in said  # a record from before sizes were told
+
+
+def test_the_details_of_a_task_that_waits_say_why_and_what_helps(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reason = {"code": "provider_paused", "message": "the bill is overdue", "fix": "Pay it."}
+    display.print_details(a_task(waiting_for={**reason, "until": 1_800_000_000.0}))
+    said = capsys.readouterr().out
+    assert "waiting: the bill is overdue" in said
+    assert "Pay it." in said
+    assert "next try" in said
+    display.print_table([a_task(waiting_for=reason)])
+    assert "the bill is overdue" in capsys.readouterr().out
 
 
 def test_the_details_tell_sizes(capsys: pytest.CaptureFixture[str]) -> None:

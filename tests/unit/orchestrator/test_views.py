@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.errors import EngineFailed, Failure, ProviderPaused
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.orchestrator.views import accepted_view, task_view
@@ -123,6 +123,21 @@ def test_times_add_up() -> None:
         "total_seconds": 4.0,
         "overhead_seconds": 0.5,
     }
+
+
+def test_what_is_waited_for_is_told_with_its_cure_and_the_next_try() -> None:
+    unpaid = Failure.of(ProviderPaused("the bill is overdue", fix="Pay it."))
+    waiting = HELD.park("alice", 1, unpaid, now=NOW + 4, until=NOW + 604)
+    told = {"code": "provider_paused", "message": "the bill is overdue", "fix": "Pay it."}
+    assert task_view(waiting, Urls(), base_url=BASE, now=NOW)["waiting_for"] == {
+        **told,
+        "until": NOW + 604,
+    }
+    queued = view(waiting.sending(now=NOW + 604))
+    assert queued.waiting_for is not None
+    assert queued.waiting_for.model_dump() == {**told, "until": None}
+    again = waiting.sending(now=NOW + 604).claim("bob", now=NOW + 605, lease=60.0)
+    assert view(again).waiting_for is None
 
 
 def test_a_failure_is_for_programs_and_for_people() -> None:
