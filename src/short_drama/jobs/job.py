@@ -56,6 +56,8 @@ class Job:
     failure: Failure | None = None
     cost: Mapping[str, Any] | None = None
     """So far, in all attempts, however it ends; None where nothing is paid for."""
+    waits_for: Failure | None = None
+    """What keeps it from going on for the moment, if that is worth telling."""
     clock: Callable[[], float] = time.monotonic
     on_move: Callable[[], None] = lambda: None
     """To be called when somebody's place in the line may have changed; its stages' changes do."""

@@ -184,6 +184,7 @@ def job_view(job: Job, standing: Standing | None, assets: AssetStore, lane: Lane
         "eta_seconds": None if eta is None else round(eta, 1),
         "queued_seconds": round(job.waited_in_attempt, 4),
         "preview": None if job.ended else job.preview,
+        "waiting_for": None if job.ended or not job.waits_for else job.waits_for.to_json(),
         "result_url": None,
         "error": job.failure.to_json() if job.failure else None,
         "cost": job.cost,

@@ -26,6 +26,7 @@ from short_drama.domain.errors import (
     KindNotAvailable,
     ProviderPaused,
     ShortDramaError,
+    Unavailable,
 )
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import PREPARING, WAITING, job_id_for
@@ -50,6 +51,8 @@ _GATHER_SECONDS, _GATHER_PLACES_SECONDS = 0.2, 1.0
 turn, as all that wait do at the same moment."""
 _KEPT = 1000
 """Finished jobs that can still be asked about."""
+_STORE_AGAIN_SECONDS = 1.0, 30.0
+"""The first and the longest pause before what was made is stored again."""
 
 
 class JobRunner:
@@ -216,7 +219,7 @@ class JobRunner:
                 await self._publishing.acquire()
         try:
             with self._stage(job, "publishing"):
-                outcome = await self._uninterrupted(work.publish(job, made))
+                outcome = await self._publish(work, job, made)
         finally:
             self._publishing.release()
         if outcome.engine_seconds is not None:
@@ -259,6 +262,20 @@ class JobRunner:
             finally:
                 self._in_engine -= 1
             return made, self._clock() - job.waited - started
+
+    async def _publish(self, work: Work[Prepared, Made], job: Job, made: Made) -> Outcome:
+        """For as long as the store is away or full: what an engine has made is not thrown away. No
+        engine begins meanwhile what could not be stored either."""
+        pause, longest = _STORE_AGAIN_SECONDS
+        while True:
+            try:
+                return await self._uninterrupted(work.publish(job, made))
+            except Unavailable as error:
+                log.warning("a result is stored again: %s", error.detail)
+                job.waits_for = Failure.of(error)
+                job.report()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, longest)
 
     async def _uninterrupted(self, stage: Coroutine[Any, Any, Result]) -> Result:
         """Short stages, whose threads and pixels we do not see, end by themselves."""

@@ -260,6 +260,70 @@ async def test_the_engine_waits_when_results_are_published_more_slowly_than_made
         assert (await end(runner, job)).status == "completed"
 
 
+# --- A store that is away -----------------------------------------------------------------
+
+
+class Away:
+    """A kind of work whose results cannot be stored while the store is away."""
+
+    engine = "away"
+
+    def __init__(self) -> None:
+        self.away, self.made, self.tries = True, 0, asyncio.Semaphore(0)
+
+    async def prepare(self, job: Job) -> None:
+        pass
+
+    async def make(self, job: Job, prepared: None) -> None:
+        self.made += 1
+
+    async def publish(self, job: Job, made: None) -> Outcome:
+        self.tries.release()
+        if self.away:
+            raise Unavailable("the disk is full")
+        return Outcome(result_key="images/x.png")
+
+    async def tried(self, times: int) -> None:
+        async with asyncio.timeout(5):
+            for _ in range(times):
+                await self.tries.acquire()
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_STORE_AGAIN_SECONDS", (0.001, 0.002))
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_what_was_made_is_stored_when_the_store_is_back_and_not_made_again() -> None:
+    work = Away()
+    async with JobRunner("test", {"face-mask": work}, parallel=1) as runner:
+        job = runner.accept(order())
+        await work.tried(8)
+        assert (job.status, job.stage) == ("processing", "publishing")
+        assert job.waits_for is not None
+        assert job.waits_for.message == "the disk is full"
+        work.away = False
+        assert (await end(runner, job)).status == "completed"
+    assert work.made == 1
+
+
+@pytest.mark.usefixtures("quickly")
+async def test_nothing_is_begun_that_could_not_be_stored() -> None:
+    work = Away()
+    async with JobRunner("test", {"face-mask": work}, parallel=1) as runner:
+        jobs = [runner.accept(order(str(number))) for number in range(12)]
+        await work.tried(30)
+        assert work.made == 4
+        runner.cancel(jobs[0])
+        await settle()
+        assert work.made == 5  # its place is another's
+        work.away = False
+        for job in jobs[1:]:
+            assert (await end(runner, job)).status == "completed"
+    assert work.made == 12
+
+
 async def test_finished_jobs_are_forgotten_oldest_first(
     monkeypatch: pytest.MonkeyPatch, gates: Gates, runner: JobRunner
 ) -> None:
