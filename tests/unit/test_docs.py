@@ -3,7 +3,13 @@
 import re
 from pathlib import Path
 
-from short_drama.domain.errors import PermanentError, RetryableError, UserError, leaves
+from short_drama.domain.errors import (
+    Failure,
+    PermanentError,
+    RetryableError,
+    UserError,
+    leaves,
+)
 from short_drama.orchestrator.accounts.reconcile import Finding
 from short_drama.settings import PREFIX, Settings
 from short_drama.web.problems import STATUS
@@ -37,12 +43,22 @@ _FAMILIES = (
 )
 
 
+_UNCOUNTED = [
+    f"`{leaf.code}`" for leaf in leaves(RetryableError) if not Failure.of(leaf("")).counts
+]
+_WAITS = f"""\
+A task waits as long as what is told by {", ".join(_UNCOUNTED)} lasts,
+and none of its attempts is counted; its `waiting_for` says which it is. Each of the others uses up
+one of its four attempts.
+"""
+
+
 def errors_page() -> str:
     parts = [_HEAD]
     for family, heading in _FAMILIES:
         parts.append(f"## {heading}\n\n| code | status | means |\n|---|---|---|\n")
         parts += [f"| `{leaf.code}` | {STATUS[leaf]} | {leaf.title} |\n" for leaf in leaves(family)]
-        parts.append("\n")
+        parts.append(f"\n{_WAITS}\n" if family is RetryableError else "\n")
     return "".join(parts).rstrip() + "\n"
 
 
