@@ -122,8 +122,8 @@ class Run:
     async def settle(self) -> Evidence:
         """Once every task and call has ended and every account is closed, or will never be."""
         await asyncio.sleep(max(READ_SECONDS.values()) + 1)
-        for task in await self._all():
-            await self._ended(task.task_id)
+        waiting = [task.task_id for task in await self._all() if not task.ended]
+        await asyncio.gather(*(self._ended(task_id) for task_id in waiting))
         until = time.monotonic() + _SETTLE_SECONDS
         pages = await self.site.pages()
         while any(page.is_open for page in pages) and time.monotonic() < until:

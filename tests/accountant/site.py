@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from short_drama.settings import Settings
 from short_drama.wiring.backend import open_backend
 from tests.accountant.audit import Charged
 from tests.chaos.cluster import Member
-from tests.e2e.processes import ENVIRONMENT, Process
+from tests.e2e.processes import ENVIRONMENT
+from tests.emulators import server
 from tests.emulators.server import ROOT, free_ports
 from tests.samples import png
 from tests.simulators import qwen_vl, seedream
@@ -144,10 +146,22 @@ async def running(folder: Path, seed: int) -> AsyncIterator[Site]:
 def _simulator(name: str, port: int, log: Path, opened: contextlib.ExitStack) -> str:
     command = [sys.executable, "-m", f"tests.simulators.{name}", "--port", str(port)]
     command += ["--latency", str(_LATENCY), "--log", str(log)]
-    process = Process(command, r"(http\S+)", {**ENVIRONMENT, "PYTHONPATH": str(ROOT)})
-    process.start()
-    opened.callback(process.process.kill)
-    return process.found.rstrip("/")
+    folder = log.with_suffix("")
+    folder.mkdir()
+    opened.enter_context(
+        server.running(
+            command,
+            folder=folder,
+            answers=lambda: _listens(port),
+            environment={"PYTHONPATH": str(ROOT)},
+        )
+    )
+    return f"http://127.0.0.1:{port}"
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asker:
+        return asker.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _members(folder: Path, environment: Mapping[str, str], seed: int) -> dict[str, Member]:
