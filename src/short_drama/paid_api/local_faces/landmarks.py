@@ -62,6 +62,12 @@ class Mesh:
         return math.degrees(math.atan2(left[2] - right[2], math.hypot(*(left - right)[:2])))
 
     @property
+    def pitch(self) -> float:
+        """Degrees that the face looks down; a level one has about 10, for foreheads recede."""
+        down = self.points[CHIN] - self.points[FOREHEAD]
+        return math.degrees(math.atan2(down[2], math.hypot(*down[:2])))
+
+    @property
     def width(self) -> float:
         return float(np.linalg.norm(self.points[CHEEKS[1]] - self.points[CHEEKS[0]]))
 
