@@ -22,6 +22,7 @@ from short_drama.paid_api.local_faces.actor import Actor, cut_out, mirrored
 from short_drama.paid_api.local_faces.detect import PORTRAIT, SURE, CenterFace
 from short_drama.paid_api.local_faces.fill import fill_mask
 from short_drama.paid_api.local_faces.landmarks import Landmarks, Mesh
+from short_drama.paid_api.local_faces.occlusion import Covering, coverings
 from short_drama.paid_api.local_faces.swap import swap_face
 
 __all__ = ["LocalFace", "LocalFaces", "Swapped"]
@@ -76,7 +77,10 @@ class LocalFaces:
         mirror = advice.looks_the_other_way(face.mesh, found.mesh)
         if mirror:
             found = self._mirrored(found)
-        said = advice.on_poses(face.mesh, found.mesh, mirror=mirror)
+        said = advice.on_poses(face.mesh, found.mesh, mirror=mirror) + advice.on_coverings(
+            still=self._coverings(scene, face.mesh),
+            actor=self._coverings(found.picture, found.mesh),
+        )
         return Swapped(swap_face(scene, face.mesh, found), face.ellipse, said)
 
     def fill(self, masked: Pixels, actor: Pixels, hole: Ellipse | None = None) -> Swapped:
@@ -85,8 +89,10 @@ class LocalFaces:
         Raises MaskNotFound, NoFaceFound or FaceUnclear, naming the field.
         """
         ellipse = hole or ellipses.find(masked)
-        image = fill_mask(masked, ellipse, self._actor(actor))
-        return Swapped(image, ellipse, (advice.FILLED,))
+        found = self._actor(actor)
+        image = fill_mask(masked, ellipse, found)
+        said = advice.on_coverings(actor=self._coverings(found.picture, found.mesh))
+        return Swapped(image, ellipse, (advice.FILLED, *said))
 
     def _faces(self, image: Pixels, boxes: Sequence[FaceBox]) -> list[LocalFace]:
         """With their landmarks; of doubtful boxes only those that the landmarks confirm."""
@@ -114,6 +120,9 @@ class LocalFaces:
         cutout, box = mirrored(actor)
         picture = np.ascontiguousarray(cutout[..., :3])
         return Actor(cutout, box, self._landmarks.fit(picture, box))
+
+    def _coverings(self, image: Pixels, mesh: Mesh) -> tuple[Covering, ...]:
+        return coverings(image, mesh, self._landmarks.unrest(image, mesh))
 
 
 def _require_clear(face: LocalFace, field: str) -> None:
