@@ -10,10 +10,10 @@ from PIL import Image
 from short_drama import model_files, settings
 from short_drama.comfyui_api.local_preview import Preview
 from short_drama.comfyui_api.local_preview.edit import CATALOGUE
-from short_drama.comfyui_api.local_preview.subject import MODEL, SubjectFinder
 from short_drama.comfyui_api.prompts.camera import CameraMove
 from short_drama.domain.errors import RequestUnsupported
 from short_drama.images.colour import Pixels
+from short_drama.images.subject import MODEL, SubjectFinder
 from short_drama.settings import Settings
 
 pytestmark = pytest.mark.models

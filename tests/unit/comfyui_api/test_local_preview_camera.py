@@ -11,16 +11,11 @@ from short_drama.comfyui_api.local_preview import Preview
 from short_drama.comfyui_api.local_preview.camera import move_camera
 from short_drama.comfyui_api.local_preview.framing import Matrix, largest, outline
 from short_drama.comfyui_api.local_preview.orbit import plan
-from short_drama.comfyui_api.local_preview.subject import (
-    FindSubject,
-    Matte,
-    Person,
-    SubjectFinder,
-    describe,
-)
+from short_drama.comfyui_api.local_preview.subject import Person, describe
 from short_drama.comfyui_api.prompts.camera import CameraMove
 from short_drama.domain.errors import EngineNotReady, InvalidRequest
 from short_drama.images.colour import Pixels
+from short_drama.images.subject import FindSubject, Matte, SubjectFinder
 
 HEIGHT, WIDTH = 300, 400
 MOVES = [

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from short_drama.comfyui_api.local_preview.edit import CATALOGUE, SUPPORTED, chosen, edit
-from short_drama.comfyui_api.local_preview.subject import Matte
 from short_drama.comfyui_api.prompts.edit import TERMS
 from short_drama.domain.errors import PromptUnsupported, RequestUnsupported
 from short_drama.images.colour import Pixels
+from short_drama.images.subject import Matte
 
 HEIGHT, WIDTH = 120, 160
 

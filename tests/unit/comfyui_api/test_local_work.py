@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from short_drama.comfyui_api.local_preview import Preview, Previewed
-from short_drama.comfyui_api.local_preview.subject import MODEL
 from short_drama.comfyui_api.local_work import CameraAngleWork, ImageEditWork, preview_works
 from short_drama.comfyui_api.prompts.camera import CameraMove
 from short_drama.domain.errors import EngineNotReady
 from short_drama.domain.kinds import KINDS
 from short_drama.images.sources import ImageSources
+from short_drama.images.subject import MODEL
 from short_drama.jobs.job import Job, JobOrder, SelfChecking, Work
 from short_drama.ports import AssetStore
 from tests.samples import NOW

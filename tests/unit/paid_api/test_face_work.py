@@ -13,6 +13,7 @@ from short_drama.domain.errors import EngineNotReady
 from short_drama.domain.kinds import KINDS
 from short_drama.images.colour import Pixels
 from short_drama.images.sources import ImageSources
+from short_drama.images.subject import MODEL as SUBJECTS
 from short_drama.jobs.job import Job, JobOrder, SelfChecking, Work
 from short_drama.paid_api.detectors import LocalDetector
 from short_drama.paid_api.face_work import Pipeline, face_works
@@ -106,7 +107,7 @@ async def is_ready(work: object) -> bool:
 
 async def test_the_works_are_ready_once_every_file_is_there(tmp_path: Path) -> None:
     assert await ready(tmp_path) == [False] * 3
-    for name in (DETECTOR, LANDMARKS):
+    for name in (DETECTOR, LANDMARKS, SUBJECTS):
         assert await ready(tmp_path) == [False] * 3
         (tmp_path / name).touch()
     assert await ready(tmp_path) == [True] * 3

@@ -9,9 +9,9 @@ from pathlib import Path
 from short_drama.comfyui_api.local_preview.camera import move_camera
 from short_drama.comfyui_api.local_preview.edit import edit
 from short_drama.comfyui_api.local_preview.previewed import Previewed
-from short_drama.comfyui_api.local_preview.subject import SubjectFinder
 from short_drama.comfyui_api.prompts.camera import CameraMove
 from short_drama.images.colour import Pixels
+from short_drama.images.subject import SubjectFinder
 
 __all__ = ["Preview", "Previewed"]
 

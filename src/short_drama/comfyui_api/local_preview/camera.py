@@ -16,10 +16,11 @@ import numpy as np
 from short_drama.comfyui_api.local_preview.framing import Matrix
 from short_drama.comfyui_api.local_preview.orbit import Shot, plan
 from short_drama.comfyui_api.local_preview.previewed import Previewed
-from short_drama.comfyui_api.local_preview.subject import FindSubject, Matte, describe
+from short_drama.comfyui_api.local_preview.subject import describe
 from short_drama.comfyui_api.prompts.camera import CameraMove
 from short_drama.domain.errors import InvalidRequest
 from short_drama.images.colour import Pixels
+from short_drama.images.subject import FindSubject, Matte
 
 _AWAY: Final = 0.75
 """Size of the picture within its placeholder."""

@@ -12,11 +12,11 @@ import numpy as np
 
 from short_drama.comfyui_api.local_preview import operations as op
 from short_drama.comfyui_api.local_preview.previewed import Previewed
-from short_drama.comfyui_api.local_preview.subject import FindSubject
 from short_drama.comfyui_api.prompts import edit as edit_prompt
 from short_drama.comfyui_api.prompts.phrasebook import quoted
 from short_drama.domain.errors import PromptUnsupported, RequestUnsupported
 from short_drama.images.colour import Pixels
+from short_drama.images.subject import FindSubject
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from short_drama.comfyui_api.local_preview.subject import Matte
 from short_drama.images.colour import Pixels
+from short_drama.images.subject import Matte
 
 Operation: TypeAlias = Callable[[Pixels], Pixels]
 _Floats: TypeAlias = NDArray[np.float32]

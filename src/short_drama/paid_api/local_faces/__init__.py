@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from short_drama.domain.errors import FaceUnclear, NoFaceFound
 from short_drama.images.colour import Pixels
+from short_drama.images.subject import SubjectFinder
 from short_drama.paid_api.face_swap import Ellipse, Face, FaceBox, left_to_right
+from short_drama.paid_api.local_faces import advice
 from short_drama.paid_api.local_faces import ellipse as ellipses
+from short_drama.paid_api.local_faces.actor import Actor, cut_out, mirrored
 from short_drama.paid_api.local_faces.detect import PORTRAIT, SURE, CenterFace
-from short_drama.paid_api.local_faces.fill import WARNING, fill_mask
+from short_drama.paid_api.local_faces.fill import fill_mask
 from short_drama.paid_api.local_faces.landmarks import Landmarks, Mesh
-from short_drama.paid_api.local_faces.swap import (
-    looks_the_other_way,
-    mirrored,
-    swap_face,
-    warnings,
-)
+from short_drama.paid_api.local_faces.occlusion import Covering, coverings
+from short_drama.paid_api.local_faces.swap import swap_face
 
 __all__ = ["LocalFace", "LocalFaces", "Swapped"]
 
@@ -52,11 +53,13 @@ class LocalFaces:
     def __init__(self, models: Path) -> None:
         self._detector = CenterFace(models)
         self._landmarks = Landmarks(models)
+        self._subjects = SubjectFinder(models)
 
     def check(self) -> None:
         """Raises EngineNotReady when a network's file is not installed."""
         self._detector.check()
         self._landmarks.check()
+        self._subjects.check()
 
     def find(self, image: Pixels) -> list[LocalFace]:
         """Every face, from the left, with the ellipse that would mask it."""
@@ -71,13 +74,14 @@ class LocalFaces:
         """
         _require_clear(face, "source_image_url")
         found = self._actor(actor)
-        mesh = found.mesh
-        mirror = looks_the_other_way(face.mesh, mesh)
+        mirror = advice.looks_the_other_way(face.mesh, found.mesh)
         if mirror:
-            actor, box = mirrored(actor, found.box)
-            mesh = self._landmarks.fit(actor, box)
-        said = warnings(face.mesh, mesh, mirror=mirror)
-        return Swapped(swap_face(scene, face.mesh, actor, mesh), face.ellipse, said)
+            found = self._mirrored(found)
+        said = advice.on_poses(face.mesh, found.mesh, mirror=mirror) + advice.on_coverings(
+            still=self._coverings(scene, face.mesh),
+            actor=self._coverings(found.picture, found.mesh),
+        )
+        return Swapped(swap_face(scene, face.mesh, found), face.ellipse, said)
 
     def fill(self, masked: Pixels, actor: Pixels, hole: Ellipse | None = None) -> Swapped:
         """The masked picture with the actor's face in the hole, found if not given.
@@ -85,8 +89,10 @@ class LocalFaces:
         Raises MaskNotFound, NoFaceFound or FaceUnclear, naming the field.
         """
         ellipse = hole or ellipses.find(masked)
-        image = fill_mask(masked, ellipse, actor, self._actor(actor).mesh)
-        return Swapped(image, ellipse, (WARNING,))
+        found = self._actor(actor)
+        image = fill_mask(masked, ellipse, found)
+        said = advice.on_coverings(actor=self._coverings(found.picture, found.mesh))
+        return Swapped(image, ellipse, (advice.FILLED, *said))
 
     def _faces(self, image: Pixels, boxes: Sequence[FaceBox]) -> list[LocalFace]:
         """With their landmarks; of doubtful boxes only those that the landmarks confirm."""
@@ -98,7 +104,7 @@ class LocalFaces:
         clear = mesh.presence >= _PRESENT
         return LocalFace(box, ellipses.of_mesh(mesh) if clear else ellipses.of_box(box), mesh)
 
-    def _actor(self, image: Pixels) -> LocalFace:
+    def _actor(self, image: Pixels) -> Actor:
         """The largest face: a portrait may have others behind it."""
         found = self._faces(image, self._detector.find(image, canvas=PORTRAIT))
         found = found or self._faces(image, self._detector.find(image))
@@ -108,7 +114,15 @@ class LocalFaces:
             )
         largest = max(found, key=lambda face: face.box.width * face.box.height)
         _require_clear(largest, "target_face_url")
-        return largest
+        return cut_out(image, largest.box, largest.mesh, self._subjects.find)
+
+    def _mirrored(self, actor: Actor) -> Actor:
+        cutout, box = mirrored(actor)
+        picture = np.ascontiguousarray(cutout[..., :3])
+        return Actor(cutout, box, self._landmarks.fit(picture, box))
+
+    def _coverings(self, image: Pixels, mesh: Mesh) -> tuple[Covering, ...]:
+        return coverings(image, mesh, self._landmarks.unrest(image, mesh))
 
 
 def _require_clear(face: LocalFace, field: str) -> None:

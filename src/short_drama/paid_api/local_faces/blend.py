@@ -26,6 +26,10 @@ _ABOVE_BROWS: Final = 0.42
 _BRIGHTENING: Final = (0.05, 6.0)
 _CONTRAST: Final = (0.75, 1.35)
 _TINT: Final = (0.0, 1.2)
+_WHITE_TINT: Final = (1 / 1.04, 1.04)
+"""How far a channel of eyes and teeth may follow the skin's tint."""
+_COLOURED: Final = 0.5
+"""Of the part's colour: with less in the scene, its whites lose theirs, too."""
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 _STATISTICS_SIDE: Final = 112
 _SOFTNESS: Final = 0.08
@@ -65,12 +69,13 @@ def polygon(points: Points, shape: tuple[int, int]) -> Mask:
     return mask
 
 
-def match_skin(part: Pixels, scene: Pixels, skin: Mask) -> Plane:
+def match_skin(part: Pixels, scene: Pixels, skin: Mask, white: Plane | None = None) -> Plane:
     """The part in the scene's light; 0 to 255, but neither rounded nor clipped.
 
-    Light multiplies, so the skin's soft light is matched by ratio: the whites of eyes and teeth
-    follow it, too. Then the detail is given the scene's contrast, in brightness and in colour
-    apart: in a still without colour the face has none.
+    Light multiplies, so the skin's soft light is matched by ratio. Then the detail is given the
+    scene's contrast, in brightness and in colour apart: in a still without colour the face has
+    none. What is `white`, 0 to 1, follows in brightness, but hardly in tint: the scene's skin may
+    be of another colour, its teeth are not.
     """
     small_part, small_scene, weight = (_small(each) for each in (part, scene, skin))
     weight = weight[..., None] / np.float32(255)
@@ -78,12 +83,25 @@ def match_skin(part: Pixels, scene: Pixels, skin: Mask) -> Plane:
         return part.astype(np.float32)
     goal = _soft(small_scene, weight)
     ratio = np.clip((goal + 1) / (_soft(small_part, weight) + 1), *_BRIGHTENING)
-    contrast = _contrast(small_part * ratio - goal, small_scene - goal, weight)
+    bright, tint = _contrast(small_part * ratio - goal, small_scene - goal, weight)
     size = (part.shape[1], part.shape[0])
     goal, ratio = (np.asarray(cv2.resize(each, size), np.float32) for each in (goal, ratio))
-    detail = cv2.multiply(part, ratio, dtype=cv2.CV_32F)
-    detail = cv2.transform(cv2.subtract(detail, goal, dst=detail), contrast)
-    return np.asarray(cv2.add(detail, goal, dst=detail), np.float32)
+    if white is not None:
+        ratio += white[..., None] * (nearly_white(ratio) - ratio)
+    detail = np.asarray(cv2.multiply(part, ratio, dtype=cv2.CV_32F), np.float32)
+    detail = np.asarray(cv2.subtract(detail, goal, dst=detail), np.float32)
+    lit = np.asarray(cv2.transform(detail, _colour_matrix(bright, tint)), np.float32)
+    if white is not None:
+        kept = np.clip(tint / _COLOURED, 0, 1) - tint
+        lit += white[..., None] * cv2.transform(detail, _colour_matrix(0.0, kept))
+    return np.asarray(cv2.add(lit, goal, dst=lit), np.float32)
+
+
+def nearly_white(light: Plane) -> Plane:
+    """The light with hardly any tint: for each pixel, or for all, R, G, B come last."""
+    bright = (light @ _LUMA)[..., None]
+    near: Plane = bright * np.clip(light / bright, *_WHITE_TINT)
+    return near
 
 
 def multiband(part: Pixels | Plane, scene: Pixels, mask: Mask, *, feather: float) -> Pixels:
@@ -93,6 +111,7 @@ def multiband(part: Pixels | Plane, scene: Pixels, mask: Mask, *, feather: float
     """
     weight = _feathered(mask, feather)
     added = np.asarray(cv2.subtract(part, scene, dtype=cv2.CV_32F), np.float32)
+    added[mask == 0] = 0  # the widest bands would carry in what is around the part
     layers = []
     for _ in range(_bands(mask.shape)):
         low = np.asarray(cv2.pyrDown(added), np.float32)
@@ -139,13 +158,18 @@ def _soft(image: Plane, weight: Plane) -> Plane:
     return soft
 
 
-def _contrast(part: Plane, scene: Plane, weight: Plane) -> NDArray[np.float32]:
-    """The matrix over R, G, B that makes the part's detail as strong as the scene's."""
+def _contrast(part: Plane, scene: Plane, weight: Plane) -> tuple[float, float]:
+    """By how much the part's detail is to be stronger to be as strong as the scene's: in
+    brightness, and in colour."""
     bright, tint = (
         goal / max(own, 1e-3)
         for own, goal in zip(_spread(part, weight), _spread(scene, weight), strict=True)
     )
-    bright, tint = float(np.clip(bright, *_CONTRAST)), float(np.clip(tint, *_TINT))
+    return float(np.clip(bright, *_CONTRAST)), float(np.clip(tint, *_TINT))
+
+
+def _colour_matrix(bright: float, tint: float) -> NDArray[np.float32]:
+    """Over R, G, B: brightness times the one, what is left without brightness times the other."""
     matrix = tint * np.eye(3) + (bright - tint) * np.tile(_LUMA, (3, 1))
     return matrix.astype(np.float32)
 

@@ -13,44 +13,48 @@ from numpy.typing import NDArray
 from short_drama.images.colour import Pixels
 from short_drama.paid_api.face_swap import Ellipse
 from short_drama.paid_api.local_faces import ellipse as ellipses
+from short_drama.paid_api.local_faces.actor import PERSON, Actor, Cutout
 from short_drama.paid_api.local_faces.blend import (
     Mask,
     Plane,
-    face_mask,
     multiband,
+    nearly_white,
     polygon,
     skin_mask,
 )
-from short_drama.paid_api.local_faces.landmarks import OVAL, Mesh, Points
+from short_drama.paid_api.local_faces.forehead import bared, covered
+from short_drama.paid_api.local_faces.landmarks import (
+    CHIN,
+    FOREHEAD,
+    LEFT_EYE,
+    OVAL,
+    RIGHT_EYE,
+    Points,
+)
+from short_drama.paid_api.local_faces.ring import RING, lighting, outside
 from short_drama.paid_api.local_faces.warp import Region
+from short_drama.paid_api.local_faces.whites import whites
 
 Affine = NDArray[np.float64]
 """2 x 3, or its 2 x 2 part."""
 
-WARNING: Final = (
-    "the face is turned as in the actor's picture: the masked picture no longer tells how it was; "
-    "full-face-swap keeps that"
-)
-
 _HOLE: Final = 1.03
 """JPEG smears the mask's edge: a little more than the ellipse is replaced."""
 _STRETCH: Final = 1.12
-_FACE_AND_EDGE: Final = 1.12
-_RING: Final = 1.25
-_LEAST_SKIN: Final = 0.05
-"""Of the ring; with less, the light is judged from the whole pictures."""
-_BRIGHTENING: Final = (0.1, 3.0)
-_TINT: Final = (0.6, 1.6)
-"""The ring may hold hair or a collar, which must not colour the face."""
-_MIDDLE_GREY: Final = 110
+_INPAINT_SIDE: Final = 256
+_FEATHER: Final = 0.045
+_AROUND_JAW: Final = 1.12
+"""With some of ears and neck, where the wall behind them is cut away."""
 _COLOURLESS: Final = 4.0
 """Mean difference of a pixel's channels, of 255, below which a picture is black and white."""
-_INPAINT_SIDE: Final = 256
-_FEATHER: Final = 0.06
 
 
-def fill_mask(scene: Pixels, hole: Ellipse, actor: Pixels, actor_mesh: Mesh) -> Pixels:
-    """The scene with the actor's face in the hole; pixels outside of it are the scene's own."""
+def fill_mask(scene: Pixels, hole: Ellipse, actor: Actor) -> Pixels:
+    """The scene with the actor's face in the hole; pixels outside of it are the scene's own.
+
+    Of the actor's picture only the face is taken: neither hair, nor the wall behind it. What of the
+    hole is beside the face is filled from around the hole.
+    """
     region = _around(hole, scene)
     local = Ellipse(
         hole.centre_x - region.left, hole.centre_y - region.top,
@@ -59,19 +63,20 @@ def fill_mask(scene: Pixels, hole: Ellipse, actor: Pixels, actor_mesh: Mesh) -> 
     shape = (region.size[1], region.size[0])
     mask = ellipses.region(local, shape, scale=_HOLE)
     background = _inpainted(region.of(scene), mask)
-    affine = _placement(ellipses.of_mesh(actor_mesh), local)
-    points = actor_mesh.flat @ affine[:, :2].T + affine[:, 2]
-    taken = _taken(points, local, mask)
-    part = _laid(actor, affine, region.size)
-    light = _light(
-        scene,
-        background,
-        _lower_ring(local, shape),
-        part,
-        skin_mask(points, face_mask(points, shape)),
-    )
-    lit = _coloured_like(scene, part * light)
-    blended = multiband(lit, background, taken, feather=_FEATHER * 2 * hole.axis_x)
+    affine = _placement(ellipses.of_mesh(actor.mesh), local)
+    points = actor.mesh.flat @ affine[:, :2].T + affine[:, 2]
+    laid = _laid(actor.cutout, affine, region.size)
+    outline = _outline(points, shape, _AROUND_JAW if actor.set_apart else 1.0)
+    outline[laid[..., 3] < PERSON] = 0
+    outline &= mask
+    part = np.ascontiguousarray(laid[..., :3])
+    skin = skin_mask(points, outline)
+    part = bared(part, covered(part, points, skin))
+    lit: Pixels | Plane = part
+    if skin.any():
+        light = lighting(background, local, outside(scene, hole), part[skin > 0])
+        lit = _coloured_like(scene, _lit(part, light, whites(part, points, skin)))
+    blended = multiband(lit, background, outline, feather=_FEATHER * 2 * hole.axis_x)
     result = scene.copy()
     inside = mask > 0
     region.of(result)[inside] = blended[inside]
@@ -79,7 +84,7 @@ def fill_mask(scene: Pixels, hole: Ellipse, actor: Pixels, actor_mesh: Mesh) -> 
 
 
 def _around(hole: Ellipse, scene: Pixels) -> Region:
-    reach = max(hole.axis_x, hole.axis_y) * (_RING + 0.15)
+    reach = max(hole.axis_x, hole.axis_y) * (RING + 0.1)
     height, width = scene.shape[:2]
     return Region(
         max(0, int(hole.centre_x - reach)),
@@ -89,14 +94,14 @@ def _around(hole: Ellipse, scene: Pixels) -> Region:
     )
 
 
-def _taken(points: Points, hole: Ellipse, mask: Mask) -> Mask:
-    """What of the hole shows the actor's picture: the face with its edge, and all above the
-    cheeks, where hair is; beside the jaw there is only the actor's background."""
+def _outline(points: Points, shape: tuple[int, int], below_eyes: float) -> Mask:
+    """The face as far as the hairline, and `below_eyes` times as wide there."""
     oval = points[OVAL]
-    centre = oval.mean(axis=0)
-    taken = polygon(centre + (oval - centre) * _FACE_AND_EDGE, (mask.shape[0], mask.shape[1]))
-    taken |= ellipses.region(hole, (mask.shape[0], mask.shape[1]), scale=_HOLE, upper_half=True)
-    return taken & mask
+    eyes = points[LEFT_EYE + RIGHT_EYE].mean(axis=0)
+    down = points[CHIN] - points[FOREHEAD]
+    below = (oval - eyes) @ down > 0
+    room = np.where(below, below_eyes, 1.0)[:, None]
+    return polygon(eyes + (oval - eyes) * room, shape)
 
 
 def _placement(face: Ellipse, hole: Ellipse) -> Affine:
@@ -109,7 +114,7 @@ def _placement(face: Ellipse, hole: Ellipse) -> Affine:
     return np.column_stack([matrix, shift])
 
 
-def _laid(actor: Pixels, affine: Affine, size: tuple[int, int]) -> Pixels:
+def _laid(actor: Cutout, affine: Affine, size: tuple[int, int]) -> Cutout:
     scale = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
     if scale < 0.7:  # shrink first: a warp alone would alias
         small = (max(1, round(actor.shape[1] * scale)), max(1, round(actor.shape[0] * scale)))
@@ -135,50 +140,12 @@ def _inpainted(image: Pixels, mask: Mask) -> Pixels:
     return np.asarray(np.where(mask[..., None] > 0, large, image), np.uint8)
 
 
-def _lower_ring(hole: Ellipse, shape: tuple[int, int]) -> Mask:
-    """Around the lower half of the hole: neck and jaw, where skin is likeliest."""
-    ring = ellipses.region(hole, shape, scale=_RING)
-    ring[ellipses.region(hole, shape, scale=_HOLE + 0.02) > 0] = 0
-    ring[: int(hole.centre_y + hole.axis_y * 0.3)] = 0
-    return ring
-
-
-def _light(
-    scene: Pixels, surroundings: Pixels, ring: Mask, actor: Pixels, actor_skin: Mask
-) -> NDArray[np.float32]:
-    """What each channel of the actor is to be multiplied by, to be lit like the scene."""
-    own = np.median(actor[actor_skin > 0], axis=0) if actor_skin.any() else _mean(actor)
-    goal = _skin_tone(surroundings, ring, _mean(scene))
-    if goal is None:
-        own, goal = _mean(actor), _mean(scene)
-    gain = (goal + 1) / (own + 1)
-    tint = np.clip(gain / gain.mean(), *_TINT)
-    return np.asarray(np.clip(gain.mean(), *_BRIGHTENING) * tint, np.float32)
-
-
-def _skin_tone(
-    surroundings: Pixels, ring: Mask, cast: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """The colour of neck and jaw in the ring, if there seems to be skin: as it is, or once the
-    scene's cast (blue night, warm lamp, dark room) is taken off."""
-    least = _LEAST_SKIN * np.count_nonzero(ring)
-    balanced = np.clip(surroundings * (_MIDDLE_GREY / (cast + 1)), 0, 255).astype(np.uint8)
-    for seen in (surroundings, balanced):
-        skin = (ring > 0) & _skin_coloured(seen)
-        if np.count_nonzero(skin) >= max(least, 1):
-            return _bright_middle(surroundings[skin])
-    return None
-
-
-def _bright_middle(colours: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The median of the brighter half: part of the neck lies in the chin's shadow."""
-    brightness = colours.sum(axis=1, dtype=np.int32)
-    bright = colours[brightness >= np.median(brightness)]
-    return np.asarray(np.median(bright, axis=0), np.float64)
-
-
-def _mean(image: Pixels) -> NDArray[np.float64]:
-    return np.asarray(cv2.mean(image)[:3], np.float64)
+def _lit(part: Pixels, light: NDArray[np.float32], white: Plane | None) -> Plane:
+    """Eyes and teeth keep their white, as in a swap."""
+    lit = part * light
+    if white is not None:
+        lit += white[..., None] * (part * nearly_white(light) - lit)
+    return np.asarray(lit, np.float32)
 
 
 def _coloured_like(scene: Pixels, part: Plane) -> Plane:
@@ -188,10 +155,3 @@ def _coloured_like(scene: Pixels, part: Plane) -> Plane:
         return part
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.merge([grey, grey, grey]), np.float32)
-
-
-def _skin_coloured(image: Pixels) -> NDArray[np.bool_]:
-    """A wide gate in chroma, for any shade of skin: reddish and yellowish, never grey."""
-    chroma = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
-    low, high = (20, 136, 80), (255, 180, 127)
-    return np.asarray(cv2.inRange(chroma, low, high), np.uint8) > 0

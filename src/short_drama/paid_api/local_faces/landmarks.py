@@ -6,7 +6,7 @@ MediaPipe's canonical face model; the groups used here are listed below.
 
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +41,8 @@ FOREHEAD, CHIN = 10, 152
 _SIDE: Final = 192
 _ROOM: Final = 1.5
 """Side of the square that the network sees, in face sizes; it was trained with this margin."""
+_TILT, _NEARER, _ASIDE = 0.2, 0.07, 0.04
+"""How two looks at one face differ, either way: radians, and shares of the square's side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +62,12 @@ class Mesh:
         """Degrees that the face is turned; 0 is frontal."""
         right, left = self.points[CHEEKS[0]], self.points[CHEEKS[1]]
         return math.degrees(math.atan2(left[2] - right[2], math.hypot(*(left - right)[:2])))
+
+    @property
+    def pitch(self) -> float:
+        """Degrees that the face looks down; a level one has about 10, for foreheads recede."""
+        down = self.points[CHIN] - self.points[FOREHEAD]
+        return math.degrees(math.atan2(down[2], math.hypot(*down[:2])))
 
     @property
     def width(self) -> float:
@@ -82,6 +90,25 @@ class Landmarks:
         """The mesh of the face in `box`: a first look, and a second one at the face levelled."""
         first = self._look(image, _square_of_box(box))
         return self._look(image, _square_of_mesh(first.points))
+
+    def unrest(self, image: Pixels, mesh: Mesh) -> NDArray[np.float64]:
+        """How far each point is from one tilted look to the other, in face widths: where the
+        network sees what it draws, it draws it in one place."""
+        square = _square_of_mesh(mesh.points)
+        one, other = (
+            self._look(
+                image,
+                replace(
+                    square,
+                    angle=square.angle + way * _TILT,
+                    side=square.side * (1 + way * _NEARER),
+                    centre_x=square.centre_x + way * _ASIDE * square.side,
+                ),
+            )
+            for way in (-1, 1)
+        )
+        apart: NDArray[np.float64] = np.linalg.norm(one.flat - other.flat, axis=1)
+        return apart / max(mesh.width, 1.0)
 
     def _look(self, image: Pixels, square: "_Square") -> Mesh:
         to_input = square.to_input()

@@ -11,15 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from short_drama.images.colour import Pixels
-from short_drama.paid_api.local_faces.landmarks import (
-    CHEEKS,
-    CHIN,
-    FOREHEAD,
-    LIPS,
-    OVAL,
-    Mesh,
-    Points,
-)
+from short_drama.paid_api.local_faces.actor import Cutout
+from short_drama.paid_api.local_faces.hidden import Shares, Triangles, frontal, sides
+from short_drama.paid_api.local_faces.landmarks import CHEEKS, LIPS, OVAL, Mesh, Points
 
 _FALLOFF: Final = 0.28
 """Within this many face widths of the outline, points move over to the scene's own outline."""
@@ -77,18 +71,36 @@ def posed(actor: Mesh, scene: Mesh) -> Points:
     return turned * (1 - weight) + scene.flat * weight
 
 
-def warp(actor_image: Pixels, actor: Mesh, goal: Points, region: Region) -> Pixels:
-    """The region of the scene as the actor's pixels fill it: piecewise affine, one remap."""
-    image, scale = _not_larger_than_needed(actor_image, actor, goal)
-    come_from = _with_ring(actor.flat * scale)
-    go_to = _with_ring(region.local(goal))
+def warp(cutout: Cutout, actor: Mesh, scene: Mesh, goal: Points, region: Region) -> Cutout:
+    """The region of the scene as the actor's pixels fill it: piecewise affine, in one remap.
+
+    Where the actor's picture hides a side that the scene shows, the other side stands in; what it
+    does not show at all is no person's.
+    """
+    image, scale = _not_larger_than_needed(cutout, actor, goal)
+    triangles = _triangles(actor)
+    both = sides(actor, scene, triangles[(triangles < len(goal)).all(axis=1)])
+    flat = actor.flat * scale
+    brought = [_with_ring(flat)]
+    if both is not None:
+        brought += [_with_ring(flat[both.twins]), _outwards(both.own), _outwards(both.seen)]
     width, height = region.size
     shrink = min(1.0, _MAP_SIDE / max(width, height))
     small = (max(2, round(width * shrink)), max(2, round(height * shrink)))
-    where = _source_map(go_to * (small[0] / width, small[1] / height), come_from, actor, small)
-    x, y = (cv2.resize(axis, (width, height)) for axis in where)
-    warped = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    go_to = _with_ring(region.local(goal)) * (small[0] / width, small[1] / height)
+    planes = _carried(np.column_stack(brought), go_to, triangles, small)
+    x, y, *more = (cv2.resize(plane, (width, height)) for plane in planes)
+    warped = _fetched(image, x, y)
+    if both is not None:
+        twin_x, twin_y, own, seen = more
+        own = np.clip(own, 0, 1)
+        warped = cv2.blendLinear(warped, _fetched(image, twin_x, twin_y), own, 1 - own)
+        warped[..., 3] = warped[..., 3] * np.clip(seen, 0, 1)
     return np.asarray(warped, np.uint8)
+
+
+def _fetched(image: Cutout, x: cv2.typing.MatLike, y: cv2.typing.MatLike) -> cv2.typing.MatLike:
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _similarity(moving: Points, fixed: Points, applied_to: Points) -> Points:
@@ -103,7 +115,7 @@ def _similarity(moving: Points, fixed: Points, applied_to: Points) -> Points:
     return moved
 
 
-def _not_larger_than_needed(image: Pixels, mesh: Mesh, goal: Points) -> tuple[Pixels, float]:
+def _not_larger_than_needed(image: Cutout, mesh: Mesh, goal: Points) -> tuple[Cutout, float]:
     """Shrink the actor's picture where its face is larger than the scene's: no aliasing."""
     goal_width = float(np.linalg.norm(goal[CHEEKS[1]] - goal[CHEEKS[0]]))
     scale = goal_width / max(mesh.width, 1.0)
@@ -119,11 +131,15 @@ def _with_ring(flat: Points) -> Points:
     return np.vstack([flat, centre + (outline - centre) * _RING])
 
 
-def _source_map(
-    go_to: Points, come_from: Points, actor: Mesh, size: tuple[int, int]
+def _outwards(shares: Shares) -> Points:
+    """A column with a number for each point of the ring, too: that of the outline's next to it."""
+    return np.concatenate([shares, shares[OVAL]])[:, None]
+
+
+def _carried(
+    values: NDArray[np.float64], go_to: Points, triangles: Triangles, size: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """For each pixel of the goal, the x and the y it comes from: 2 x height x width."""
-    triangles = _triangles(actor)
+    """What each point brings along, spread over the triangles: one plane for each column."""
     corners = go_to[triangles]
     sides = corners[:, 1:] - corners[:, :1]
     area = sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0]
@@ -132,17 +148,17 @@ def _source_map(
     for number, corner in enumerate(np.round(corners * 16).astype(np.int32)):
         cv2.fillConvexPoly(which, corner, number, shift=4)
     homogeneous = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2)
-    affine = np.linalg.solve(homogeneous, come_from[triangles]).astype(np.float32)
+    affine = np.linalg.solve(homogeneous, values[triangles]).astype(np.float32)
     y, x = np.indices(which.shape, dtype=np.float32)
-    chosen = affine[which]
+    slope_x, slope_y, start = affine.transpose(1, 2, 0)
     return np.stack(
-        [chosen[..., 0, i] * x + chosen[..., 1, i] * y + chosen[..., 2, i] for i in (0, 1)]
+        [slope_x[i][which] * x + slope_y[i][which] * y + start[i][which] for i in range(len(start))]
     )
 
 
-def _triangles(actor: Mesh) -> NDArray[np.int64]:
+def _triangles(actor: Mesh) -> Triangles:
     """Delaunay over the face seen from the front, far triangles first: near ones cover them."""
-    front = _with_ring(_frontal(actor))
+    front = _with_ring(frontal(actor))
     low, high = front.min(axis=0) - 1, front.max(axis=0) + 1
     plane = cv2.Subdiv2D((int(low[0]), int(low[1]), *(int(v) + 2 for v in high - low)))
     places = front.astype(np.float32).tolist()  # as the plane stores them, to find them again
@@ -152,17 +168,5 @@ def _triangles(actor: Mesh) -> NDArray[np.int64]:
     found = [[index.get(tuple(corner)) for corner in triangle] for triangle in corners]
     triangles = np.array([each for each in found if None not in each], dtype=np.int64)
     depth = np.concatenate([actor.points[:, 2], np.full(len(OVAL), actor.points[:, 2].max())])
-    order: NDArray[np.int64] = triangles[np.argsort(-depth[triangles].mean(axis=1), kind="stable")]
+    order: Triangles = triangles[np.argsort(-depth[triangles].mean(axis=1), kind="stable")]
     return order
-
-
-def _frontal(mesh: Mesh) -> Points:
-    """The points as seen from straight in front of the face, about 500 wide."""
-    across = mesh.points[CHEEKS[1]] - mesh.points[CHEEKS[0]]
-    down = mesh.points[CHIN] - mesh.points[FOREHEAD]
-    across /= np.linalg.norm(across)
-    down -= across * (down @ across)
-    down /= np.linalg.norm(down)
-    flat: Points = mesh.points @ np.column_stack([across, down])
-    centred: Points = (flat - flat.mean(axis=0)) * (500 / mesh.width)
-    return centred
