@@ -261,6 +261,23 @@ async def test_a_job_that_kills_its_service_each_time_fails_in_the_end(line: Wor
     assert task.failure.code == "engine_interrupted"
 
 
+async def test_what_is_paid_for_outlasts_more_crashes_than_its_attempts(line: WorkedLine) -> None:
+    async def paid_and_lost(job: FakeJob) -> None:
+        job.cost = {"usd": 0.03, "maybe_usd": 0.0, "calls": []}
+        await held(job)
+        looks = line.service.looks
+        while line.service.looks == looks:
+            await asyncio.sleep(0.01)
+        line.service.forget()
+
+    line.service.scripts = [*[paid_and_lost] * (MAX_ATTEMPTS + 2), at_once]
+    await line.task()
+    async with line.swept():
+        await line.consumer()
+        task = await line.ended(seconds=60)
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, MAX_ATTEMPTS + 3)
+
+
 async def test_a_connection_lost_while_following_joins_the_same_job_again(line: WorkedLine) -> None:
     line.service.scripts = [held]
     await line.task()

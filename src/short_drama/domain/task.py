@@ -34,7 +34,8 @@ MAX_ATTEMPTS = 4
 MAX_RECEIVES = 10
 """Of a message, in every queue, before it is a dead letter: attempts end first."""
 MAX_LOSSES = 4 * MAX_ATTEMPTS
-"""How often a task may be lost where it only waited, as far as is known, before that counts."""
+"""How often a task may be lost where it only waited, as far as is known, or where it has been paid
+for, before that counts."""
 WAITING = "queued"
 """The stage of a job that nothing computes for."""
 PREPARING = "preparing"
@@ -60,6 +61,12 @@ _JOBS = uuid.UUID("7f9cbbd2-3f0e-4c1b-9a55-6f2f7a1c8f10")
 def job_id_for(key: str, attempt: int) -> str:
     """A job's id, known before it is accepted: one per idempotency key and attempt."""
     return str(uuid.uuid5(_JOBS, f"{key}/{attempt}"))
+
+
+def is_spared(stage: str | None, cost: Mapping[str, Any] | None) -> bool:
+    """Whether an attempt does not count that ends without a word in this stage, when so much has
+    been paid."""
+    return stage == WAITING or bool(cost and cost.get("usd"))
 
 
 class TaskStatus(StrEnum):
@@ -178,14 +185,15 @@ class Task:
         """Attempts that may still be made once the present one is over without a word.
 
         A worker that dies takes all with it that it holds. What only waited there was not what
-        killed it, and gets its attempt back; not for ever, because a record may be behind.
+        killed it, and gets its attempt back, and so does what would be paid for in vain; not for
+        ever, because a record may be behind, and some work does kill.
         """
         return self.attempts_left + self._losses_after_this - self.losses
 
     @property
     def _losses_after_this(self) -> int:
-        waited = self.status is TaskStatus.PROCESSING and self.stage == WAITING
-        return self.losses + (1 if waited and self.losses < MAX_LOSSES else 0)
+        spared = self.status is TaskStatus.PROCESSING and is_spared(self.stage, self.cost)
+        return self.losses + (1 if spared and self.losses < MAX_LOSSES else 0)
 
     def _lapses_at(self, margin: float) -> float:
         held = self.status is TaskStatus.PROCESSING

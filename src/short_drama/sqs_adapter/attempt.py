@@ -19,7 +19,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import MAX_LOSSES, WAITING, Task
+from short_drama.domain.task import MAX_LOSSES, WAITING, Task, is_spared
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.decide import read_cost, read_failure, read_outcome
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
@@ -120,10 +120,12 @@ class Attempt:
 
     def _left_alone(self, detail: str) -> Failure:
         """A job that only waited, when it was last heard of, has done its service no harm, nor has
-        one that was never accepted: the attempt does not count."""
+        one that was never accepted; and what was paid for is not given up so soon. Their attempts
+        do not count."""
         if self.job_id is None:
             return Failure.of(Unavailable(detail))
-        if self._news.get("stage") != WAITING or self._losses >= MAX_LOSSES:
+        spared = is_spared(self._news.get("stage"), self._cost)
+        if not spared or self._losses >= MAX_LOSSES:
             return Failure.of(EngineInterrupted(detail))
         self._losses += 1
         return Failure.of(Unavailable(detail))

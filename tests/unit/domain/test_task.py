@@ -430,6 +430,12 @@ def test_a_last_attempt_that_only_waited_is_not_the_last() -> None:
         again.claim("carol", now=NOW + 10 * LEASE, lease=LEASE)
 
 
+def test_a_last_attempt_that_was_paid_for_is_not_the_last() -> None:
+    held = claimed(attempts_left=1).heartbeat("alice", 1, now=NOW, lease=LEASE, stage="running")
+    for usd, left in ((0.0, 0), (0.03, 1)):
+        assert held.with_cost({"usd": usd, "calls": []}).attempts_after_this == left
+
+
 def test_attempts_are_not_given_back_for_ever() -> None:
     task, now = claimed(), NOW
     for attempt in range(1, MAX_LOSSES + MAX_ATTEMPTS):
