@@ -102,7 +102,7 @@ async def test_prompts_of_a_stranger_are_before_ours(tmp_path: Path) -> None:
         held = [one for one in views if one.view.stage == "queued"]
         seen = places(held)
         assert strangers * 0.6 < seen[0] - number <= strangers
-        assert seen[-1] <= 5 + number  # the queue is looked at once a second
+        assert seen[-1] <= 10 + number  # the queue is looked at once a second
         assert never_back(seen), seen
         first = held[0]
         assert first.view.eta_seconds == pytest.approx(views[-1].at - first.at, abs=2 * SLACK)
