@@ -63,7 +63,7 @@ async def test_a_still_that_its_kind_cannot_work_on_makes_no_task(api: Api) -> N
         "POST", "/api/v1/assets", status=201, data=png(255, 300),
         headers={"Content-Type": "image/png"},
     ))[0]["image_url"]  # fmt: skip
-    url, before = "/api/v1/camera-angle/tasks", await api.tasks("limit=200")
+    url = "/api/v1/camera-angle/tasks"
     body = api.body("camera-angle", image_url=tiny)
     found = await api.problem("POST", url, status=422, json=body)
     assert (found.code, found.field) == ("image_rejected", "image_url")
@@ -72,7 +72,8 @@ async def test_a_still_that_its_kind_cannot_work_on_makes_no_task(api: Api) -> N
     found = await api.problem("POST", url, status=422, json=body)
     assert (found.code, found.field) == ("invalid_request", "size")
     assert found.fix == "Ask for 640x480, or crop the still first."
-    assert await api.tasks("limit=200") == before
+    made = [task.request for task in (await api.tasks("limit=200")).tasks]
+    assert not [one for one in made if one.get("image_url") == tiny or one.get("size") == "640x640"]
     await api.ended(await api.submit("face-mask", image_url=tiny))
 
 

@@ -268,6 +268,18 @@ async def test_an_unknown_setting_ends_with_2(shell: Shell) -> None:
     assert "SHORT_DRAMA_PORTT" in ended.err
 
 
+async def test_a_workflow_that_is_wrong_ends_every_command_with_2(shell: Shell) -> None:
+    folder = shell.folder / "workflows"
+    folder.mkdir()
+    (folder / "mine.toml").write_text("steps = 4")
+    (folder / "mine-api.json").write_text("{}")
+    own = Shell({**shell.environment, "SHORT_DRAMA_WORKFLOWS_DIR": str(folder)}, shell.folder)
+    for words in (("submit", "mine", "--image", "still.png"), ("workflows", "ls")):
+        ended = await own.run(*words)
+        assert ended.code == 2
+        assert ended.err.startswith("Error: mine-api.json is not a graph")
+
+
 async def test_components_served_apart_do_a_task(tmp_path: Path) -> None:
     """The GPU orchestrator, on a free port, takes a task in although nothing else runs."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}

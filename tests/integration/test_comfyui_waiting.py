@@ -20,7 +20,7 @@ from tests.samples import png
 from tests.simulators.comfyui import ComfyUISimulator
 
 STEPS = 10
-SLACK = 1.5
+SLACK = 3.0
 """Seconds by which times may be off on a machine with other work to do."""
 
 
@@ -70,7 +70,7 @@ async def test_ten_tasks_at_once_are_told_their_places_and_their_times(tmp_path:
 
     for number, views in enumerate(told):
         timings = views[-1].view.timings
-        assert timings.engine_seconds == pytest.approx(each, abs=0.3)
+        assert timings.engine_seconds == pytest.approx(each, abs=1.0)
         assert timings.queued_seconds == pytest.approx(number * each, abs=SLACK)
         assert timings.running_seconds == pytest.approx(each, abs=SLACK)
         assert timings.overhead_seconds is not None
@@ -102,7 +102,7 @@ async def test_prompts_of_a_stranger_are_before_ours(tmp_path: Path) -> None:
         held = [one for one in views if one.view.stage == "queued"]
         seen = places(held)
         assert strangers * 0.6 < seen[0] - number <= strangers
-        assert seen[-1] <= 5 + number  # the queue is looked at once a second
+        assert seen[-1] <= 10 + number  # the queue is looked at once a second
         assert never_back(seen), seen
         first = held[0]
         assert first.view.eta_seconds == pytest.approx(views[-1].at - first.at, abs=2 * SLACK)

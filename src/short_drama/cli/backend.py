@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from short_drama.cli.configuration import read_settings
-from short_drama.cli.exits import EXIT_UNAVAILABLE, EXIT_USAGE, Problem
-from short_drama.domain.errors import ShortDramaError, UserError
+from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 from short_drama.settings import Settings
 from short_drama.wiring.backend import Backend, open_backend
 
 
 @contextlib.asynccontextmanager
 async def opened(data_dir: Path | None) -> AsyncIterator[tuple[Settings, Backend]]:
-    """What the settings name, beside whoever works on it; its errors end the command."""
+    """What the settings name, beside whoever works on it."""
     settings = read_settings(data_dir=data_dir)
     if settings.backend == "embedded" and not (settings.data_dir / "tasks.db").is_file():
         raise Problem(
@@ -21,9 +20,5 @@ async def opened(data_dir: Path | None) -> AsyncIterator[tuple[Settings, Backend
             fix="Give the data directory that `short-drama up` uses with --data-dir.",
             code=EXIT_UNAVAILABLE,
         )
-    try:
-        async with open_backend(settings, assets_url="") as backend:
-            yield settings, backend
-    except ShortDramaError as error:
-        code = EXIT_USAGE if isinstance(error, UserError) else EXIT_UNAVAILABLE
-        raise Problem(error.detail, fix=error.fix, code=code) from None
+    async with open_backend(settings, assets_url="") as backend:
+        yield settings, backend

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from short_drama.cli.exits import EXIT_USAGE, Problem
-from short_drama.domain.errors import InvalidRequest
 from short_drama.settings import Settings, load
 
 FREE_PORTS = dict.fromkeys(
@@ -13,8 +11,5 @@ FREE_PORTS = dict.fromkeys(
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """The settings, or the command's end with a clear message."""
-    try:
-        return load(overrides)
-    except InvalidRequest as error:
-        raise Problem(error.detail, fix=error.fix, code=EXIT_USAGE) from None
+    """Raises InvalidRequest."""
+    return load(overrides)

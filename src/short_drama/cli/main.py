@@ -4,7 +4,7 @@ Exit codes: 0 done; 1 a task failed or was cancelled, the demo found a fault, de
 left, or accounts differ; 2 the command line or a request was wrong; 3 the service could not be
 reached or could not start; 130 interrupted.
 
-Only click is imported here: `--help` and completion must be quick.
+Only what is quick to import is imported here: `--help` and completion must be quick.
 """
 
 import sys
@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import click
 
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
-from short_drama.cli.exits import EXIT_INTERRUPTED
+from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
 from short_drama.cli.options import as_json, data_dir
 from short_drama.cli.spend_group import spend
+from short_drama.domain.errors import ShortDramaError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -380,6 +381,10 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
+    except ShortDramaError as error:
+        problem = Problem.of(error)
+        problem.show()
+        code = problem.exit_code
     except click.Abort:
         code = EXIT_INTERRUPTED
     sys.exit(code)

@@ -22,13 +22,12 @@ from short_drama.comfyui_api.workflows.outlook import Outlook, outlook
 from short_drama.comfyui_api.workflows.server_facts import ServerFacts
 from short_drama.comfyui_api.workflows.shortcomings import shortcomings
 from short_drama.comfyui_api.workflows.workflow import Workflow
-from short_drama.domain.errors import InvalidRequest, Unavailable
-from short_drama.settings import Settings
+from short_drama.domain.errors import Unavailable
 from short_drama.wiring.engines import open_workflows
 
 
 def ls(*, as_json: bool) -> None:
-    workflows = _open(read_settings())
+    workflows = open_workflows(read_settings())
     candidates = [each for kind in workflows for each in workflows.candidates(kind)]
     if as_json:
         for workflow in candidates:
@@ -69,7 +68,7 @@ def check(*, comfyui_url: str | None, as_json: bool) -> None:
             fix="Give --comfyui-url, or set SHORT_DRAMA_COMFYUI_URL.",
             code=EXIT_USAGE,
         )
-    workflows = _open(settings)
+    workflows = open_workflows(settings)
     facts = asyncio.run(_ask(settings.comfyui_url, settings.comfyui_authorization))
     workflows.choose(facts)
     found = [_Found.of(kind, workflows, facts) for kind in workflows]
@@ -107,13 +106,6 @@ class _Found:
         if self.better is not None:
             parts.append(f"{self.better} would do better")
         return "; ".join(parts)
-
-
-def _open(settings: Settings) -> Library:
-    try:
-        return open_workflows(settings)
-    except InvalidRequest as error:
-        raise Problem(error.detail, fix=error.fix, code=EXIT_USAGE) from None
 
 
 async def _ask(url: str, authorization: str | None) -> ServerFacts:

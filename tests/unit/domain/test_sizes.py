@@ -1,7 +1,7 @@
 """What may be asked for, and which stills a kind can work on."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from short_drama.domain.errors import ImageRejected, InvalidRequest
@@ -60,6 +60,7 @@ def test_sides_that_would_stretch_it_are_refused_with_better_ones() -> None:
 
 
 @given(STILLS, st.builds(Size, st.integers(64, 8192), st.integers(64, 8192)))
+@example(Size(5788, 6911), Size(64, 64))
 def test_what_is_proposed_would_be_taken(still: Size, asked: Size) -> None:
     if asked.pixels > MAX_PIXELS:
         return
