@@ -265,9 +265,7 @@ async def test_what_is_paid_for_outlasts_more_crashes_than_its_attempts(line: Wo
     async def paid_and_lost(job: FakeJob) -> None:
         job.cost = {"usd": 0.03, "maybe_usd": 0.0, "calls": []}
         await held(job)
-        looks = line.service.looks
-        while line.service.looks == looks:
-            await asyncio.sleep(0.01)
+        await line.until(lambda task: task.cost == job.cost and task.attempt == job.attempt)
         line.service.forget()
 
     line.service.scripts = [*[paid_and_lost] * (MAX_ATTEMPTS + 2), at_once]
