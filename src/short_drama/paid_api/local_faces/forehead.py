@@ -1,4 +1,4 @@
-"""A forehead with nothing on it: where the actor's fringe, or a hat, hangs into the face."""
+"""Where the actor's fringe, or a hat, hangs into the face."""
 
 from typing import Final
 
@@ -53,20 +53,6 @@ def covered(part: Pixels, points: Points, skin: Mask) -> Mask:
     grown[height > brows - _ABOVE_BROWS] = 0
     large = cv2.resize(grown, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.where(large > 127, 255, 0).astype(np.uint8)
-
-
-def bared(part: Pixels, covering: Mask) -> Pixels:
-    """The part with skin spread over what covers it, from around and softly."""
-    if not covering.any():
-        return part
-    scale = min(1.0, _SIDE / max(part.shape[:2]))
-    size = (max(2, round(part.shape[1] * scale)), max(2, round(part.shape[0] * scale)))
-    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    hole = cv2.dilate(cv2.resize(covering, size, interpolation=cv2.INTER_AREA), np.ones((3, 3)))
-    spread = cv2.inpaint(small, (hole > 0).astype(np.uint8), 5, cv2.INPAINT_TELEA)
-    soft = cv2.resize(spread, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_CUBIC)
-    weight = cv2.GaussianBlur(covering, (0, 0), max(1.0, 1 / scale)).astype(np.float32) / 255
-    return np.asarray(cv2.blendLinear(soft, part, weight, 1 - weight), np.uint8)
 
 
 def _like(picture: Pixels, colour: NDArray[np.float64]) -> NDArray[np.bool_]:
