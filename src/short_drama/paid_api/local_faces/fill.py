@@ -144,7 +144,7 @@ def _lit(part: Pixels, light: NDArray[np.float32], white: Plane | None) -> Plane
     """Eyes and teeth keep their white, as in a swap."""
     lit = part * light
     if white is not None:
-        lit += white[..., None] * (part * nearly_white(light) - lit)
+        lit += white[..., None] * (part * nearly_white(light, light) - lit)
     return np.asarray(lit, np.float32)
 
 
