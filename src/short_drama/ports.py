@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 from short_drama.domain.errors import TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.spending import TaskSpend
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 
 # --- Queue --------------------------------------------------------------------------------
 

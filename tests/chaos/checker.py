@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from short_drama.domain.attempts import MAX_ATTEMPTS, job_id_for
 from short_drama.domain.errors import AttemptsExhausted, Unavailable
-from short_drama.domain.task import MAX_ATTEMPTS, Task, TaskStatus, job_id_for
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from tests.chaos.engine import Run
 from tests.chaos.history import (
     Cancelled,

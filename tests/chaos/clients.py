@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from short_drama.domain.kinds import Lane
-from short_drama.domain.task import TaskStatus
+from short_drama.domain.task_state import TaskStatus
 from tests.chaos.history import Cancelled, Fetched, History, Refused, Seen, Submitted
 
 _UNANSWERED = (aiohttp.ClientError, TimeoutError, OSError)

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 
 Result = Literal["invoke", "ok", "fail", "info"]
 """As Jepsen has them: `info` is a call whose effect its caller does not know."""

@@ -10,7 +10,8 @@ from typing import Literal
 
 from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import TaskFilter
 from short_drama.wiring.backend import Backend
 from tests.chaos.cluster import ADAPTERS, MEMBERS, SERVICES, Cluster, Member

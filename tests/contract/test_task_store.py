@@ -19,7 +19,8 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import StaleTask, TaskExists, TaskFilter, TaskStore, advance
 from tests.contract.conftest import Ports
 from tests.samples import NOW, a_task

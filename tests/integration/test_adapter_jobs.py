@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from short_drama.domain.task import MAX_ATTEMPTS, TaskStatus
+from short_drama.domain.attempts import MAX_ATTEMPTS
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import advance
 from tests.integration.adapter_line import (
     MAX_RECEIVES,

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from short_drama.domain.task import MAX_ATTEMPTS, TaskStatus
+from short_drama.domain.attempts import MAX_ATTEMPTS
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import Delivery, advance
 from tests.integration.adapter_line import (
     SOON,

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from short_drama.domain.task import TaskStatus
+from short_drama.domain.task_state import TaskStatus
 from tests.integration.adapter_line import SOON, WorkedLine
 from tests.integration.fake_job_service import FakeJob
 

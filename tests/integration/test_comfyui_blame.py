@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from short_drama.comfyui_api import workflows
-from short_drama.domain.task import MAX_ATTEMPTS, job_id_for
+from short_drama.domain.attempts import MAX_ATTEMPTS, job_id_for
 from short_drama.sdk.errors import ApiError
 from short_drama.sdk.models import Accepted, TaskView
 from tests.integration.comfyui_stage import ANGLE, EDIT, ComfyUIStage, simulated, until

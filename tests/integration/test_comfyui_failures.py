@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestServer
 from short_drama.comfyui_api import workflows
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.library import library
+from short_drama.domain.attempts import job_id_for
 from short_drama.domain.errors import Unavailable
-from short_drama.domain.task import job_id_for
 from short_drama.images.structure import PNG
 from short_drama.sdk.models import TaskView
 from tests.integration.comfyui_stage import (

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from short_drama.domain.task import MAX_DEAD_LETTERS, Task, TaskStatus
+from short_drama.domain.attempts import MAX_DEAD_LETTERS
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import QueueDepth
 from tests.integration.adapter_line import (
     GPU,

@@ -25,7 +25,8 @@ from short_drama.backends.aws.table import create_table
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import StaleTask, TaskExists, TaskFilter, TaskPage
 from tests.chaos.proxy import BlackHole, DropReplies, FaultProxy, Refuse
 from tests.emulators import Emulators

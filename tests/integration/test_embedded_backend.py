@@ -29,7 +29,7 @@ from short_drama.cli.host import claim
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.spending import TaskSpend
-from short_drama.domain.task import TaskStatus
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import TaskExists, TaskFilter
 from tests.samples import NOW, a_task
 

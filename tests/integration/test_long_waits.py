@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
-from short_drama.domain.task import MAX_DEAD_LETTERS
+from short_drama.domain.attempts import MAX_DEAD_LETTERS
 from short_drama.paid_api.paying import limits, steps
 from short_drama.sdk.models import TaskView
 from short_drama.sqs_adapter.decide import RetryPolicy

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.errors import DeadLetter, Failure, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.record import record_of
-from short_drama.domain.task import MAX_ATTEMPTS, Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice, Handled
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.orchestrator.sweeper import Sweeper

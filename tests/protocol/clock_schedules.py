@@ -2,9 +2,11 @@
 
 import asyncio
 
+from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.errors import EngineOutOfMemory
 from short_drama.domain.message import TaskMessage
-from short_drama.domain.task import END_MARGIN_SECONDS, MAX_ATTEMPTS, Task
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import END_MARGIN_SECONDS
 from tests.protocol.processes import Service
 from tests.protocol.schedules import COMPLETED, FAILED, completed_once, drained, schedule
 from tests.protocol.virtual_time import clock

@@ -4,9 +4,9 @@ more than they promise."""
 import asyncio
 import json
 
+from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.errors import Throttled
 from short_drama.domain.message import TaskMessage
-from short_drama.domain.task import MAX_ATTEMPTS
 from tests.protocol.schedules import (
     COMPLETED,
     RECOVERY,

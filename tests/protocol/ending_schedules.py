@@ -2,8 +2,8 @@
 
 import asyncio
 
+from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.errors import EngineOutOfMemory, TaskConflict
-from short_drama.domain.task import MAX_ATTEMPTS
 from tests.protocol.schedules import (
     COMPLETED,
     FAILED,

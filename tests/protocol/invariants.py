@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
+from short_drama.domain.attempts import MAX_ATTEMPTS, MAX_DEAD_LETTERS
 from short_drama.domain.errors import AttemptsExhausted, DeadLetter, DeadlineExceeded
-from short_drama.domain.task import MAX_ATTEMPTS, MAX_DEAD_LETTERS, Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 
 Rule = Callable[[Task, Task], Iterator[str]]
 

@@ -3,8 +3,8 @@
 import asyncio
 from random import Random
 
+from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.errors import EngineFailed, Throttled, Unavailable
-from short_drama.domain.task import MAX_ATTEMPTS
 from tests.protocol.schedules import (
     COMPLETED,
     FAILED,

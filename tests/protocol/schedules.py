@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from short_drama.domain.task import TaskStatus
+from short_drama.domain.task_state import TaskStatus
 from tests.protocol.processes import Trouble
 from tests.protocol.world import LEASE, World
 

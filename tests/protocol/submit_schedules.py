@@ -3,7 +3,7 @@
 import asyncio
 
 from short_drama.domain.errors import IdempotencyKeyReused, Throttled, Unavailable
-from short_drama.domain.task import TaskStatus
+from short_drama.domain.task_state import TaskStatus
 from tests.protocol.processes import Trouble
 from tests.protocol.schedules import (
     COMPLETED,

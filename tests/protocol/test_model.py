@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from short_drama.domain.attempts import MAX_ATTEMPTS, MAX_DEAD_LETTERS
 from short_drama.domain.errors import (
     EngineFailed,
     EngineInterrupted,
@@ -23,13 +24,8 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.message import TaskMessage
-from short_drama.domain.task import (
-    END_MARGIN_SECONDS,
-    MAX_ATTEMPTS,
-    MAX_DEAD_LETTERS,
-    Task,
-    TaskStatus,
-)
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import END_MARGIN_SECONDS, TaskStatus
 from tests.protocol.invariants import is_dead
 from tests.protocol.memory import Message
 from tests.protocol.schedules import drained, sometimes

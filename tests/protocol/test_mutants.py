@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from short_drama.domain import errors
+from short_drama.domain import errors, task_state
 from short_drama.domain import task as domain_task
+from short_drama.domain.attempts import job_id_for
 from short_drama.domain.errors import TaskConflict
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task
@@ -77,7 +78,7 @@ def no_live_lease_guard(patch: Patch) -> None:
 
 def no_margin_before_an_end(patch: Patch) -> None:
     """A lease that is over by one clock is enough to fail its task."""
-    patch.setattr(domain_task, "END_MARGIN_SECONDS", domain_task.SKEW_SECONDS)
+    patch.setattr(task_state, "END_MARGIN_SECONDS", task_state.SKEW_SECONDS)
 
 
 def no_revival(patch: Patch) -> None:
@@ -93,7 +94,6 @@ def no_revival(patch: Patch) -> None:
 
 def one_key_for_all_attempts(patch: Patch) -> None:
     """Every attempt's job has the same id, and so its result the same key."""
-    job_id_for = domain_task.job_id_for
 
     def same(key: str, attempt: int) -> str:
         return job_id_for(key, 1)

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from unittest.mock import patch
 
+from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.errors import ProviderPaused, ShortDramaError, Throttled
 from short_drama.domain.message import TaskMessage
-from short_drama.domain.task import MAX_ATTEMPTS, Task
+from short_drama.domain.task import Task
 from short_drama.sqs_adapter import consumer
 from tests.protocol.processes import Trouble
 from tests.protocol.schedules import COMPLETED, drained, schedule

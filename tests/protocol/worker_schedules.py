@@ -2,7 +2,8 @@
 
 import asyncio
 
-from short_drama.domain.task import MAX_ATTEMPTS, MAX_DEAD_LETTERS, MAX_RECEIVES, TaskStatus
+from short_drama.domain.attempts import MAX_ATTEMPTS, MAX_DEAD_LETTERS, MAX_RECEIVES
+from short_drama.domain.task_state import TaskStatus
 from tests.protocol.schedules import (
     COMPLETED,
     PROMPTLY,

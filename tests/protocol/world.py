@@ -17,7 +17,8 @@ from unittest.mock import patch
 from short_drama.domain.errors import JobCancelled
 from short_drama.domain.kinds import Lane
 from short_drama.domain.sizes import Size
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.images.sources import Held, ImageSources
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice
 from short_drama.orchestrator.dead_letters import LaneQueues

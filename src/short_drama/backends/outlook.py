@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import Outlook
 
 

@@ -5,7 +5,8 @@ import asyncio
 import click
 
 from short_drama.cli.configuration import read_settings
-from short_drama.cli.exits import EXIT_USAGE, Problem
+from short_drama.cli.exits import EXIT_UNAVAILABLE, EXIT_USAGE, Problem
+from short_drama.domain.errors import ShortDramaError
 from short_drama.wiring.backend import provision as create_what_is_missing
 
 
@@ -17,7 +18,10 @@ def provision() -> None:
             fix="Set SHORT_DRAMA_BACKEND=aws.",
             code=EXIT_USAGE,
         )
-    created = asyncio.run(create_what_is_missing(settings))
+    try:
+        created = asyncio.run(create_what_is_missing(settings))
+    except ShortDramaError as error:
+        raise Problem(error.detail, fix=error.fix, code=EXIT_UNAVAILABLE) from None
     for name in created:
         click.echo(f"created {name}")
     if not created:

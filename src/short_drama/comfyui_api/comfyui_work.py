@@ -20,6 +20,7 @@ from short_drama.comfyui_api.server.refusals import PromptLost
 from short_drama.comfyui_api.unfinished import PreviewReporter
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain import asset_keys
+from short_drama.domain.attempts import WAITING, job_id_for
 from short_drama.domain.errors import (
     BlackPicture,
     EngineBroken,
@@ -32,7 +33,6 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size, check_asked
-from short_drama.domain.task import WAITING, job_id_for
 from short_drama.images.codec import EXTENSIONS
 from short_drama.images.labels import Label, SourceType
 from short_drama.images.sources import ImageSources

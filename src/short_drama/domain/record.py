@@ -8,7 +8,8 @@ from short_drama.domain.errors import Failure
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 
 _FIELDS = tuple(member.name for member in fields(Task))
 _OUTCOME_FIELDS = tuple(member.name for member in fields(Outcome))

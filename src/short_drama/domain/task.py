@@ -12,12 +12,11 @@ The store writes the outcome only over the version it was computed from (`ports.
 these checks are the fence that keeps a late or stalled worker from doing harm.
 """
 
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from short_drama.domain.attempts import MAX_ATTEMPTS, job_id_for
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadLetter,
@@ -26,27 +25,9 @@ from short_drama.domain.errors import (
     LeaseLost,
     TaskConflict,
 )
-from short_drama.domain.kinds import Lane, job_path
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.task_state import TaskState, TaskStatus
 
-MAX_ATTEMPTS = 4
-"""Attempts that count before a task fails."""
-MAX_RECEIVES = 10
-"""Of a message, in every queue, before it is a dead letter: attempts end first."""
-MAX_LOSSES = 4 * MAX_ATTEMPTS
-"""How often a task may be lost where it only waited, as far as is known, or where it has been paid
-for, before that counts."""
-WAITING = "queued"
-"""The stage of a job that nothing computes for."""
-PREPARING = "preparing"
-"""The stage of a job whose inputs are fetched and checked; no engine has begun on it."""
-MAX_DEAD_LETTERS = 2
-"""How often a task with attempts left may come back from the dead-letter queue."""
-SKEW_SECONDS = 1.0
-"""How far clocks may differ before workers compete for a task; the fence keeps it harmless."""
-END_MARGIN_SECONDS = 90.0
-"""How far clocks may differ before a task in good hands is failed. A lapsed lease lets others try
-again, which the fence keeps harmless; to end the task, which nothing mends, they wait this long."""
 OUTBOX_SECONDS = 10.0
 """How long a sender has to put the message on the queue before the sweeper does."""
 
@@ -55,157 +36,11 @@ _NO_NEWS: Mapping[str, Any] = dict.fromkeys(
     ("stage", "preview", "queue_position", "expected_at", "waits_for")
 )
 """Of a task that nobody holds."""
-_JOBS = uuid.UUID("7f9cbbd2-3f0e-4c1b-9a55-6f2f7a1c8f10")
-
-
-def job_id_for(key: str, attempt: int) -> str:
-    """A job's id, known before it is accepted: one per idempotency key and attempt."""
-    return str(uuid.uuid5(_JOBS, f"{key}/{attempt}"))
-
-
-def is_spared(stage: str | None, cost: Mapping[str, Any] | None) -> bool:
-    """Whether an attempt does not count that ends without a word in this stage, when so much has
-    been paid."""
-    return stage == WAITING or bool(cost and cost.get("usd"))
-
-
-class TaskStatus(StrEnum):
-    PENDING = "pending"
-    PROCESSING = "processing"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_terminal(self) -> bool:
-        return self not in (TaskStatus.PENDING, TaskStatus.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One row of the task store. Times are Unix seconds."""
-
-    task_id: str
-    kind: str
-    lane: Lane
-    owner: str
-    request: Mapping[str, Any]
-    """The kind's request, its images as `asset:` references to bytes we hold."""
-    request_hash: str
-    created_at: float
-    updated_at: float
-    status: TaskStatus = TaskStatus.PENDING
-    version: int = 0
-    """Grows by one with every write; 0 before the first."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    retry_of: str | None = None
-    """The task that this one repeats: what that one has paid for need not be paid for again."""
-    consent: Mapping[str, Any] | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
-    """Where each image came from, query strings removed."""
-    inputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Width and height of each image, in pixels."""
-    deadline: float | None = None
-    outbox_due: float | None = None
-    """When the sweeper sends the task's message: soon while it may not have been sent, much later
-    once it has been, in case the queue loses it. None where the queue cannot lose it, and while a
-    worker holds the task."""
-    parked: bool = False
-    """Its message is forgotten, and the sweeper sends another at `outbox_due`: nobody claims it
-    before."""
-    waits_for: Failure | None = None
-    """What it waits for: why the last attempt was given back uncounted, until the next one is
-    claimed; or what the job of this one waits for in its service."""
-    dead_letters: int = 0
-    """How often a message has come back from the dead-letter queue since the last claim."""
-
-    attempt: int = 0
-    """The fencing token: it only grows."""
-    attempts_left: int = MAX_ATTEMPTS
-    losses: int = 0
-    """Attempts that were lost with a worker or a service where the task only waited; uncounted."""
-    lease_owner: str | None = None
-    lease_until: float | None = None
-    api_job_id: str | None = None
-    stage: str | None = None
-    progress: float | None = None
-    """0 to 1 within the current attempt."""
-    preview: str | None = None
-    """The unfinished picture as a data URL, while a worker holds the task."""
-    queue_position: int | None = None
-    """In the service of the worker that holds the task, until an engine begins on it; 1 is next."""
-    expected_at: float | None = None
-    """When it will be done, as far as that service can tell; known together with its place."""
-
-    waited: float | None = None
-    """Seconds so far in which nothing computed for it: between attempts and inside services. None
-    before the first claim, and in records of earlier versions."""
-    started_at: float | None = None
-    """When the current or last attempt was claimed."""
-    ended_at: float | None = None
-    outcome: Outcome | None = None
-    failure: Failure | None = None
-    cost: Mapping[str, Any] | None = None
-    """Every call to a provider and its price, however the task ended: `TaskSpend.cost`."""
-
-    @property
-    def job_type(self) -> str:
-        return job_path(self.kind)
-
-    @property
-    def due_at(self) -> float | None:
-        """When the sweeper should next look at this task; None once it has ended."""
-        if self.status.is_terminal:
-            return None
-        send_at = self.outbox_due
-        if self.status is TaskStatus.PROCESSING:  # not before its lease is over as well
-            times = (self.outbox_due, self.lease_until)
-            send_at = max((at for at in times if at is not None), default=None)
-        return min((at for at in (send_at, self.deadline) if at is not None), default=None)
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether no engine is known to be at work on it yet, in the queue or in a service."""
-        if self.status is TaskStatus.PROCESSING:
-            return self.stage in (None, PREPARING, WAITING)
-        return self.status is TaskStatus.PENDING
-
-    @property
-    def free_at(self) -> float:
-        """When another worker may try; 0 while nobody holds the task."""
-        return self._lapses_at(SKEW_SECONDS)
-
-    @property
-    def surely_free_at(self) -> float:
-        """When its worker must be gone, and others may end it; 0 while nobody holds the task."""
-        return self._lapses_at(END_MARGIN_SECONDS)
-
-    @property
-    def attempts_after_this(self) -> int:
-        """Attempts that may still be made once the present one is over without a word.
-
-        A worker that dies takes all with it that it holds. What only waited there was not what
-        killed it, and gets its attempt back, and so does what would be paid for in vain; not for
-        ever, because a record may be behind, and some work does kill.
-        """
-        return self.attempts_left + self._losses_after_this - self.losses
-
-    @property
-    def _losses_after_this(self) -> int:
-        spared = self.status is TaskStatus.PROCESSING and is_spared(self.stage, self.cost)
-        return self.losses + (1 if spared and self.losses < MAX_LOSSES else 0)
-
-    def _lapses_at(self, margin: float) -> float:
-        held = self.status is TaskStatus.PROCESSING
-        return (self.lease_until or 0.0) + margin if held else 0.0
-
-    def _waited_by(self, now: float) -> float:
-        if self.waited is None:  # never claimed, or by an earlier version
-            return max((self.started_at or now) - self.created_at, 0.0)
-        waits = self.status is TaskStatus.PENDING or self.stage == WAITING
-        return self.waited + (max(now - self.updated_at, 0.0) if waits else 0.0)
-
-    # --- Changes ---------------------------------------------------------------------------
+class Task(TaskState):
+    """A task that may be changed."""
 
     def claim(self, worker: str, *, now: float, lease: float) -> Self:
         """A worker takes the task for `lease` seconds and starts the next attempt.
@@ -230,7 +65,7 @@ class Task:
             status=TaskStatus.PROCESSING,
             attempt=self.attempt + 1,
             attempts_left=self.attempts_after_this - 1,
-            losses=self._losses_after_this,
+            losses=self.losses_after_this,
             dead_letters=0,
             lease_owner=worker,
             lease_until=now + lease,
@@ -238,7 +73,7 @@ class Task:
             api_job_id=job_id_for(self.task_id, self.attempt + 1),
             **_NO_NEWS,
             progress=None,
-            waited=self._waited_by(now),
+            waited=self.waited_by(now),
             started_at=now,
             updated_at=now,
         )
@@ -364,9 +199,7 @@ class Task:
         """Its worker is known to be gone: the task is free now instead of after its lease."""
         self._require_open()
         freed = self._freed(now=now, resend_at=self._resend_at(now))
-        return replace(
-            freed, attempts_left=self.attempts_after_this, losses=self._losses_after_this
-        )
+        return replace(freed, attempts_left=self.attempts_after_this, losses=self.losses_after_this)
 
     def revive(self, *, now: float) -> Self:
         """Its message was received too often, though nothing is wrong with the task: the message
@@ -377,7 +210,7 @@ class Task:
         return replace(
             freed,
             attempts_left=self.attempts_after_this,
-            losses=self._losses_after_this,
+            losses=self.losses_after_this,
             dead_letters=self.dead_letters + 1,
         )
 
@@ -406,7 +239,7 @@ class Task:
             parked=False,
             **_NO_NEWS,
             progress=None,
-            waited=self._waited_by(now),
+            waited=self.waited_by(now),
             updated_at=now,
         )
 
@@ -424,7 +257,7 @@ class Task:
             outbox_due=None,
             parked=False,
             **_NO_NEWS,
-            waited=self._waited_by(now),
+            waited=self.waited_by(now),
             **changes,
         )
 

@@ -8,9 +8,9 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
+from short_drama.domain.attempts import PREPARING, WAITING
 from short_drama.domain.errors import Failure
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import PREPARING, WAITING
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")

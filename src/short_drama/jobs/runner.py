@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from short_drama import metrics
+from short_drama.domain.attempts import PREPARING, WAITING, job_id_for
 from short_drama.domain.errors import (
     EngineNotReady,
     Failure,
@@ -29,7 +30,6 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import PREPARING, WAITING, job_id_for
 from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.standings import Standing, Standings
 from short_drama.jobs.threads import to_the_end

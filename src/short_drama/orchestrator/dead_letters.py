@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from short_drama import metrics
+from short_drama.domain.attempts import MAX_DEAD_LETTERS
 from short_drama.domain.errors import (
     DeadLetter,
     Failure,
@@ -21,7 +22,8 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.message import MalformedMessage, TaskMessage
-from short_drama.domain.task import MAX_DEAD_LETTERS, Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator import outbox
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 

@@ -26,7 +26,8 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.domain.sizes import Size, check_asked
-from short_drama.domain.task import OUTBOX_SECONDS, Task, TaskStatus
+from short_drama.domain.task import OUTBOX_SECONDS, Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance

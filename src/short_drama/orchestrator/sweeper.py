@@ -13,7 +13,8 @@ from typing import Literal
 from short_drama import metrics
 from short_drama.domain.errors import LeaseLost, TaskConflict, TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator import outbox
 from short_drama.orchestrator.dead_letters import LaneQueues, Undertaker
 from short_drama.ports import TaskStore, advance

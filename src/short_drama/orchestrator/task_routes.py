@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue
-from short_drama.domain.task import TaskStatus
+from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator import events
 from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
 from short_drama.orchestrator.submit import not_found

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from short_drama.domain.attempts import MAX_LOSSES, WAITING, is_spared
 from short_drama.domain.errors import (
     EngineInterrupted,
     Failure,
@@ -19,7 +20,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import MAX_LOSSES, WAITING, Task, is_spared
+from short_drama.domain.task import Task
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.decide import read_cost, read_failure, read_outcome
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused

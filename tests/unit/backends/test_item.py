@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from short_drama.backends.aws.item import IN_STATUS_INDEX, KEPT_SECONDS, to_item, to_task
 from short_drama.domain.errors import EngineFailed, Failure, InvalidRequest
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from tests.samples import NOW, a_task
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)

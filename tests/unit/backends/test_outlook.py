@@ -3,7 +3,8 @@
 import pytest
 
 from short_drama.backends.outlook import outlook
-from short_drama.domain.task import WAITING, Task
+from short_drama.domain.attempts import WAITING
+from short_drama.domain.task import Task
 from tests.samples import NOW, a_task
 
 PENDING = a_task("mine", created_at=NOW)

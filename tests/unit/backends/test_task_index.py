@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from short_drama.backends.aws import task_index
 from short_drama.backends.aws.item import to_item
 from short_drama.backends.aws.task_store import DynamoTaskStore
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import TaskFilter
 from tests.samples import NOW, a_task
 

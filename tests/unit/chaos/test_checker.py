@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from short_drama.domain.attempts import MAX_ATTEMPTS, job_id_for
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadLetter,
@@ -17,7 +18,8 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import MAX_ATTEMPTS, Task, TaskStatus, job_id_for
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from tests.chaos import checker
 from tests.chaos.checker import RULES, Evidence, Violation, check, recoveries
 from tests.chaos.engine import Run

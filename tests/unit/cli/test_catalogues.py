@@ -2,7 +2,7 @@
 
 from short_drama.cli import catalogues, main
 from short_drama.domain.kinds import KINDS, Lane
-from short_drama.domain.task import TaskStatus
+from short_drama.domain.task_state import TaskStatus
 from short_drama.wiring.stack import Component
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from short_drama.domain.attempts import job_id_for
 from short_drama.domain.message import MalformedMessage, TaskMessage
-from short_drama.domain.task import job_id_for
 from tests.samples import a_task
 
 

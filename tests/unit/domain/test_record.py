@@ -10,7 +10,8 @@ from short_drama.domain.errors import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from tests.samples import NOW, a_task
 
 MADE = Outcome(result_key="images/x.png", engine="noop", details={"seed": 7}, engine_seconds=0.5)

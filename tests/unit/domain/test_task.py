@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from short_drama.domain.attempts import MAX_ATTEMPTS, MAX_LOSSES, MAX_RECEIVES, WAITING, job_id_for
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadLetter,
@@ -16,18 +17,8 @@ from short_drama.domain.errors import (
     TaskConflict,
 )
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import (
-    END_MARGIN_SECONDS,
-    MAX_ATTEMPTS,
-    MAX_LOSSES,
-    MAX_RECEIVES,
-    OUTBOX_SECONDS,
-    SKEW_SECONDS,
-    WAITING,
-    Task,
-    TaskStatus,
-    job_id_for,
-)
+from short_drama.domain.task import OUTBOX_SECONDS, Task
+from short_drama.domain.task_state import END_MARGIN_SECONDS, SKEW_SECONDS, TaskStatus
 from tests.samples import NOW, a_task
 
 LEASE = 60.0

@@ -11,10 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.errors import EngineFailed, Failure, ShortDramaError
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of
-from short_drama.domain.task import END_MARGIN_SECONDS, MAX_ATTEMPTS, SKEW_SECONDS, Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import END_MARGIN_SECONDS, SKEW_SECONDS, TaskStatus
 from tests.samples import NOW, a_task
 
 LEASE = 10.0

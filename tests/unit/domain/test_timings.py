@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from short_drama.domain.attempts import PREPARING, WAITING
 from short_drama.domain.errors import EngineFailed, Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of
-from short_drama.domain.task import PREPARING, WAITING, Task
+from short_drama.domain.task import Task
 from short_drama.domain.timings import Timings, timings_of
 from tests.samples import NOW, a_task
 

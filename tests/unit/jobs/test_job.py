@@ -2,8 +2,8 @@
 
 import pytest
 
+from short_drama.domain.attempts import PREPARING, WAITING
 from short_drama.domain.kinds import FaceMaskRequest
-from short_drama.domain.task import PREPARING, WAITING
 from short_drama.jobs.job import Job, JobOrder
 from tests.samples import NOW
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from short_drama import metrics
+from short_drama.domain.attempts import job_id_for
 from short_drama.domain.errors import (
     EngineFailed,
     EngineNotReady,
@@ -16,7 +17,6 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.kinds import FaceMaskRequest
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import job_id_for
 from short_drama.jobs import runner as module
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
 from tests.samples import NOW

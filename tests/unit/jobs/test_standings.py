@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
+from short_drama.domain.attempts import PREPARING
 from short_drama.domain.kinds import KINDS
-from short_drama.domain.task import PREPARING
 from short_drama.jobs.job import Job, JobOrder, Work
 from short_drama.jobs.standings import Pace, Standing, Standings
 from short_drama.jobs.turns import Seconds

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from short_drama.domain.attempts import MAX_DEAD_LETTERS
 from short_drama.domain.errors import DeadLetter, EngineFailed, Failure
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import END_MARGIN_SECONDS, MAX_DEAD_LETTERS, Task
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import END_MARGIN_SECONDS
 from short_drama.orchestrator.dead_letters import Judgement, judge
 from tests.samples import NOW, a_task
 

@@ -7,7 +7,8 @@ import pytest
 
 from short_drama.domain.errors import EngineFailed, Failure
 from short_drama.domain.outcome import Outcome
-from short_drama.domain.task import OUTBOX_SECONDS, SKEW_SECONDS, Task
+from short_drama.domain.task import OUTBOX_SECONDS, Task
+from short_drama.domain.task_state import SKEW_SECONDS
 from short_drama.orchestrator.sweeper import plan
 from tests.samples import NOW, a_task
 

@@ -10,7 +10,8 @@ import pytest
 from short_drama import metrics
 from short_drama.domain import asset_keys
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.paid_api.paying.settlement import Settlement
 from tests.protocol.memory import MemoryAssets, MemoryLedger, MemoryStore
 from tests.samples import NOW, a_task

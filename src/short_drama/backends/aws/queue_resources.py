@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.task_queue import MAX_POLL, MISSING
+from short_drama.domain.attempts import MAX_RECEIVES
 from short_drama.domain.kinds import Lane
-from short_drama.domain.task import MAX_RECEIVES
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_sqs import SQSClient

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import DUE_INDEX, STATUS_INDEX, Item
 from short_drama.domain.kinds import Lane
-from short_drama.domain.task import TaskStatus
+from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import TaskFilter
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.wakeups import Wakeups
-from short_drama.domain.task import MAX_RECEIVES
+from short_drama.domain.attempts import MAX_RECEIVES
 from short_drama.ports import Delivery, QueueDepth
 
 

@@ -16,7 +16,8 @@ from short_drama.backends.outlook import outlook
 from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.record import record_of, task_of
-from short_drama.domain.task import Task, TaskStatus
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.domain.timings import timings_of
 from short_drama.ports import Outlook, StaleTask, TaskExists, TaskFilter, TaskPage
 

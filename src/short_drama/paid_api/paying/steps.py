@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from short_drama.domain.attempts import WAITING
 from short_drama.domain.errors import (
     ChargeUnknown,
     ProviderPaused,
@@ -13,7 +14,6 @@ from short_drama.domain.errors import (
     Throttled,
 )
 from short_drama.domain.spending import PaidCall
-from short_drama.domain.task import WAITING
 from short_drama.jobs.threads import to_the_end
 from short_drama.paid_api.paying.answers import Answered, Facts
 from short_drama.paid_api.paying.checkpoint import Call, Checkpoint, Kept

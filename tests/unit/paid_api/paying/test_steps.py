@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from short_drama.domain.attempts import WAITING
 from short_drama.domain.errors import (
     BudgetExceeded,
     ChargeUnknown,
@@ -18,7 +19,6 @@ from short_drama.domain.errors import (
     Throttled,
 )
 from short_drama.domain.spending import TaskSpend
-from short_drama.domain.task import WAITING
 from short_drama.paid_api.providers.endpoint import CallNotSent
 from tests.protocol.virtual_time import EPOCH, clock
 from tests.unit.paid_api.paying.paid_steps import (
