@@ -7,13 +7,14 @@ from short_drama.orchestrator.submit import Hold
 from short_drama.paid_api.paying.estimates import estimated_steps
 from short_drama.paid_api.paying.holds import Holds
 from short_drama.paid_api.paying.settlement import Settlement
+from short_drama.paid_api.providers.endpoint import patience
 from short_drama.settings import Settings
 from short_drama.wiring.backend import Backend
 from short_drama.wiring.engines import budgets
 from short_drama.wiring.prices import open_prices, seedream_model
 
-_MARGIN_SECONDS = 60.0
-"""To connect, and for what goes before and after a call."""
+_MARGIN_SECONDS = 30.0
+"""By which clocks may differ, and for keeping an answer."""
 
 
 def open_hold(settings: Settings, backend: Backend) -> Hold | None:
@@ -36,5 +37,8 @@ def open_settlement(settings: Settings, backend: Backend) -> Settlement:
     """Also where nothing is paid for any more."""
     longest = max(settings.qwen_read_seconds, settings.seedream_read_seconds)
     return Settlement(
-        backend.ledger, backend.store, backend.assets, patience=longest + _MARGIN_SECONDS
+        backend.ledger,
+        backend.store,
+        backend.assets,
+        patience=patience(longest) + _MARGIN_SECONDS,
     )

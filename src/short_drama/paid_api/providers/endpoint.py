@@ -28,13 +28,19 @@ from short_drama.paid_api.providers.calls import (
 )
 from short_drama.paid_api.providers.proxies import ProxyUnusable, proxy_for
 
-__all__ = ["CallNotSent", "CallRefused", "CallUnanswered", "Provider", "Reply"]
+__all__ = ["CallNotSent", "CallRefused", "CallUnanswered", "Provider", "Reply", "patience"]
 
 MAX_ANSWER: Final = 48 * 2**20
 """Bytes: as much as the largest picture that is taken anywhere, 32 MiB, has as base64."""
 _CHUNK: Final = 64 * 1024
+CONNECT_SECONDS: Final = 10.0
 _SENDING: Final = 1.25
 """Of the time for an answer: with what it takes to write down a call and its pictures before."""
+
+
+def patience(read: float, connect: float = CONNECT_SECONDS) -> float:
+    """Seconds, within which a call ends in whatever way: for whoever only knows of it."""
+    return connect + _SENDING * read
 
 
 class Provider:
@@ -54,14 +60,13 @@ class Provider:
         base_url: str,
         key: str,
         *,
-        connect: float = 10.0,
+        connect: float = CONNECT_SECONDS,
         read: float = 300.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name, self._base_url, self._key = name, base_url.rstrip("/"), key
         self._connect, self._read, self._clock = connect, read, clock
-        self.patience = connect + _SENDING * read
-        """Seconds, within which a call ends in whatever way: for whoever only knows of it."""
+        self.patience = patience(read, connect)
 
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
