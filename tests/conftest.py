@@ -1,6 +1,7 @@
 """Unit tests open no socket but asyncio's own pair; all others reach only this machine."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "comfyui: runs against a ComfyUI, simulated or real")
     config.addinivalue_line("markers", "aws: starts servers that stand in for AWS")
+    # What a shell starts in the background ignores interrupts, and so would all that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
