@@ -424,12 +424,20 @@ async def test_a_download_that_fails_for_good(
 
 
 async def test_a_download_has_a_largest_size(seedream: SeeDreamSimulator) -> None:
-    seedream.failures.turn_on("download-endless")
+    seedream.failures.turn_on("download-endless", True)
     async with a_client(seedream) as client:
         made = await generate(client)
         with pytest.raises(e.EngineFailed, match=f"{MAX_BYTES // 2**20} MiB"):
             await client.download(made.url)
-    assert seedream.results.downloads == 1
+    assert seedream.results.downloads == 3
+
+
+async def test_too_many_bytes_once_are_no_picture(seedream: SeeDreamSimulator) -> None:
+    seedream.failures.turn_on("download-endless")
+    async with a_client(seedream) as client:
+        made = await generate(client)
+        assert await client.download(made.url)
+    assert seedream.results.downloads == 2
 
 
 # --- The simulator itself -----------------------------------------------------------------

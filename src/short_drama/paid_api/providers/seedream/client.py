@@ -183,19 +183,23 @@ class SeeDream:
         Raises:
             ProviderFailed: it could not be fetched for now. Whether the URL still works its status
                 does not tell: stores and what stands before them deny a picture for a moment.
-            EngineFailed: it is too large.
+            EngineFailed: it is too large, each time.
         """
-        failure = ""
+        failure, too_large = "", 0
         for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
             try:
                 async with asyncio.timeout(self._download_seconds):
                     return await self._fetch(url)
+            except _TooLarge as error:
+                failure, too_large = str(error), too_large + 1
             except (_NotFetched, ProxyUnusable) as error:
                 failure = str(error)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 failure = type(error).__name__  # aiohttp's own words may hold the URL
         tries = len(self._pauses) + 1
+        if too_large == tries:
+            raise EngineFailed(f"SeeDream's picture {failure}", fix="Ask for a smaller size.")
         raise ProviderFailed(f"SeeDream's picture could not be fetched in {tries} tries: {failure}")
 
     async def _fetch(self, url: str) -> bytes:
@@ -209,15 +213,16 @@ class SeeDream:
             async for chunk in answer.content.iter_chunked(_CHUNK):
                 data += chunk
                 if len(data) > MAX_BYTES:
-                    raise EngineFailed(
-                        f"SeeDream's picture is larger than {MAX_BYTES // 2**20} MiB",
-                        fix="Ask for a smaller size.",
-                    )
+                    raise _TooLarge(f"is larger than {MAX_BYTES // 2**20} MiB")
         return _checked_file(bytes(data))
 
 
 class _NotFetched(Exception):
     """An answer that is not the picture."""
+
+
+class _TooLarge(Exception):
+    """More bytes than we take; one in a row of them may be no picture at all."""
 
 
 def _checked_file(data: bytes) -> bytes:
