@@ -18,7 +18,7 @@ from short_drama.images.labels import SourceType
 from short_drama.images.structure import JPEG, MAX_BYTES_OF_OURS
 from short_drama.jobs.threads import in_thread
 from short_drama.paid_api.face_swap import Ellipse, Face
-from short_drama.paid_api.local_faces import LocalFace, LocalFaces, Swapped
+from short_drama.paid_api.local_faces import LocalFace, LocalFaces, Swapped, mask_search
 from short_drama.paid_api.local_faces import ellipse as ellipses
 from short_drama.paid_api.local_faces.warp import Region
 from short_drama.paid_api.paste import Hole, at_size, fitted, paste, shown
@@ -215,7 +215,7 @@ class SeeDreamGenerator:
         ellipse = order.ellipse
         try:
             if ellipse is None:
-                ellipse = await in_thread(ellipses.find, order.masked)
+                ellipse = await in_thread(mask_search.find, order.masked)
         except MaskNotFound:
             return await self._frame(order, steps, _NO_ELLIPSE)
         if order.rim:  # half black is not the still's either

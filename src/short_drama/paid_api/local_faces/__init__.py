@@ -18,6 +18,7 @@ from short_drama.images.subject import SubjectFinder
 from short_drama.paid_api.face_swap import Ellipse, Face, FaceBox, left_to_right
 from short_drama.paid_api.local_faces import advice
 from short_drama.paid_api.local_faces import ellipse as ellipses
+from short_drama.paid_api.local_faces import mask_search
 from short_drama.paid_api.local_faces.actor import Actor, cut_out, mirrored
 from short_drama.paid_api.local_faces.detect import PORTRAIT, SURE, CenterFace
 from short_drama.paid_api.local_faces.fill import fill_mask
@@ -88,7 +89,7 @@ class LocalFaces:
 
         Raises MaskNotFound, NoFaceFound or FaceUnclear, naming the field.
         """
-        ellipse = hole or ellipses.find(masked)
+        ellipse = hole or mask_search.find(masked)
         found = self._actor(actor)
         image = fill_mask(masked, ellipse, found)
         said = advice.on_coverings(actor=self._coverings(found.picture, found.mesh))
