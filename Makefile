@@ -20,7 +20,7 @@ SEED := 1
 TASKS := 300
 KILLS := 30
 
-.PHONY: help setup models emulators demo test test-aws test-aws-second test-comfyui mutants model chaos accountant check unit format bench run lock clean
+.PHONY: help setup models emulators demo test test-aws test-aws-second test-comfyui mutants model chaos accountant faces check unit format bench run lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ chaos: $(INSTALLED) $(EMULATED) ## Kill, stop and cut off real processes; DURATI
 
 accountant: $(INSTALLED) ## Paid tasks in the worst of weather: every cent is asked for; SEED=1 TASKS=300 KILLS=30
 	$(BIN)/python -m tests.accountant --seed $(SEED) --tasks $(TASKS) --kills $(KILLS)
+
+faces: $(INSTALLED) ## 33 faces, upright, turned and small: how many the local engine finds (needs npm, 40 MB once)
+	$(BIN)/python -m tests.faces.hard_set
 
 check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .

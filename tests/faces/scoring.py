@@ -19,7 +19,7 @@ def overlap(one: Box, other: Box) -> float:
     return both / (_area(one) + _area(other) - both)
 
 
-def hits(truth: Sequence[Box], found: Sequence[FaceBox]) -> int:
+def hits(truth: Sequence[Box], found: Sequence[FaceBox], *, same: float = _SAME) -> int:
     """How many faces were found. Each box counts for one face at most, best pairs first."""
     boxes = [(box.left, box.top, box.right, box.bottom) for box in found]
     pairs = sorted(
@@ -29,7 +29,7 @@ def hits(truth: Sequence[Box], found: Sequence[FaceBox]) -> int:
     faces: set[int] = set()
     used: set[int] = set()
     for value, i, j in pairs:
-        if value >= _SAME and i not in faces and j not in used:
+        if value >= same and i not in faces and j not in used:
             faces.add(i)
             used.add(j)
     return len(faces)
