@@ -27,7 +27,7 @@ CHOICES: dict[tuple[str, str], dict[str, Any]] = {
 }
 SOURCES = {LOCAL: SourceType.COMPOSITE_CAPTURE, SEEDREAM: SourceType.COMPOSITE_WITH_TRAINED}
 ALWAYS = {"engine", "result_key"}
-BY_DETECTOR = {"face_index", "faces_found", "faces", "ellipse"}
+BY_DETECTOR = {"face_index", "faces_found", "faces", "ellipse", "warnings"}
 BY_GENERATOR = {
     LOCAL: {"warnings", "ellipse"},
     SEEDREAM: {"warnings", "ellipse", "reused", "frame_key", "frame_url"},

@@ -30,6 +30,7 @@ from short_drama.images.codec import decode
 from short_drama.images.colour import Pixels
 from short_drama.paid_api.face_swap import Ellipse, FaceBox
 from short_drama.paid_api.local_faces import LocalFace, LocalFaces
+from short_drama.paid_api.local_faces.cover import UNCLEAR
 from short_drama.paid_api.local_faces.ellipse import region
 from short_drama.paid_api.local_faces.landmarks import LEFT_EYE, RIGHT_EYE
 from short_drama.paid_api.masks import paint_soft
@@ -144,16 +145,20 @@ def test_a_large_picture_is_looked_at_closer_when_nobody_is_seen(
 def test_a_doubtful_box_counts_only_if_landmarks_confirm_it(
     faces: LocalFaces, photo: Photo, score: float, kept: int
 ) -> None:
-    assert len(faces._faces(photo("coffee.png"), [FaceBox(200, 100, 300, 220, score)])) == kept
+    assert (
+        len(faces._search.confirmed(photo("coffee.png"), [FaceBox(200, 100, 300, 220, score)]))
+        == kept
+    )
 
 
-def test_a_face_without_sure_landmarks_is_masked_by_its_box(
+def test_a_face_without_sure_landmarks_is_masked_around_its_box_and_warned_of(
     faces: LocalFaces, photo: Photo
 ) -> None:
-    [unsure] = faces._faces(photo("coffee.png"), [FaceBox(200, 100, 300, 220, 0.9)])
+    [unsure] = faces._search.confirmed(photo("coffee.png"), [FaceBox(200, 100, 300, 220, 0.9)])
     assert unsure.ellipse.to_json() == {
-        "centre_x": 250.0, "centre_y": 160.0, "axis_x": 55.0, "axis_y": 66.0, "angle": 0.0
+        "centre_x": 250.0, "centre_y": 160.0, "axis_x": 70.71, "axis_y": 84.85, "angle": 0.0
     }  # fmt: skip
+    assert unsure.warnings == (UNCLEAR,)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 900), (37, 5), (3000, 20)])

@@ -14,7 +14,7 @@ from short_drama.paid_api.face_swap import (
     choose_face_by_words,
     require_faces,
 )
-from short_drama.paid_api.local_faces import LocalFaces
+from short_drama.paid_api.local_faces import LocalFaces, smallest
 from short_drama.paid_api.paying.estimates import DETECT, DETECT_AGAIN, detection
 from short_drama.paid_api.paying.limits import ProviderLimits
 from short_drama.paid_api.paying.prices import Cost, Prices
@@ -77,9 +77,12 @@ class LocalDetector:
 
     async def find(self, picture: Pixels, wanted: Wanted, _: Steps) -> FoundFaces:
         faces = await in_thread(self._faces.find, picture)
+        blame, least = wanted.picture, smallest(picture.shape)
         if wanted.words is None:
-            return FoundFaces(faces, choose_face(faces, wanted.index, picture=wanted.picture))
-        return FoundFaces(faces, choose_face_by_words(faces, wanted.words, picture=wanted.picture))
+            chosen = choose_face(faces, wanted.index, picture=blame, smallest=least)
+        else:
+            chosen = choose_face_by_words(faces, wanted.words, picture=blame, smallest=least)
+        return FoundFaces(faces, chosen)
 
 
 _CODEC = Codec(QwenAnswer.to_json, QwenAnswer.from_json)

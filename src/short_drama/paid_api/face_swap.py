@@ -67,8 +67,11 @@ def around(box: FaceBox, *, expand: float = 1.0) -> Ellipse:
 
 @dataclass(frozen=True, slots=True)
 class Face:
+    """`warnings`: what is to be known of its ellipse."""
+
     box: FaceBox
     ellipse: Ellipse
+    warnings: tuple[str, ...] = ()
 
 
 AnyFace = TypeVar("AnyFace", bound=Face)
@@ -78,12 +81,14 @@ def left_to_right(faces: Sequence[AnyFace]) -> list[AnyFace]:
     return sorted(faces, key=lambda face: (face.box.centre, face.box.width))
 
 
-def choose_face(faces: Sequence[Face], index: int, *, picture: str = "image_url") -> int:
-    """The index itself, once it is known to exist; `picture` is the field to blame for no faces.
+def choose_face(
+    faces: Sequence[Face], index: int, *, picture: str = "image_url", smallest: int | None = None
+) -> int:
+    """The index itself, once it is known to exist; of the rest see `require_faces`.
 
     Raises NoFaceFound, FaceIndexOutOfRange.
     """
-    require_faces(faces, picture)
+    require_faces(faces, picture, smallest=smallest)
     if not 0 <= index < len(faces):
         raise FaceIndexOutOfRange(
             f"face_index is {index}, but {_number(faces)} found",
@@ -137,13 +142,15 @@ _UNDERSTOOD: Final = (
 )
 
 
-def choose_face_by_words(faces: Sequence[Face], words: str, *, picture: str = "image_url") -> int:
+def choose_face_by_words(
+    faces: Sequence[Face], words: str, *, picture: str = "image_url", smallest: int | None = None
+) -> int:
     """The index of the face that a short description means.
 
     Raises NoFaceFound, FaceIndexOutOfRange, and RequestUnsupported for a wording that is not
     understood in full: guessing would mask the wrong person.
     """
-    require_faces(faces, picture)
+    require_faces(faces, picture, smallest=smallest)
     said = [(m.lastgroup or "", m.group()) for m in _WORDS.finditer(words.lower())]
     if unknown := [word for meaning, word in said if meaning == "unknown"]:
         named = ", ".join(map(repr, unknown[:5]))
@@ -203,10 +210,17 @@ def _number(faces: Sequence[Face]) -> str:
     return "1 face was" if len(faces) == 1 else f"{len(faces)} faces were"
 
 
-def require_faces(faces: Sequence[Face], picture: str) -> None:
-    if not faces:
-        raise NoFaceFound(
-            "no face was found in the image",
-            field=picture,
-            fix="Use a picture with a face at least 20 pixels wide, not covered or turned away.",
-        )
+def require_faces(faces: Sequence[Face], picture: str, *, smallest: int | None = None) -> None:
+    """`picture` is the field to blame for no faces; `smallest` the height in pixels that a face in
+    a picture of its size must have to be found, where that is known.
+
+    Raises NoFaceFound.
+    """
+    if faces:
+        return
+    large = "a large face" if smallest is None else f"a face at least {smallest} pixels high"
+    raise NoFaceFound(
+        "no face was found in the image",
+        field=picture,
+        fix=f"Use a picture of this size with {large}, sharp, not covered and not turned away.",
+    )

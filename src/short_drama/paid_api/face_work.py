@@ -252,8 +252,9 @@ class FullFaceSwapWork(_SwapWork):
             self._store_mask(job, masked, asset_keys.mask_id(job.job_id)),
             self._store_swapped(job, swapped),
         )
-        details = {**_who(masked.found), **_how(swapped, job), "mask_key": mask.key}
-        return stored.outcome(details)
+        who, how = _who(masked.found), _how(swapped, job)
+        told = {"warnings": who["warnings"] + how["warnings"], "mask_key": mask.key}
+        return stored.outcome({**who, **how, **told})
 
 
 def _who(found: FoundFaces) -> dict[str, Any]:
@@ -263,6 +264,7 @@ def _who(found: FoundFaces) -> dict[str, Any]:
         "faces_found": len(found.faces),
         "faces": [face.box.to_json() for face in found.faces],
         "ellipse": found.face.ellipse.to_json(),
+        "warnings": list(found.face.warnings),
     }
 
 

@@ -155,3 +155,15 @@ def test_an_ellipse_is_told_in_hundredths_of_a_pixel() -> None:
         "centre_x": 1.0, "centre_y": pytest.approx(2.0, abs=0.011), "axis_x": 3.14,
         "axis_y": 4.0, "angle": -12.35,
     }  # fmt: skip
+
+
+def test_the_size_that_a_face_must_have_is_told_where_it_is_known() -> None:
+    with pytest.raises(NoFaceFound) as known:
+        choose_face([], 0, smallest=61)
+    with pytest.raises(NoFaceFound) as by_words:
+        choose_face_by_words([], "left", smallest=24)
+    with pytest.raises(NoFaceFound) as unknown:
+        choose_face([], 0)
+    assert "at least 61 pixels high" in str(known.value.fix)
+    assert "at least 24 pixels high" in str(by_words.value.fix)
+    assert "a large face" in str(unknown.value.fix)

@@ -5,7 +5,6 @@ x 3, uint8, and are not written to. The networks are loaded when first needed; w
 every method raises EngineNotReady.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,29 +14,22 @@ import numpy as np
 from short_drama.domain.errors import FaceUnclear, NoFaceFound
 from short_drama.images.colour import Pixels
 from short_drama.images.subject import SubjectFinder
-from short_drama.paid_api.face_swap import Ellipse, Face, FaceBox, left_to_right
-from short_drama.paid_api.local_faces import advice
-from short_drama.paid_api.local_faces import ellipse as ellipses
-from short_drama.paid_api.local_faces import mask_search
+from short_drama.paid_api.face_swap import Ellipse, left_to_right
+from short_drama.paid_api.local_faces import advice, mask_search
 from short_drama.paid_api.local_faces.actor import Actor, cut_out, mirrored
-from short_drama.paid_api.local_faces.detect import PORTRAIT, SURE, CenterFace
+from short_drama.paid_api.local_faces.cover import LocalFace
+from short_drama.paid_api.local_faces.detect import PORTRAIT, CenterFace
 from short_drama.paid_api.local_faces.fill import fill_mask
 from short_drama.paid_api.local_faces.landmarks import Landmarks, Mesh
 from short_drama.paid_api.local_faces.occlusion import Covering, coverings
+from short_drama.paid_api.local_faces.search import Search, smallest
 from short_drama.paid_api.local_faces.swap import swap_face
 
-__all__ = ["LocalFace", "LocalFaces", "Swapped"]
+__all__ = ["LocalFace", "LocalFaces", "Swapped", "smallest"]
 
-_PRESENT: Final = 0.5
-"""Below this, the landmarks are not to be trusted: mask from the box, refuse to swap."""
+_LYING: Final = 60.0
+"""Degrees by which an actor's face may be tilted."""
 _CLEAR: Final = "Use a picture in which the face is sharp, uncovered and seen from the front."
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LocalFace(Face):
-    """A face with its landmarks, so that a swap need not fit them again."""
-
-    mesh: Mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +46,7 @@ class LocalFaces:
     def __init__(self, models: Path) -> None:
         self._detector = CenterFace(models)
         self._landmarks = Landmarks(models)
+        self._search = Search(self._detector, self._landmarks)
         self._subjects = SubjectFinder(models)
 
     def check(self) -> None:
@@ -64,8 +57,7 @@ class LocalFaces:
 
     def find(self, image: Pixels) -> list[LocalFace]:
         """Every face, from the left, with the ellipse that would mask it."""
-        found = self._faces(image, self._detector.find(image))
-        return left_to_right(found or self._faces(image, self._detector.find_far(image)))
+        return left_to_right(self._search.faces(image))
 
     def swap(self, scene: Pixels, face: LocalFace, actor: Pixels) -> Swapped:
         """The scene with the actor's face in place of `face`, which `find` found in it.
@@ -95,26 +87,17 @@ class LocalFaces:
         said = advice.on_coverings(actor=self._coverings(found.picture, found.mesh))
         return Swapped(image, ellipse, (advice.FILLED, *said))
 
-    def _faces(self, image: Pixels, boxes: Sequence[FaceBox]) -> list[LocalFace]:
-        """With their landmarks; of doubtful boxes only those that the landmarks confirm."""
-        found = [self._face(image, box) for box in boxes]
-        return [face for face in found if face.box.score >= SURE or face.mesh.presence >= _PRESENT]
-
-    def _face(self, image: Pixels, box: FaceBox) -> LocalFace:
-        mesh = self._landmarks.fit(image, box)
-        clear = mesh.presence >= _PRESENT
-        return LocalFace(box, ellipses.of_mesh(mesh) if clear else ellipses.of_box(box), mesh)
-
     def _actor(self, image: Pixels) -> Actor:
         """The largest face: a portrait may have others behind it."""
-        found = self._faces(image, self._detector.find(image, canvas=PORTRAIT))
-        found = found or self._faces(image, self._detector.find(image))
+        found = self._search.confirmed(image, self._detector.find(image, canvas=PORTRAIT))
+        found = found or self._search.confirmed(image, self._detector.find(image))
         if not found:
             raise NoFaceFound(
                 "no face was found in the actor's picture", field="target_face_url", fix=_CLEAR
             )
         largest = max(found, key=lambda face: face.box.width * face.box.height)
         _require_clear(largest, "target_face_url")
+        _require_upright(largest)
         return cut_out(image, largest.box, largest.mesh, self._subjects.find)
 
     def _mirrored(self, actor: Actor) -> Actor:
@@ -127,9 +110,19 @@ class LocalFaces:
 
 
 def _require_clear(face: LocalFace, field: str) -> None:
-    if face.mesh.presence < _PRESENT:
+    if not face.present:
         raise FaceUnclear(
             f"the face at {face.box.left},{face.box.top} is turned away, covered or blurred",
             field=field,
             fix=_CLEAR,
+        )
+
+
+def _require_upright(actor: LocalFace) -> None:
+    """A still's face is followed however it is turned; an actor's says how a hole is filled."""
+    if abs(actor.mesh.roll) > _LYING:
+        raise FaceUnclear(
+            "the actor's face lies on its side or stands upside down",
+            field="target_face_url",
+            fix="Turn the actor's picture, so that the face in it is upright.",
         )

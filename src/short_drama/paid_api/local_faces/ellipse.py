@@ -1,6 +1,5 @@
 """Mask ellipses: from a face, and onto a picture."""
 
-from dataclasses import replace
 from typing import Final
 
 import cv2
@@ -8,26 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from short_drama.images.colour import Pixels
-from short_drama.paid_api.face_swap import Ellipse, FaceBox
+from short_drama.paid_api.face_swap import Ellipse
 from short_drama.paid_api.local_faces.landmarks import OVAL, Mesh
 
 Mask = NDArray[np.uint8]
 
-_ROOM: Final = 1.06
-"""The mask is this much larger than the ellipse fitted to the face's outline."""
-_BOX_ROOM: Final = 1.10
+_ROOM: Final = 1.05
+"""The mask is this much larger than the ellipse through the outermost landmarks."""
 
 
 def of_mesh(mesh: Mesh) -> Ellipse:
-    """The face's outline as an ellipse, following the head's tilt."""
+    """Around the whole face, following the head's tilt: of the shape of its outline, and the
+    smallest with every landmark inside, and a little more."""
     outline = fitted(mesh.flat[OVAL].astype(np.float32))
-    return replace(outline, axis_x=outline.axis_x * _ROOM, axis_y=outline.axis_y * _ROOM)
-
-
-def of_box(box: FaceBox) -> Ellipse:
-    """For a face whose landmarks are unsure: upright, around the box."""
-    x, y = box.centre
-    return Ellipse(x, y, box.width / 2 * _BOX_ROOM, box.height / 2 * _BOX_ROOM)
+    turn = _rotation(outline.angle)
+    axes = np.array([outline.axis_x, outline.axis_y])
+    centre = np.array([outline.centre_x, outline.centre_y])
+    round_face = (mesh.flat - centre) @ turn / axes
+    middle, radius = cv2.minEnclosingCircle(round_face.astype(np.float32))
+    x, y = centre + turn @ (axes * middle)
+    wide, tall = axes * radius * _ROOM
+    return Ellipse(float(x), float(y), float(wide), float(tall), outline.angle)
 
 
 def paint(image: Pixels, ellipse: Ellipse) -> Pixels:
