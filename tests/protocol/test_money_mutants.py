@@ -11,6 +11,7 @@ import pytest
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.paid_api.paying import holds, settlement
+from short_drama.paid_api.paying.answers import Answers
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.holds import Holds
 from short_drama.paid_api.paying.settlement import Settlement
@@ -104,7 +105,7 @@ def no_answers(patch: Patch) -> None:
     async def none(*_: object) -> None:
         pass
 
-    patch.setattr(Settlement, "_answered", none)
+    patch.setattr(Answers, "of", none)
 
 
 def no_patience(patch: Patch) -> None:

@@ -51,7 +51,8 @@ class Answers:
             found = json.loads(await self._assets.get(_key(task, call)))
         except AssetNotFound:
             return None
-        return Answered(**{name: found[name] for name in Answered.__slots__})
+        known = {name: found[name] for name in Answered.__slots__}
+        return Answered(**{**known, "micros": int(found["micros"])})
 
     async def keep_bytes(self, task: str, call: PaidCall, data: bytes) -> None:
         key = asset_keys.paid_bytes(task, call.step, call.number)

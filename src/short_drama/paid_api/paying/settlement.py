@@ -8,15 +8,12 @@ than it did, and a page is closed over the very version that the record tells of
 """
 
 import contextlib
-import json
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from short_drama import metrics
-from short_drama.domain import asset_keys
-from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
+from short_drama.paid_api.paying.answers import Answered, Answers
 from short_drama.ports import (
     AssetStore,
     SpendLedger,
@@ -45,7 +42,7 @@ class Settlement:
         patience: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._ledger, self._tasks, self._assets = ledger, tasks, assets
+        self._ledger, self._tasks, self._answers = ledger, tasks, Answers(assets)
         self._patience, self._clock = patience, clock
         self._after: TaskSpend | None = None
         """The last page that was looked at in this round over all of them."""
@@ -93,7 +90,7 @@ class Settlement:
         return page
 
     async def _with_end(self, page: TaskSpend, call: PaidCall) -> TaskSpend:
-        answered = await self._answered(page.task_id, call)
+        answered = await self._answers.of(page.task_id, call)
         may_come = self._clock() - call.at < self._patience
         if answered is None and (may_come or call.state is CallState.UNKNOWN):
             return page
@@ -105,22 +102,14 @@ class Settlement:
 
         changed = await change_page(self._ledger, page, told)
         if answered is not None and changed.version == page.version + 1:
-            metrics.paid(call.provider, int(answered["micros"]))
+            metrics.paid(call.provider, answered.micros)
         return changed
 
-    async def _answered(self, task: str, call: PaidCall) -> Mapping[str, Any] | None:
-        key = asset_keys.paid_fact(task, call.step, call.number, "answered")
-        try:
-            found: Mapping[str, Any] = json.loads(await self._assets.get(key))
-        except AssetNotFound:
-            return None
-        return found
 
-
-def _paid(page: TaskSpend, call: PaidCall, answered: Mapping[str, Any]) -> TaskSpend:
+def _paid(page: TaskSpend, call: PaidCall, answered: Answered) -> TaskSpend:
     return page.paid(
         call,
-        int(answered["micros"]),
-        request_id=answered["request_id"],
-        estimated=bool(answered["estimated"]),
+        answered.micros,
+        request_id=answered.request_id,
+        estimated=answered.estimated,
     )
