@@ -8,6 +8,7 @@ from PIL import Image
 from short_drama.domain.kinds import KINDS
 from short_drama.domain.sizes import Size
 from short_drama.domain.task import Task
+from short_drama.paid_api.paying.answers import Answered
 
 NOW = 1_000_000.0
 
@@ -26,6 +27,11 @@ def a_task(task_id: str = "t1", **changes: Any) -> Task:
     members |= changes
     members.setdefault("lane", KINDS.get(members["kind"], KINDS["camera-angle"]).lane)
     return Task(**members)
+
+
+def an_answer(micros: int, **changes: Any) -> Answered:
+    members = {"at": NOW, "estimated": False, "request_id": "r1", "answer": {}}
+    return Answered(**{**members, "micros": micros, **changes})
 
 
 PNG_SIZE = Size(384, 288)

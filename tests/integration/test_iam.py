@@ -22,11 +22,11 @@ from short_drama.backends.aws.clients import open_clients
 from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
-from short_drama.domain import asset_keys
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.spending import TaskSpend
 from short_drama.paid_api.paying import reuse
+from short_drama.paid_api.paying.answers import Answers
 from short_drama.ports import OverLimit
 from short_drama.settings import load
 from short_drama.wiring.stack import Component
@@ -34,7 +34,7 @@ from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.integration.test_aws_stack import Client, running
 from tests.noop_engine import NOOP
-from tests.samples import a_task
+from tests.samples import a_task, an_answer
 from tests.stack import stack_settings
 
 POLICIES = Path(__file__).parents[2] / "deploy" / "iam"
@@ -173,11 +173,9 @@ async def _settled(stage: str, ended: str) -> None:
     page = replace(a_page(), task_id=ended).reserve(
         "generate", provider="seedream", model="m", micros=9, today="2026-11-23", now=0
     )
-    answer = {"micros": 7, "request_id": "r", "estimated": False}
     async with open_clients() as root:
         assets = S3AssetStore(root.s3, bucket=f"bucket-{stage}", public_url="http://x")
-        key = asset_keys.paid_fact(ended, "generate", 1, "answered")
-        await assets.put(key, json.dumps(answer).encode(), content_type="application/json")
+        await Answers(assets).keep(ended, page.calls[0], an_answer(7))
         ledger = DynamoSpendLedger(root.dynamodb, table=f"{stage}-task_store")
         await ledger.write(page)
         for _ in range(60):

@@ -1,6 +1,5 @@
 """Settlement: after any end, record, page and accounts agree, and nothing is held any more."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,13 +7,13 @@ from typing import Any
 import pytest
 
 from short_drama import metrics
-from short_drama.domain import asset_keys
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
+from short_drama.paid_api.paying.answers import Answers
 from short_drama.paid_api.paying.settlement import Settlement
 from tests.protocol.memory import MemoryAssets, MemoryLedger, MemoryStore
-from tests.samples import NOW, a_task
+from tests.samples import NOW, a_task, an_answer
 
 DAY = "2026-11-23"
 PATIENCE = 300.0
@@ -56,10 +55,7 @@ class Office:
         return await self.ledger.write(page)
 
     async def answer(self, call: PaidCall, *, micros: int = 50, **members: Any) -> None:
-        body = {"at": NOW, "micros": micros, "estimated": False, "request_id": "r1", "answer": {}}
-        key = asset_keys.paid_fact("t1", call.step, call.number, "answered")
-        data = json.dumps(body | members).encode()
-        await self.assets.put(key, data, content_type="application/json")
+        await Answers(self.assets).keep("t1", call, an_answer(micros, **members))
 
     async def cost(self, task_id: str = "t1") -> Mapping[str, Any]:
         task = await self.tasks.get(task_id)

@@ -5,7 +5,6 @@ happens, in the end nothing is held, accounts and records say what pages say, an
 is on them: as paid where an answer was kept, and else as what may have been charged.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any
@@ -14,14 +13,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from short_drama.domain import asset_keys
 from short_drama.domain.errors import BudgetExceeded, TaskConflict
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
+from short_drama.paid_api.paying.answers import Answers
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.settlement import Settlement
 from short_drama.ports import OverLimit, StaleTask, TaskExists, change_page
 from tests.protocol.memory import MemoryAssets, MemoryLedger, MemoryStore
-from tests.samples import NOW, a_task
+from tests.samples import NOW, a_task, an_answer
 
 PATIENCE, PER_DAY, PRICE = 300.0, 500, 60
 Process = Coroutine[Any, Any, None]
@@ -135,11 +134,9 @@ class AnyOrder(RuleBasedStateMachine):
             told = unless_known(lambda found: found.cut_off(line))
             await change_page(self.ledger, page, told)
             return
-        key = asset_keys.paid_fact(page.task_id, *line.line, "answered")
-        answer = {"micros": cost, "request_id": "r", "estimated": False}
         self.kept.add((page.task_id, *line.line))
-        await self.real[2].put(key, json.dumps(answer).encode(), content_type="application/json")
-        await change_page(self.ledger, page, lambda found: found.paid(line, cost, request_id="r"))
+        await Answers(self.real[2]).keep(page.task_id, line, an_answer(cost))
+        await change_page(self.ledger, page, lambda found: found.paid(line, cost, request_id="r1"))
 
     @rule(number=st.integers(0, 2))
     def end(self, number: int) -> None:
