@@ -11,6 +11,9 @@ EMULATED := $(EMULATORS)/.installed
 SECOND := tests/emulators
 SECONDED := $(SECOND)/node_modules/.installed
 
+DEPLOY := .deploy
+DEPLOYING := $(DEPLOY)/.installed
+
 COMFYUI := .comfyui
 COMFYUI_INSTALLED := $(COMFYUI)/.installed
 COMFYUI_OF_ONES_OWN := $(COMFYUI_URL)$(COMFYUI_SOURCE)
@@ -20,7 +23,7 @@ SEED := 1
 TASKS := 300
 KILLS := 30
 
-.PHONY: help setup models emulators demo test test-aws test-aws-second test-comfyui mutants model chaos accountant faces check unit format bench run lock clean
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-aws-second test-comfyui mutants model chaos accountant faces check unit format bench run lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,10 +47,18 @@ $(EMULATED): requirements/emulators.txt
 	$(EMULATORS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/emulators.txt
 	@touch $@
 
+deploy-tools: $(DEPLOYING) ## The programs that check deploy/: cfn-lint, the AWS CLI, promtool and Prometheus
+
+$(DEPLOYING): requirements/deploy.txt tests/deploy/get_prometheus.py
+	test -x $(DEPLOY)/bin/python || $(PYTHON) -m venv $(DEPLOY)
+	$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
+	$(PYTHON) -m tests.deploy.get_prometheus $(DEPLOY)/prometheus
+	@touch $@
+
 demo: setup ## Five tasks of five kinds on real photographs; see demo/contact-sheet.png
 	$(BIN)/short-drama demo --output demo
 
-test: setup emulators check ## Everything: checks, then all tests, three at a time
+test: setup emulators deploy-tools check ## Everything: checks, then all tests, three at a time
 	$(PYTEST) -n 3 --dist loadfile
 
 test-aws: $(INSTALLED) $(EMULATED) ## Only the tests of the AWS backend
@@ -108,10 +119,12 @@ run: setup ## The whole product in this terminal
 lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/emulators.in -o requirements/emulators.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/deploy.in -o requirements/deploy.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package torch --quiet requirements/torch.txt requirements/comfyui.in -o requirements/comfyui.txt
 	npm install --prefix $(SECOND) --package-lock-only --omit-lockfile-registry-resolved --loglevel=error
 
 clean: ## Remove what the commands above have made here
-	rm -rf $(VENV) $(EMULATORS) $(COMFYUI) $(SECOND)/node_modules demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(EMULATORS) $(DEPLOY) $(COMFYUI) $(SECOND)/node_modules demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

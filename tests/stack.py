@@ -12,8 +12,8 @@ import aiohttp
 from short_drama.cli import host
 from short_drama.domain.kinds import Lane
 from short_drama.settings import Settings
+from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
-from short_drama.wiring.stack import Component
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from short_drama.paid_api.paying import limits
 from short_drama.settings import Settings, load
 from short_drama.wiring import stack
 from short_drama.wiring.backend import Backend, open_backend
+from short_drama.wiring.components import Component
 
 
 class Unkind:
@@ -68,7 +69,7 @@ async def main(component: str, seed: str, share: str) -> None:
     ):
         await host.run(
             load(),
-            [stack.Component(component)],
+            [Component(component)],
             alone=False,
             ready=lambda urls: print("Ready.", flush=True),
             stop=host.stop_on_signals(),

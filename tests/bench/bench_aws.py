@@ -20,7 +20,7 @@ from typing import Any
 
 from short_drama.settings import load
 from short_drama.wiring.backend import provision
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests import emulators
 from tests.bench.bench_stack import Connection, drained, overhead, served, submits, upload
 

@@ -24,7 +24,7 @@ from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import Job, Work
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.noop_engine import NoopWork
 from tests.stack import stack_settings
 

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.cli import host
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.stack import stack_settings
 
 Arguments = ParamSpec("Arguments")

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from short_drama.domain.kinds import Lane
-from short_drama.settings import PREFIX
-from short_drama.wiring.stack import Component
+from short_drama.settings.parts import PREFIX
+from short_drama.wiring.components import Component
 from tests.chaos.plan import Targets
 from tests.chaos.proxy import FaultProxy
 from tests.emulators import Emulators, account

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from short_drama.cli import host
 from short_drama.settings import load
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.chaos.engine import EngineLog, chaos_engines
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import Accepted, TaskView
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.samples import png
 from tests.simulators.comfyui import ComfyUISimulator
 from tests.stack import RunningStack, running_stack

@@ -13,7 +13,7 @@ from PIL import Image
 
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import Accepted, TaskView
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.samples import png
 from tests.simulators.qwen_vl import QwenVLSimulator
 from tests.simulators.seedream import SeeDreamSimulator

@@ -11,7 +11,7 @@ import pytest
 from short_drama.sdk.models import (
     TaskView,
 )
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.integration.http_api import Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

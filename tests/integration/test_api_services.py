@@ -13,7 +13,7 @@ from short_drama.sdk.models import (
     JobAccepted,
     JobView,
 )
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.integration.http_api import Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

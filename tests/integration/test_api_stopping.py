@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.integration.http_api import Api
 from tests.integration.paced_engine import Pace
 from tests.stack import running_stack

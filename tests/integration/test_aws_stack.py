@@ -16,8 +16,8 @@ import pytest
 from short_drama.cli import host
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.settings import Settings
+from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
-from short_drama.wiring.stack import Component
 from tests.chaos.proxy import BlackHole, Fault, FaultProxy, Refuse
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage

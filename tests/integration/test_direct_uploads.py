@@ -13,7 +13,7 @@ from PIL import Image
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.errors import ApiError
 from short_drama.sdk.sync import Client
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.noop_engine import NOOP

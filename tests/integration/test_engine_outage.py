@@ -19,8 +19,8 @@ from short_drama.jobs.runner import Job, Work
 from short_drama.ports import AssetStore
 from short_drama.sdk.models import Problem, TaskView
 from short_drama.settings import Settings
+from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
-from short_drama.wiring.stack import Component
 from tests.noop_engine import NOOP, NoopWork
 from tests.samples import png
 from tests.stack import RunningStack, running_stack

@@ -29,7 +29,7 @@ from short_drama.paid_api.paying import reuse
 from short_drama.paid_api.paying.answers import Answers
 from short_drama.ports import OverLimit
 from short_drama.settings import load
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.integration.test_aws_stack import Client, running

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from short_drama.domain.kinds import KINDS, Lane
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.noop_engine import NOOP
 from tests.stack import running_stack
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.noop_engine import NOOP
 from tests.stack import running_stack
 

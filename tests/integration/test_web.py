@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiohttp import ClientResponse
 
 from short_drama.sdk.models import AssetView, Problem, TaskView
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 from tests.noop_engine import NOOP
 from tests.samples import png
 from tests.stack import RunningStack, running_stack

@@ -11,7 +11,8 @@ from short_drama.domain.errors import (
     leaves,
 )
 from short_drama.orchestrator.accounts.reconcile import Finding
-from short_drama.settings import PREFIX, Settings
+from short_drama.settings import Settings
+from short_drama.settings.parts import PREFIX
 from short_drama.web.problems import STATUS
 
 ROOT = Path(__file__).parents[2]

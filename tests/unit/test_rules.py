@@ -11,7 +11,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 MAX_FUNCTION, MAX_MODULE, MAX_PARAMETERS = 45, 400, 8
 
-READS_ENVIRONMENT = {"settings.py"}
+READS_ENVIRONMENT = {f"settings/{name}.py" for name in ("__init__", "aws", "gpu_engine", "parts")}
 """Configuration is read once, in one place."""
 EDGES = {
     "wiring/stack.py",  # makes the objects

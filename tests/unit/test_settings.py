@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from short_drama.comfyui_api.prompts.camera_words import CameraWords
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
-from short_drama.settings import PREFIX, Settings, load
+from short_drama.settings import Settings, load
+from short_drama.settings.parts import PREFIX
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,8 @@ READ: dict[str, tuple[str, Any]] = {
     "cpu_orchestrator_port": ("9081", 9081),
     "comfyui_api_port": ("0", 0),
     "paid_api_port": ("65535", 65535),
+    "gpu_adapter_port": ("9002", 9002),
+    "cpu_adapter_port": ("9003", 9003),
     "comfyui_api_url": ("http://gpu:8000", "http://gpu:8000"),
     "paid_api_url": ("http://cpu:8000", "http://cpu:8000"),
     "assets_url": ("https://cdn", "https://cdn"),

@@ -22,7 +22,7 @@ from short_drama.cli.showcase.scenes import Scene, Stage
 from short_drama.domain.kinds import KINDS
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 
 
 def demo(*, output: Path, url: str | None, cpu_url: str | None) -> None:

@@ -15,8 +15,10 @@ from fastapi import FastAPI
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.settings import Settings
+from short_drama.settings.parts import PREFIX
+from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
-from short_drama.wiring.stack import Component, Stack, open_stack
+from short_drama.wiring.stack import Stack, open_stack
 
 _CLOSE_SECONDS = 2
 """For answers that are under way; long polls and event streams end at once."""
@@ -166,22 +168,18 @@ def bound(
     settings: Settings, components: Iterable[Component]
 ) -> Iterator[dict[Component, socket.socket | None]]:
     """A listening socket for each component that serves HTTP. Raises PortTaken."""
-    ports = {
-        Component.ORCHESTRATOR: settings.orchestrator_port,
-        Component.CPU_ORCHESTRATOR: settings.cpu_orchestrator_port,
-        Component.COMFYUI_API: settings.comfyui_api_port,
-        Component.PAID_API: settings.paid_api_port,
-    }
     with contextlib.ExitStack() as opened:
         yield {
-            component: opened.enter_context(_listen(component, settings.host, ports[component]))
+            component: opened.enter_context(_listen(component, settings))
             if component.serves_http
             else None
             for component in components
         }
 
 
-def _listen(component: Component, host: str, port: int) -> socket.socket:
+def _listen(component: Component, settings: Settings) -> socket.socket:
+    host, setting = settings.host, component.process.port
+    port = getattr(settings, setting)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off only on sockets that say they are TCP, and connections
     # inherit it: without this, each answer may wait 40 ms for a delayed acknowledgement.
@@ -194,7 +192,7 @@ def _listen(component: Component, host: str, port: int) -> socket.socket:
         listener.close()
         raise PortTaken(
             f"port {port} for the {component} cannot be used ({error.strerror}). "
-            f"Stop what uses it, set SHORT_DRAMA_{component.upper().replace('-', '_')}_PORT, "
+            f"Stop what uses it, set {PREFIX}{setting.upper()}, "
             "or let the system choose: --ports auto"
         ) from None
     return listener

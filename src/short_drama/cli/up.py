@@ -14,14 +14,7 @@ from short_drama.cli.configuration import FREE_PORTS, read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 from short_drama.domain.errors import ShortDramaError
 from short_drama.settings import Settings
-from short_drama.wiring.stack import Component
-
-_NAMES = {
-    Component.ORCHESTRATOR: "Orchestrator, GPU tasks",
-    Component.CPU_ORCHESTRATOR: "Orchestrator, CPU tasks",
-    Component.COMFYUI_API: "ComfyUI API service",
-    Component.PAID_API: "Paid API service",
-}
+from short_drama.wiring.components import Component
 
 
 def up(*, data_dir: Path | None, host: str | None, ports: str | None) -> None:
@@ -50,9 +43,9 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
     )
 
     def ready(urls: Mapping[Component, str]) -> None:
-        for component, name in _NAMES.items():
-            if url := urls.get(component):
-                click.echo(f"{name:<24} {url}")
+        for component, url in urls.items():
+            if url:
+                click.echo(f"{component.process.title:<24} {url}")
         click.echo(f"{'Data':<24} {_data(settings)}")
         click.echo("Ready. Ctrl-C drains and stops.")
 

@@ -6,7 +6,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from fastapi import FastAPI
 
@@ -30,22 +29,8 @@ from short_drama.sqs_adapter.job_client import JobClient
 from short_drama.sqs_adapter.kind_reporter import KindReporter
 from short_drama.wiring.accounts import open_hold, open_settlement
 from short_drama.wiring.backend import Backend, open_backend
+from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines, open_catalogue, open_runner
-
-
-class Component(StrEnum):
-    """What can run on its own; `up` runs them all in one process."""
-
-    ORCHESTRATOR = "orchestrator"
-    CPU_ORCHESTRATOR = "cpu-orchestrator"
-    COMFYUI_API = "comfyui-api"
-    PAID_API = "paid-api"
-    GPU_ADAPTER = "gpu-adapter"
-    CPU_ADAPTER = "cpu-adapter"
-
-    @property
-    def serves_http(self) -> bool:
-        return self not in (Component.GPU_ADAPTER, Component.CPU_ADAPTER)
 
 
 @dataclass(slots=True, kw_only=True)

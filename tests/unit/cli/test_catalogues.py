@@ -3,7 +3,7 @@
 from short_drama.cli import catalogues, main
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.domain.task_state import TaskStatus
-from short_drama.wiring.stack import Component
+from short_drama.wiring.components import Component
 
 
 def test_the_commands_choices_are_the_catalogues() -> None:

@@ -1,0 +1,52 @@
+"""Where the components listen, and whom they let in."""
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import field_validator
+from pydantic_settings import NoDecode
+
+from short_drama.settings.parts import Group, HostName, Network, Port, listed
+
+
+class ServiceSettings(Group):
+    """Addresses and limits of our own services."""
+
+    host: str = "127.0.0.1"
+    public_hosts: Annotated[tuple[HostName, ...], NoDecode] = ()
+    """Names that requests may give beside loopback addresses and localhost, comma separated: those
+    of a reverse proxy."""
+    orchestrator_port: Port = 8080
+    cpu_orchestrator_port: Port = 8081
+    comfyui_api_port: Port = 8000
+    paid_api_port: Port = 8001
+    gpu_adapter_port: Port = 8002
+    cpu_adapter_port: Port = 8003
+    comfyui_api_url: str | None = None
+    """Where the GPU adapter finds its API service; default: on this host."""
+    paid_api_url: str | None = None
+    assets_url: str | None = None
+    """Where clients read assets; default: CloudFront, if there is one, else the GPU
+    orchestrator's /assets."""
+
+    fetch_allow: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Private networks the URL fetcher may reach, comma separated: for tests and laptops."""
+    consent_required: bool = False
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        name = "127.0.0.1" if host == "localhost" else host
+        try:
+            if ipaddress.ip_address(name).is_loopback:
+                return name
+        except ValueError:
+            pass
+        raise ValueError(
+            "only loopback addresses: nobody signs in here, so nobody else may reach it"
+        )
+
+    @field_validator("public_hosts", "fetch_allow", mode="before")
+    @classmethod
+    def _names_and_networks(cls, value: object) -> object:
+        return listed(value)
