@@ -6,19 +6,22 @@ import fcntl
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
+from short_drama.cli.standing import told, under_way
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
 from short_drama.settings.parts import PREFIX
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
 from short_drama.wiring.stack import Stack, open_stack
+from short_drama.wiring.stopping import stop_seconds
 
 _CLOSE_SECONDS = 2
 """For answers that are under way; long polls and event streams end at once."""
@@ -66,6 +69,8 @@ async def run(
     alone: bool,
     ready: Callable[[Mapping[Component, str]], None],
     stop: asyncio.Event,
+    draining: Callable[[int], None] = lambda _: None,
+    manager: ServiceManager | None = None,
     engines: Mapping[Lane, Engines] | None = None,
 ) -> None:
     """Serve until `stop` is set, then drain.
@@ -74,22 +79,37 @@ async def run(
         alone: claim the data directory for this process, and take back at once what a crashed
             one held.
         ready: called with the address of every component once all of them answer.
+        draining: called when it begins to stop, with the number of tasks in its hands.
+        manager: who started this process, and is told of both as well.
 
     Raises PortTaken, and Unavailable when the data directory is in use or cannot be used.
     """
-    with _claimed(settings, alone=alone), bound(settings, components) as sockets:
-        urls = {component: _url(listener) for component, listener in sockets.items()}
-        async with open_stack(settings, urls, engines=engines) as stack:
-            if alone:
-                await stack.backend.take_over()
-            await _run_stack(stack, sockets, lambda: ready(urls), stop)
+    async with manager or ServiceManager(None) as told_to, told_to.watched():
+        with _claimed(settings, alone=alone), bound(settings, components) as sockets:
+            urls = {component: _url(listener) for component, listener in sockets.items()}
+
+            async def up() -> None:
+                ready(urls)
+                await told_to.ready()
+
+            async def down(tasks: int) -> None:
+                draining(tasks)
+                await told_to.stopping(within=stop_seconds(settings, urls))
+
+            async with open_stack(settings, urls, engines=engines) as stack:
+                if alone:
+                    await stack.backend.take_over()
+                async with told(stack, told_to, stop):
+                    await _run_stack(stack, sockets, stop, up=up, down=down)
 
 
 async def _run_stack(
     stack: Stack,
     sockets: Mapping[Component, socket.socket | None],
-    ready: Callable[[], None],
     stop: asyncio.Event,
+    *,
+    up: Callable[[], Awaitable[None]],
+    down: Callable[[int], Awaitable[None]],
 ) -> None:
     async with _serving(stack, sockets):
         aside = [asyncio.create_task(sweeper.run()) for sweeper in stack.sweepers]
@@ -99,11 +119,12 @@ async def _run_stack(
         gc.collect()
         gc.freeze()
         try:
-            ready()
+            await up()
             await _until(stop, consuming)
         finally:
             for consumer in stack.consumers:
                 consumer.stop()
+            await down(under_way(stack))
             await asyncio.gather(*consuming)
             for task in aside:
                 task.cancel()

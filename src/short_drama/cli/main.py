@@ -75,17 +75,19 @@ def up(**options: Any) -> None:
 
 
 @cli.command()
-@click.argument("component", metavar="COMPONENT", type=click.Choice(COMPONENTS))
+@click.argument(
+    "components", metavar="COMPONENT...", type=click.Choice(COMPONENTS), nargs=-1, required=True
+)
 @data_dir
 @host
-def serve(component: str, **options: Any) -> None:
-    """Run one component; several may share a data directory.
+def serve(components: tuple[str, ...], **options: Any) -> None:
+    """Run one component or more; several processes may share a data directory.
 
     COMPONENT is orchestrator, cpu-orchestrator, comfyui-api, paid-api, gpu-adapter or cpu-adapter.
     """
     from short_drama.cli import up as command
 
-    command.serve(component, **options)
+    command.serve(components, **options)
 
 
 # --- Its clients --------------------------------------------------------------------------

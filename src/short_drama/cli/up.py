@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -12,8 +12,11 @@ from short_drama.cli import host as hosting
 from short_drama.cli import models
 from short_drama.cli.configuration import FREE_PORTS, read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
+from short_drama.cli.standing import counted
 from short_drama.domain.errors import ShortDramaError
+from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
+from short_drama.settings.unit import unit
 from short_drama.wiring.components import Component
 
 
@@ -24,9 +27,9 @@ def up(*, data_dir: Path | None, host: str | None, ports: str | None) -> None:
     _run(settings, list(Component), alone=True)
 
 
-def serve(component: str, *, data_dir: Path | None, host: str | None) -> None:
+def serve(components: Sequence[str], *, data_dir: Path | None, host: str | None) -> None:
     settings = read_settings(data_dir=data_dir, host=host)
-    _run(settings, [Component(component)], alone=False)
+    _run(settings, [Component(name) for name in components], alone=False)
 
 
 def _data(settings: Settings) -> str:
@@ -49,9 +52,19 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
         click.echo(f"{'Data':<24} {_data(settings)}")
         click.echo("Ready. Ctrl-C drains and stops.")
 
+    def draining(tasks: int) -> None:
+        click.echo(f"draining, {counted(tasks)}")
+
     async def serving() -> None:
+        manager = ServiceManager(unit().notify, watchdog=unit().watchdog)
         await hosting.run(
-            settings, components, alone=alone, ready=ready, stop=hosting.stop_on_signals()
+            settings,
+            components,
+            alone=alone,
+            ready=ready,
+            stop=hosting.stop_on_signals(),
+            draining=draining,
+            manager=manager,
         )
 
     try:

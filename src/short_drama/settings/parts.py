@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from short_drama.settings.credentials import credentials
 
 PREFIX = "SHORT_DRAMA_"
 
@@ -41,3 +48,16 @@ class Group(BaseSettings):
     """Settings that belong together. Seconds, unless a name says otherwise."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given in code or on the command line wins, then the environment, then files."""
+        files = InitSettingsSource(settings_cls, dict(credentials(settings_cls.model_fields)))
+        return init_settings, env_settings, files

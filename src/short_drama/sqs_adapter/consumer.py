@@ -44,13 +44,19 @@ class Consumer:
         self._slots = asyncio.Semaphore(limits.deliveries)
         self._stopping = asyncio.Event()
         self._service_ready = False
+        self._handling: set[asyncio.Task[None]] = set()
+
+    @property
+    def held(self) -> int:
+        """Deliveries in our hands."""
+        return len(self._handling)
 
     def stop(self) -> None:
         """Take no more messages; `run` returns once the held ones are settled."""
         self._stopping.set()
 
     async def run(self) -> None:
-        handling: set[asyncio.Task[None]] = set()
+        handling = self._handling
         try:
             while await self._free_slot():
                 delivery = await self._receive()

@@ -58,6 +58,7 @@ def create_app(
         openapi_tags=[{"name": name} for name in ("submit", "tasks", "jobs", "assets", "service")],
     )
     app.state.stopping = asyncio.Event()  # see waiting.py
+    app.state.check = check
     problems.install(app)
     app.add_middleware(HostGuard, hosts=host_names(hosts))
     app.add_middleware(AnswerHead)

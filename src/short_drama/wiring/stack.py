@@ -15,6 +15,7 @@ from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
 from short_drama.images.sources import ImageSources
+from short_drama.jobs.runner import JobRunner
 from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
 from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.desk import Desk
@@ -39,6 +40,7 @@ class Stack:
 
     backend: Backend
     apps: dict[Component, FastAPI] = field(default_factory=dict)
+    runners: list[JobRunner] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
     reporters: list[KindReporter] = field(default_factory=list)
     sweepers: list[Sweeper] = field(default_factory=list)
@@ -76,6 +78,7 @@ async def open_stack(
                 runner = await opened.enter_async_context(
                     open_runner(lane, settings, sources, backend, engines)
                 )
+                stack.runners.append(runner)
                 stack.apps[parts.service] = parts.create_service(
                     runner, backend.assets, catalogue, hosts=settings.public_hosts
                 )
