@@ -23,7 +23,7 @@ SEED := 1
 TASKS := 300
 KILLS := 30
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-aws-second test-comfyui mutants model chaos accountant faces check unit format bench run lock clean
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant faces check unit format bench run lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ test: setup emulators deploy-tools check ## Everything: checks, then all tests, 
 
 test-aws: $(INSTALLED) $(EMULATED) ## Only the tests of the AWS backend
 	$(PYTEST) -m aws
+
+test-deploy: $(INSTALLED) $(EMULATED) $(DEPLOYING) ## All tests of deploy/: units boot in a systemd of their own (needs root and systemd-nspawn)
+	$(PYTEST) --booted tests/deploy
 
 test-aws-second: $(INSTALLED) $(EMULATED) $(SECONDED) ## The same promises on other emulators (needs Node.js)
 	$(PYTEST) -m aws --second-opinions tests/contract/test_task_queue.py tests/contract/test_task_store.py

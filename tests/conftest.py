@@ -20,7 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="AWS tests ask fauxqs for SQS and dynalite for DynamoDB (make test-aws-second)",
     )
-
+    parser.addoption(
+        "--booted",
+        action="store_true",
+        help="tests of deploy/ boot a systemd; needs root, systemd-nspawn (make test-deploy)",
+    )
     parser.addoption(
         "--comfyui",
         choices=("simulated", "real"),

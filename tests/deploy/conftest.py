@@ -1,0 +1,33 @@
+"""A machine for the tests that boot one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import booted
+from tests.deploy.booted import Machine
+from tests.deploy.installed import RELEASE, lay_release
+
+
+@pytest.fixture(scope="session")
+def boots(request: pytest.FixtureRequest) -> None:
+    """Skips where nothing can be booted, or nobody asked for it."""
+    if not request.config.getoption("--booted"):
+        pytest.skip("boots a machine: give --booted (make test-deploy)")
+    if why := booted.missing():
+        pytest.skip(f"cannot boot a machine: {why}")
+
+
+@pytest.fixture(scope="session")
+def release(boots: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This checkout, to be shown at RELEASE."""
+    return lay_release(tmp_path_factory.mktemp("release") / "made")
+
+
+@pytest.fixture(scope="module")
+def machine(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One that shows this checkout's release, with nothing installed yet."""
+    folder = tmp_path_factory.mktemp("machine")
+    with booted.booted(folder, shown={RELEASE: release}) as started:
+        yield started
