@@ -112,6 +112,8 @@ READ: dict[str, tuple[str, Any]] = {
     "gpu_parallel": ("2", 2),
     "gpu_lookahead": ("4", 4),
     "cpu_parallel": ("8", 8),
+    "gpu_instance": ("g5.xlarge", "g5.xlarge"),
+    "cpu_instance": ("t3.large", "t3.large"),
 }
 
 

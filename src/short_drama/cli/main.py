@@ -17,7 +17,7 @@ import click
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
 from short_drama.cli.options import as_json, data_dir
-from short_drama.cli.spend_group import spend
+from short_drama.cli.spend_group import costs, spend
 from short_drama.domain.errors import ShortDramaError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -207,6 +207,7 @@ def retry(task_id: str, **options: Any) -> None:
 # --- The operator's -----------------------------------------------------------------------
 
 cli.add_command(spend)
+cli.add_command(costs)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""The commands of `short-drama spend`; as quick to import as `main`."""
+"""The commands that tell of money; as quick to import as `main`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -112,3 +112,26 @@ def adjust(**options: Any) -> None:
     from short_drama.cli import spend as command
 
     command.adjust(**options)
+
+
+@click.command()
+@since
+@until
+@click.option(
+    "--by",
+    default="kind",
+    show_default=True,
+    metavar="WHAT",
+    help="kind, engine, label, or label:NAME for one label's values.",
+)
+@click.option("--on-aws", is_flag=True, help="What it would have cost there, if it ran elsewhere.")
+@data_dir
+@as_json
+def costs(**options: Any) -> None:
+    """What tasks cost to run: GPU, providers, and AWS; by 1,000, and for the month.
+
+    Of the tasks that ended in the time. Reads what the settings name; needs no running service.
+    """
+    from short_drama.cli import costs as command
+
+    command.costs(**options)

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
 from short_drama.settings.aws import AwsSettings
+from short_drama.settings.costs import CostSettings
 from short_drama.settings.gpu_engine import GpuEngineSettings
 from short_drama.settings.pace import PaceSettings
 from short_drama.settings.parts import PREFIX, folder
@@ -20,7 +21,9 @@ from short_drama.settings.providers import ProviderSettings
 from short_drama.settings.service import ServiceSettings
 
 
-class Settings(ServiceSettings, GpuEngineSettings, ProviderSettings, AwsSettings, PaceSettings):
+class Settings(
+    ServiceSettings, GpuEngineSettings, ProviderSettings, AwsSettings, PaceSettings, CostSettings
+):
     """Everything that can be set, and what follows from several of them."""
 
     backend: Literal["embedded", "aws"] = "embedded"

@@ -1,6 +1,7 @@
-"""What the settings say of models and their prices."""
+"""What the settings say of models, machines and their prices."""
 
 from short_drama.domain.errors import InvalidRequest
+from short_drama.orchestrator.accounts.costs import Rates, machine_month
 from short_drama.paid_api.paying.prices import Prices
 from short_drama.settings import Settings
 
@@ -30,3 +31,28 @@ def seedream_model(settings: Settings) -> str:
             fix="Unset it, or name the ep-... endpoint in SHORT_DRAMA_SEEDREAM_MODEL.",
         )
     return model or settings.seedream_model
+
+
+def cost_rates(settings: Settings, *, on_aws: bool) -> Rates:
+    """Raises InvalidRequest for an instance that the prices do not know.
+
+    Args:
+        on_aws: whether requests, storage and transfer are charged for, as AWS does.
+    """
+    prices = Prices.load(settings.prices)
+    gpu, cpu = (prices.instance(name) for name in (settings.gpu_instance, settings.cpu_instance))
+    if not on_aws:
+        return Rates(gpu_hour=gpu.per_hour)
+    disk = prices.service("ebs.gb-month")
+    return Rates(
+        gpu_hour=gpu.per_hour,
+        gpu_month=machine_month(gpu.per_hour, gpu.volume_gb, disk),
+        cpu_month=machine_month(cpu.per_hour, cpu.volume_gb, disk),
+        sqs=prices.service("sqs.request"),
+        write=prices.service("dynamodb.write"),
+        read=prices.service("dynamodb.read"),
+        put=prices.service("s3.put"),
+        get=prices.service("s3.get"),
+        gb_month=prices.service("s3.gb-month"),
+        gb_sent=prices.service("cloudfront.gb"),
+    )

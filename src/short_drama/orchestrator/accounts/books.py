@@ -1,7 +1,7 @@
 """The accounts as an operator's command reads and corrects them."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -85,15 +85,27 @@ class Books:
         lines = list(lines_of(touched.values(), period))
         return Compared(found, lines, len(tasks), pending)
 
-    async def _tasks(self, period: Period, pages: Mapping[str, TaskSpend]) -> dict[str, Task]:
-        """Those of the paid kinds that ended in the period or wait, and those that pages name."""
-        tasks: dict[str, Task] = {}
+    async def ended(self, period: Period) -> list[Task]:
+        """Tasks of every kind that ended in the period."""
+        return [
+            task
+            async for task in self._listed(TaskFilter())
+            if task.ended_at is not None and period.has(task.ended_at)
+        ]
+
+    async def _listed(self, where: TaskFilter) -> AsyncIterator[Task]:
         cursor, more = None, True
         while more:
-            page = await self._store.list(TaskFilter(lane=Lane.CPU), cursor=cursor, limit=_CHUNK)
-            tasks |= {task.task_id: task for task in page.tasks if period.has(task.updated_at)}
+            page = await self._store.list(where, cursor=cursor, limit=_CHUNK)
+            for task in page.tasks:
+                yield task
             cursor = page.next_cursor
             more = cursor is not None
+
+    async def _tasks(self, period: Period, pages: Mapping[str, TaskSpend]) -> dict[str, Task]:
+        """Those of the paid kinds that ended in the period or wait, and those that pages name."""
+        listed = self._listed(TaskFilter(lane=Lane.CPU))
+        tasks = {task.task_id: task async for task in listed if period.has(task.updated_at)}
         for task_id, spent in pages.items():
             if task_id not in tasks and spent.reason is None:
                 task = await self._store.get(task_id)  # lists may lag

@@ -103,6 +103,12 @@ def added_up(lines: Iterable[Line], by: By, *, label: str | None = None) -> Mapp
 def _keys(line: Line, by: By, label: str | None) -> list[str]:
     if by is not By.LABEL:
         return [_KEYS[by](line)]
+    return label_keys(line.page.labels, label)
+
+
+def label_keys(labels: Mapping[str, str], label: str | None) -> list[str]:
+    """Under which keys something with these labels is added up: by its value of `label`, or else
+    once for each of its labels, as `name=value`."""
     if label is not None:
-        return [line.page.labels.get(label, UNLABELLED)]
-    return [f"{name}={value}" for name, value in line.page.labels.items()] or [UNLABELLED]
+        return [labels.get(label, UNLABELLED)]
+    return [f"{name}={value}" for name, value in labels.items()] or [UNLABELLED]

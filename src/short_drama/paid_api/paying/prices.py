@@ -1,7 +1,7 @@
-"""What calls cost, in millionths of a US dollar, from a table with source and date.
+"""What calls, machines and services cost, from a table with source and date.
 
-Prices are decimals as they are written, and amounts whole millionths, rounded up: no float takes
-part in any of it.
+Prices are decimals as they are written, and amounts of calls whole millionths of a US dollar,
+rounded up: no float takes part in any of it.
 """
 
 import math
@@ -15,7 +15,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+)
 
 from short_drama.domain.errors import InvalidRequest
 
@@ -76,9 +84,31 @@ class _Images(_Sourced):
         return next(fitting, self.generated)
 
 
+class Instance(_Sourced):
+    """A machine and its volume, of so many gigabytes."""
+
+    per_hour: Usd
+    volume_gb: NonNegativeInt = 0
+
+
+class _Service(_Sourced):
+    """`usd` for `per` of what the entry's name says."""
+
+    usd: Usd
+    per: PositiveInt = 1
+
+
 class _Table(_Strict):
     tokens: dict[str, _Tokens] = {}
     images: dict[str, _Images] = {}
+    instances: dict[str, Instance] = {}
+    services: dict[str, _Service] = {}
+
+    def with_own(self, own: Self) -> Self:
+        tables = {
+            name: {**getattr(self, name), **getattr(own, name)} for name in type(self).model_fields
+        }
+        return self.model_copy(update=tables)
 
 
 Price = TypeVar("Price", _Tokens, _Images)
@@ -109,8 +139,7 @@ class Prices:
         table = _read(resources.files(__package__).joinpath("prices.toml").read_bytes, "ours")
         if path is None:
             return cls(table)
-        own = _read(path.read_bytes, str(path))
-        return cls(_Table(tokens=table.tokens | own.tokens, images=table.images | own.images))
+        return cls(table.with_own(_read(path.read_bytes, str(path))))
 
     def of_tokens(self, *models: str, inputs: int, outputs: int) -> Cost:
         def usd(price: _Tokens) -> Decimal:
@@ -131,6 +160,23 @@ class Prices:
         price = _find(self._table.images, models[0])
         unsure = pixels is None and price is not None and bool(price.tiers)
         return Cost(cost.micros, cost.estimated or unsure)
+
+    def instance(self, name: str) -> Instance:
+        """By its exact name. Raises InvalidRequest with the lines that are missing."""
+        try:
+            return self._table.instances[name]
+        except KeyError:
+            lines = _lines("instances", name, "per_hour = 0.526  # US dollars\nvolume_gb = 100")
+            raise InvalidRequest(
+                f"nobody knows what an instance {name!r} costs",
+                field=SETTING,
+                fix=f"Put its price into a file that {SETTING} names, such as:\n{lines}",
+            ) from None
+
+    def service(self, name: str) -> Decimal:
+        """US dollars for one of what the name says. Raises KeyError for a name that is not ours."""
+        price = self._table.services[name]
+        return price.usd / price.per
 
     def require_tokens(self, model: str) -> None:
         """Raises InvalidRequest with the lines that are missing, unless the model has a price."""
@@ -160,17 +206,21 @@ def _read(read: Callable[[], bytes], name: str) -> _Table:
 
 def _words(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
-        return 'a table has [tokens."MODEL"] and [images."MODEL"], and nothing else'
+        return 'the tables are [tokens], [images], [instances] and [services], each with ."NAME"'
     return str(fault["msg"])
 
 
 def _unknown(model: str, table: str, prices: str, *, hint: str = "") -> InvalidRequest:
-    lines = f'[{table}."{model}"]\n{prices}\nsource = "our contract"\ndate = 2026-01-31'
+    lines = _lines(table, model, prices)
     return InvalidRequest(
         f"there is a budget, and nobody knows what the model {model!r} costs",
         field=SETTING,
         fix=f"{hint}Put its price into a file that {SETTING} names, such as:\n{lines}",
     )
+
+
+def _lines(table: str, name: str, prices: str) -> str:
+    return f'[{table}."{name}"]\n{prices}\nsource = "our contract"\ndate = 2026-01-31'
 
 
 def _cost(
