@@ -23,7 +23,7 @@ SEED := 1
 TASKS := 300
 KILLS := 30
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant faces check unit format bench run lock clean
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant faces check unit format bench run lock clean release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,11 @@ accountant: $(INSTALLED) ## Paid tasks in the worst of weather: every cent is as
 
 faces: $(INSTALLED) ## 33 faces, upright, turned and small: how many the local engine finds (needs npm, 40 MB once)
 	$(BIN)/python -m tests.faces.hard_set
+
+release: $(INSTALLED) ## dist/short-drama.tar.gz: the wheel, and all that a host needs to install it
+	rm -rf dist
+	$(BIN)/python -m hatchling build --target wheel
+	tar --create --gzip --file dist/short-drama.tar.gz --transform 's,^,short-drama/,' deploy requirements/aws.txt -C dist $$(cd dist && echo *.whl)
 
 check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .
