@@ -319,10 +319,11 @@ switch_to() {
         echo "${release##*/} runs"
         return
     fi
+    say_what_is_unwell
     if [[ -z $before || $before == "$release" ]]; then
-        fail "not all is well: see journalctl --unit ${units[-1]}, and short-drama doctor"
+        fail "mend it, and run this again; $CURRENT/bin/short-drama doctor may help"
     fi
-    echo "not all is well: back to ${before##*/}" >&2
+    echo "back to ${before##*/}" >&2
     point_to "$before"
     install_units "$before/units"
     restart_all || true
@@ -335,6 +336,13 @@ point_to() {
     mv --no-target-directory "$CURRENT.new" "$CURRENT"
 }
 
+unwell=""
+
+say_what_is_unwell() {
+    echo "$unwell is not well; it said last:" >&2
+    journalctl --unit "${unwell%% *}" --lines 5 --no-pager --output cat >&2 || true
+}
+
 # The adapter first, so that it drains while its API service still runs.
 restart_all() {
     local unit
@@ -344,7 +352,7 @@ restart_all() {
     for unit in "${units[@]}"; do
         case "$unit" in
             comfyui) systemctl start comfyui || true ;; # not ours: it stays as it is
-            *) systemctl restart "$unit" || return 1 ;;
+            *) systemctl restart "$unit" 2>/dev/null || { unwell="$unit" && return 1; } ;;
         esac
     done
 }
@@ -354,11 +362,11 @@ all_is_well() {
     local deadline=$((SECONDS + WELL_WITHIN)) unit port
     for unit in "${units[@]}"; do
         [[ $unit != comfyui ]] || continue
-        systemctl is-active --quiet "$unit" || return 1
+        systemctl is-active --quiet "$unit" || { unwell="$unit" && return 1; }
     done
     for port in $1; do
         until is_ready "$port"; do
-            [[ $SECONDS -lt $deadline ]] || return 1
+            [[ $SECONDS -lt $deadline ]] || { unwell="${units[-1]} or what is on port $port" && return 1; }
             sleep 1
         done
     done

@@ -69,7 +69,7 @@ class Machine:
         self, *command: str, check: bool = True, timeout: float = 90, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """As root, inside. With `check`, a failure raises with what was said."""
-        inside = ["nsenter", "-t", str(self.init), "-m", "-p", "-u", "-i", "-C", "--wd=/"]
+        inside = ["nsenter", "-t", str(self.init), "-m", "-p", "-u", "-i", "-C", "--root", "--wd"]
         done = subprocess.run(
             [*inside, *command],
             check=False,

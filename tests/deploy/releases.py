@@ -30,7 +30,7 @@ def download_packages(folder: Path) -> None:
 
 def build(folder: Path, version: str, *, broken: bool = False) -> Path:
     """A wheel of this checkout that says it is `version`; a broken one ends at its start."""
-    source = folder / f"source-{version}"
+    source = folder.parent / f"source-{version}"
     source.mkdir()
     shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "README.md", source)
@@ -44,7 +44,7 @@ def build(folder: Path, version: str, *, broken: bool = False) -> Path:
         sys.executable, "-m", "hatchling", "build", "--target", "wheel",
         "--directory", str(folder), cwd=source,
     )  # fmt: skip
-    (wheel,) = folder.glob(f"*-{version}-*.whl")
+    (wheel,) = folder.glob(f"short_drama-{version}-*.whl")
     return wheel
 
 

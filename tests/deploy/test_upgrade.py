@@ -19,7 +19,7 @@ from tests.deploy.booted import Machine, booted
 from tests.deploy.releases import build, copy_of_deploy, download_packages
 from tests.samples import png
 
-pytestmark = [pytest.mark.booted, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 BUNDLE = "/srv/short-drama"
 UNITS = sorted({component.process.unit for component in Component})
@@ -90,7 +90,7 @@ def _insist(client: Client, request: dict[str, object], key: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def host(boots: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     folder = tmp_path_factory.mktemp("host")
     bundle = folder / "bundle"
     bundle.mkdir()
@@ -101,15 +101,16 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     for version in ("0.8.0", "0.9.0"):
         build(wheels, version)
     build(wheels, "0.9.1", broken=True)
-    models = settings.load().models_dir
-    shown = {BUNDLE: bundle, "/var/cache/short-drama/models": models}
+    shown = {BUNDLE: bundle, "/srv/models": settings.load().models_dir}
     (folder / "machine").mkdir()
     with booted(folder / "machine", shown=shown) as machine:
+        machine.run("mkdir", "/var/cache/short-drama")
+        machine.run("cp", "--recursive", "/srv/models", "/var/cache/short-drama/models")
         ports = {component.process.port: _free_port() for component in Component}
         text = "".join(f"SHORT_DRAMA_{name.upper()}={port}\n" for name, port in ports.items())
         machine.write("/etc/short-drama/short-drama.env", text)
-        urls = (ports["orchestrator_port"], ports["cpu_orchestrator_port"])
-        yield Host(machine, *(f"http://127.0.0.1:{port}" for port in urls))
+        gpu, cpu = ports["orchestrator_port"], ports["cpu_orchestrator_port"]
+        yield Host(machine, f"http://127.0.0.1:{gpu}", f"http://127.0.0.1:{cpu}")
 
 
 def _free_port() -> int:
