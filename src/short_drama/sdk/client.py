@@ -91,7 +91,7 @@ class AsyncClient:
 
     # --- Submit ----------------------------------------------------------------------------
 
-    async def upload(self, image: Path | bytes) -> AssetView:
+    async def upload(self, image: Path | str | bytes) -> AssetView:
         """Give the service an image; the same bytes are kept once.
 
         Raises OSError when the file cannot be read.
@@ -100,7 +100,7 @@ class AsyncClient:
         call = self._call("POST", "/api/v1/assets", data=data, headers=headers, repeatable=True)
         return await self._ask(AssetView, call)
 
-    async def upload_directly(self, image: Path | bytes) -> str:
+    async def upload_directly(self, image: Path | str | bytes) -> str:
         """Put an image into the service's bucket without passing through the service (AWS only).
 
         Returns what a task's image fields take, for a day; the image is checked when a task
@@ -307,8 +307,8 @@ class AsyncClient:
         }
 
 
-async def _bytes_of(image: Path | bytes) -> bytes:
-    return image if isinstance(image, bytes) else await asyncio.to_thread(image.read_bytes)
+async def _bytes_of(image: Path | str | bytes) -> bytes:
+    return image if isinstance(image, bytes) else await asyncio.to_thread(Path(image).read_bytes)
 
 
 def _content_type(data: bytes) -> str:

@@ -84,10 +84,10 @@ class Client:
             self._portal.run(self._client.close())
             self._portal.close()
 
-    def upload(self, image: Path | bytes) -> AssetView:
+    def upload(self, image: Path | str | bytes) -> AssetView:
         return self._portal.run(self._client.upload(image))
 
-    def upload_directly(self, image: Path | bytes) -> str:
+    def upload_directly(self, image: Path | str | bytes) -> str:
         return self._portal.run(self._client.upload_directly(image))
 
     def submit(
