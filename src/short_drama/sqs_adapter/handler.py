@@ -71,6 +71,8 @@ class Handler:
     ) -> None:
         self._limits, self._queue, self._store, self._jobs = limits, queue, store, jobs
         self._clock, self._rng = clock, rng
+        self.lease_losses = 0
+        """Tasks that somebody else had when we still worked on them."""
 
     async def handle(self, delivery: Delivery, worker: str) -> bool:
         """Is the service known to take more work? Raises Unavailable when the queue did not answer
@@ -118,6 +120,7 @@ class Handler:
         except (TaskConflict, TaskNotFound):
             verdict = Done()
         except LeaseLost:
+            self._note_loss(claimed)
             verdict = Abandon()
         except asyncio.CancelledError:
             # Drained: the job may run on, and the next attempt joins it.
@@ -142,10 +145,15 @@ class Handler:
         except (TaskConflict, TaskNotFound):  # it ended otherwise meanwhile: its end stands
             verdict = Done()
         except LeaseLost:
+            self._note_loss(claimed)
             # Perhaps to ourselves, in a write whose answer was lost: a message given back too
             # often does no harm, one forgotten would.
             verdict = Retry(verdict.delay) if isinstance(verdict, Retry | Park) else Abandon()
         await self._dismiss(delivery, verdict)
+
+    def _note_loss(self, claimed: Task) -> None:
+        self.lease_losses += 1
+        metrics.LEASE_LOSSES.labels(claimed.lane).inc()
 
     async def _dismiss(self, delivery: Delivery, verdict: Verdict) -> None:
         """Forget the message, unless the verdict wants it back."""

@@ -23,14 +23,11 @@ class Component(StrEnum):
     def process(self) -> "Process":
         return PROCESSES[self]
 
-    @property
-    def serves_http(self) -> bool:
-        return self not in (Component.GPU_ADAPTER, Component.CPU_ADAPTER)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """`port`: the setting that holds its port; `unit`: its systemd unit, without the suffix;
+    """`port`: the setting that holds the port of its /health, /ready and /metrics, and of whatever
+    else it answers; `unit`: its systemd unit, without the suffix;
     `role`: whose rights in AWS it has."""
 
     title: str
@@ -84,3 +81,8 @@ PROCESSES: Final[Mapping[Component, Process]] = {
         role="cpu-adapter",
     ),
 }
+
+FREE_PORTS: Final[Mapping[str, int]] = dict.fromkeys(
+    (process.port for process in PROCESSES.values()), 0
+)
+"""Settings that let the system choose every port."""

@@ -167,8 +167,9 @@ async def test_a_round_reaches_pages_behind_any_number_that_wait(office: Office)
     for _ in range(3):
         await office.settlement.settle_once()
     assert not office.ledger.pages["t1"].is_open
-    assert metrics.SPEND_PAGES_OPEN._value.get() == 250
-    assert metrics.SPEND_RESERVED._value.get() == pytest.approx(0.025)
+    assert metrics.REGISTRY.get_sample_value("short_drama_provider_spend_pages_open") == 250
+    reserved = metrics.REGISTRY.get_sample_value("short_drama_provider_spend_reserved_usd")
+    assert reserved == pytest.approx(0.025)
 
 
 async def test_a_page_that_cannot_be_settled_is_no_obstacle(office: Office) -> None:

@@ -59,8 +59,8 @@ class Settlement:
             self._open += left.is_open
             self._outstanding += left.outstanding
         if len(pages) < _BATCH:
-            metrics.SPEND_PAGES_OPEN.set(self._open)
-            metrics.SPEND_RESERVED.set(self._outstanding / 1_000_000)
+            metrics.SPEND_PAGES_OPEN.tell(self._open)
+            metrics.SPEND_RESERVED.tell(self._outstanding / 1_000_000)
             self._after, self._open, self._outstanding = None, 0, 0
 
     async def _settled(self, listed: TaskSpend) -> TaskSpend:
