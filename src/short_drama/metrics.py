@@ -22,6 +22,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from short_drama.domain.errors import leaves
+from short_drama.domain.task import Task
+from short_drama.domain.timings import timings_of
+
 REGISTRY = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 NAMESPACE = "short_drama"
@@ -91,12 +95,21 @@ REQUEST_SECONDS = _histogram(
 
 SUBMITTED = _counter("tasks_submitted", "Tasks accepted", "kind")
 ENDED = _counter("tasks_ended", "Tasks ended", "kind", "status")
+FAILED = _counter("tasks_failed", "Tasks that failed, by the problem's code", "kind", "code")
+PARKED = _counter("tasks_parked", "Tasks that began to wait, by what for", "lane", "code")
 ATTEMPTS = _counter("task_attempts", "Attempts by what became of them", "lane", "verdict")
 LEASE_LOSSES = _counter(
     "lease_losses", "Tasks that were somebody else's before we were done", "lane"
 )
+HEARTBEATS = _counter("heartbeats", "Renewals of leases by their outcome", "lane", "outcome")
 SWEPT = _counter("tasks_swept", "What the sweeper did", "action")
+SWEPT_AT = Known(
+    "sweeper_last_success_timestamp_seconds", "When a pass of the sweeper last succeeded", "over"
+)
 TASK_SECONDS = _histogram("task_seconds", "Seconds from submit to end", "kind", buckets=_WORK)
+STAGE_SECONDS = _histogram(
+    "task_stage_seconds", "Where a task's seconds went", "kind", "stage", buckets=_WORK
+)
 
 # --- Jobs and engines ---------------------------------------------------------------------
 
@@ -105,6 +118,12 @@ JOB_SECONDS = _histogram(
     "kind", "stage", buckets=_WORK,
 )  # fmt: skip
 JOBS_RUNNING = _gauge("jobs_running", "Jobs in their engine", "service")
+KIND_READY = Known("kind_ready", "Whether jobs of the kind can be done", "service", "kind")
+ENGINE_BUSY = _counter("engine_busy_seconds", "Seconds in which the engine worked", "service")
+ENGINE_IDLE_GAP = _histogram(
+    "engine_idle_gap_seconds", "Seconds without a job although one was there", "service",
+    buckets=_CALLS,
+)  # fmt: skip
 
 # --- Queues -------------------------------------------------------------------------------
 
@@ -128,11 +147,36 @@ CALL_SECONDS = _histogram(
 PROVIDER_PAUSED = _gauge(
     "provider_paused", "1 while an operator has to act before it is asked again", "provider"
 )
+LIMITS_HIT = _counter("limits_hit", "What was held up or refused by a limit", "limit", "of")
+BUDGET = Known("budget_usd", "What may be spent", "budget")
+BUDGET_LEFT = Known("budget_left_usd", "What is neither spent nor held of it", "budget")
 SPENT = _counter("provider_spend_usd", "What answered calls have cost, in US dollars", "provider")
 SPEND_RESERVED = Known(
     "provider_spend_reserved_usd", "What is held for tasks or reserved for calls"
 )
 SPEND_PAGES_OPEN = Known("provider_spend_pages_open", "Tasks whose cost is not settled")
+
+
+_CODES = frozenset(leaf.code for leaf in leaves())
+
+
+def known_code(code: str) -> str:
+    """For a label: an API service of somebody else may answer with any."""
+    return code if code in _CODES else "other"
+
+
+def ended(task: Task) -> None:
+    """A task has ended, by whatever hand: to be told once, by whoever wrote it."""
+    ENDED.labels(task.kind, task.status).inc()
+    if task.failure is not None:
+        FAILED.labels(task.kind, known_code(task.failure.code)).inc()
+    timings = timings_of(task)
+    if timings.total_seconds is not None:
+        TASK_SECONDS.labels(task.kind).observe(timings.total_seconds)
+    for stage in ("queued", "running", "engine", "overhead"):
+        seconds = getattr(timings, f"{stage}_seconds")
+        if seconds is not None:
+            STAGE_SECONDS.labels(task.kind, stage).observe(max(seconds, 0.0))
 
 
 def paid(provider: str, micros: int) -> None:

@@ -140,6 +140,8 @@ class Handler:
         """Record, then queue. `claimed` is the fence to write under and what its holder knows,
         `newest` what is written over, which may be another's by now."""
         metrics.ATTEMPTS.labels(claimed.lane, type(verdict).__name__.lower()).inc()
+        if isinstance(verdict, Park) and verdict.reason is not None:
+            metrics.PARKED.labels(claimed.lane, metrics.known_code(verdict.reason.code)).inc()
         try:
             await self._insist(lambda: self._record(verdict, claimed, newest), hiding=delivery)
         except (TaskConflict, TaskNotFound):  # it ended otherwise meanwhile: its end stands
@@ -171,8 +173,7 @@ class Handler:
             return
         ended = await advance(self._store, newest, change)
         if ended.status.is_terminal:
-            metrics.ENDED.labels(ended.kind, ended.status).inc()
-            metrics.TASK_SECONDS.labels(ended.kind).observe(ended.updated_at - ended.created_at)
+            metrics.ended(ended)
 
     async def _insist(
         self, call: Callable[[], Awaitable[Answer]], *, hiding: Delivery | None = None

@@ -67,14 +67,14 @@ PROCESSES: Final[Mapping[Component, Process]] = {
         role="paid-api",
     ),
     Component.GPU_ADAPTER: Process(
-        title="SQS adapter, GPU tasks",
+        title="SQS adapter, GPU lane",
         lane=Lane.GPU,
         port="gpu_adapter_port",
         unit="sqs-adapter",
         role="gpu-adapter",
     ),
     Component.CPU_ADAPTER: Process(
-        title="SQS adapter, CPU tasks",
+        title="SQS adapter, CPU lane",
         lane=Lane.CPU,
         port="cpu_adapter_port",
         unit="sqs-adapter",

@@ -35,7 +35,7 @@ from short_drama.watch import Watch, look_at_disk
 from short_drama.wiring.accounts import open_hold, open_settlement
 from short_drama.wiring.backend import Backend, open_backend
 from short_drama.wiring.components import Component
-from short_drama.wiring.engines import Engines, open_catalogue, open_runner
+from short_drama.wiring.engines import Engines, budgets, open_catalogue, open_runner
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,6 +84,7 @@ async def open_stack(
                     open_runner(lane, settings, sources, backend, engines)
                 )
                 stack.runners.append(runner)
+                stack.watch.looks.append(runner.look)
                 stack.apps[parts.service] = parts.create_service(
                     runner, backend.assets, catalogue, hosts=settings.public_hosts
                 )
@@ -175,6 +176,8 @@ def _add_orchestrators(
             desk, hosts=settings.public_hosts
         )
     stack.watch.looks.append(QueueSight(backend.store, backend.lane_queues()).look)
+    if settings.pays:
+        stack.watch.looks.append(budgets(settings, backend).look)
     stack.sweepers.append(
         Sweeper(
             backend.store,

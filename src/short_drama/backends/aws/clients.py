@@ -123,6 +123,7 @@ async def answer(
         code = error.response.get("Error", {}).get("Code", "")
         outcome = "throttled" if code in _THROTTLING else "refused"
         if code in expected:
+            outcome = "expected"
             raise
         raise _refusal(service, code, error) from error
     except TimeoutError:
