@@ -23,7 +23,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from short_drama.domain.errors import leaves
+from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.domain.timings import timings_of
 
 REGISTRY = CollectorRegistry()
@@ -155,6 +157,18 @@ SPEND_RESERVED = Known(
     "provider_spend_reserved_usd", "What is held for tasks or reserved for calls"
 )
 SPEND_PAGES_OPEN = Known("provider_spend_pages_open", "Tasks whose cost is not settled")
+
+
+def begin(kinds: Iterable[str]) -> None:
+    """Let what alerts count be there from the start: Prometheus sees no rise in a counter that it
+    first meets at 1."""
+    for kind in kinds:
+        for status in (TaskStatus.COMPLETED, TaskStatus.FAILED):
+            ENDED.labels(kind, status)
+    for lane in Lane:
+        LEASE_LOSSES.labels(lane)
+    for budget in ("day", "month", "label"):
+        LIMITS_HIT.labels("budget", budget)
 
 
 _CODES = frozenset(leaf.code for leaf in leaves())

@@ -10,6 +10,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from short_drama import metrics
 from short_drama.comfyui_api import unified_api
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Catalogue, Lane
@@ -65,6 +66,7 @@ async def open_stack(
         engines: how each lane's kinds are done, if not as the settings say.
     """
     catalogue = open_catalogue(settings)
+    metrics.begin(catalogue)
     addresses = _addresses(settings, components)
     assets_url = (
         settings.assets_url or _cdn(settings) or f"{addresses[Component.ORCHESTRATOR]}/assets"

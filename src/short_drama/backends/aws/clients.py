@@ -62,6 +62,8 @@ class Clients:
 async def open_clients(region: str | None = None) -> AsyncIterator[Clients]:
     """Open connections lazily; nothing is called yet. Raises InvalidRequest without a region."""
     session = get_session()
+    for service in ("sqs", "dynamodb", "s3"):
+        metrics.CALL_SECONDS.labels(service, "refused")  # seen from the first one on
     async with contextlib.AsyncExitStack() as opened:
         try:
             yield Clients(
