@@ -1,7 +1,8 @@
-"""A real Prometheus as a child process, and what it answers."""
+"""A real Prometheus as a child process and what it answers, promtool, and what we give to both."""
 
 import contextlib
 import json
+import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +16,9 @@ from tests.emulators import server
 _PROGRAMS = server.ROOT / ".deploy" / "prometheus" / "usr" / "bin"
 PROMTOOL = _PROGRAMS / "promtool"
 PROMETHEUS = _PROGRAMS / "prometheus"
+
+CONFIGURATION = server.ROOT / "deploy" / "prometheus"
+DASHBOARD = server.ROOT / "deploy" / "grafana" / "short-drama.json"
 
 
 class QueryFailed(Exception):
@@ -87,3 +91,26 @@ def _is_up(found: Prometheus) -> bool:
         return found.query("vector(1)") != []
     except (OSError, QueryFailed):
         return False
+
+
+def promtool(*arguments: str | Path, stdin: str = "", folder: Path = CONFIGURATION) -> str:
+    """What it says, of which a line that is more than a success would be a complaint."""
+    ended = subprocess.run(
+        [PROMTOOL, *arguments],
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == 0, said
+    return said
+
+
+def expressions() -> Iterator[str]:
+    """Those of the dashboard."""
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        for target in panel.get("targets", ()):
+            yield target["expr"].replace("$__rate_interval", "5m")

@@ -1,10 +1,8 @@
 """Rules, dashboard, scrape configuration and docs/monitoring.md name what there is, and promtool
 has nothing to remark."""
 
-import json
 import re
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +13,14 @@ from short_drama import metrics
 from short_drama.domain.kinds import Lane
 from short_drama.settings import Settings
 from short_drama.wiring.components import Component
-from tests.deploy.prometheus import PROMTOOL
+from tests.deploy.prometheus import CONFIGURATION, PROMTOOL, expressions, promtool
 from tests.emulators.server import ROOT
 
-FOLDER = ROOT / "deploy" / "prometheus"
-DASHBOARD = ROOT / "deploy" / "grafana" / "short-drama.json"
 PAGE = ROOT / "docs" / "monitoring.md"
 
 needs_promtool = pytest.mark.skipif(
     not PROMTOOL.exists(), reason="promtool is missing: run `make deploy-tools`"
 )
-
-
-def promtool(*arguments: str | Path, stdin: str = "", folder: Path = FOLDER) -> str:
-    """What it says, of which a line that is more than a success would be a complaint."""
-    ended = subprocess.run(
-        [PROMTOOL, *arguments],
-        cwd=folder,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == 0, said
-    return said
 
 
 def families() -> Mapping[str, str]:
@@ -63,15 +43,8 @@ def named_in(text: str) -> set[str]:
 
 
 def alerts() -> list[dict[str, Any]]:
-    groups = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
+    groups = yaml.safe_load((CONFIGURATION / "alerts.yml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
-
-
-def expressions() -> Iterator[str]:
-    """Those of the dashboard."""
-    for panel in json.loads(DASHBOARD.read_text())["panels"]:
-        for target in panel.get("targets", ()):
-            yield target["expr"].replace("$__rate_interval", "5m")
 
 
 # --- promtool -----------------------------------------------------------------------------
@@ -119,7 +92,7 @@ def test_each_alert_says_how_bad_it_is_and_what_to_read() -> None:
 
 
 def test_each_alert_is_tried_both_ways() -> None:
-    tests = yaml.safe_load((FOLDER / "alerts_test.yml").read_text())["tests"]
+    tests = yaml.safe_load((CONFIGURATION / "alerts_test.yml").read_text())["tests"]
     tried = {
         (check["alertname"], bool(check.get("exp_alerts")))
         for test in tests
@@ -129,8 +102,8 @@ def test_each_alert_is_tried_both_ways() -> None:
 
 
 def test_alerts_and_panels_ask_for_metrics_that_there_are() -> None:
-    assert named_in((FOLDER / "alerts.yml").read_text()) <= series()
-    assert named_in((FOLDER / "alerts_test.yml").read_text()) <= series()
+    assert named_in((CONFIGURATION / "alerts.yml").read_text()) <= series()
+    assert named_in((CONFIGURATION / "alerts_test.yml").read_text()) <= series()
     assert named_in(" ".join(expressions())) <= series()
 
 
@@ -147,7 +120,7 @@ def test_queues_that_are_missing_are_missed() -> None:
 
 
 def test_every_component_is_scraped() -> None:
-    [job] = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
+    [job] = yaml.safe_load((CONFIGURATION / "prometheus.yml").read_text())["scrape_configs"]
     assert job["job_name"] == "short-drama"
     found = {one["labels"]["component"]: one["targets"] for one in job["static_configs"]}
     ports = {
