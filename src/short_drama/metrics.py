@@ -137,6 +137,7 @@ DEAD_LETTERS = Known("dead_letters", "Messages that were received too often", "q
 # --- Processes ----------------------------------------------------------------------------
 
 READY = Known("ready", "Whether it can take work, as /ready says", "service")
+AWS_CREDENTIALS = Known("aws_credentials_hold", "Whether there are some that do not end soon")
 DISK_FREE = Known("disk_free_bytes", "Room left where the folder is", "folder")
 DISK_SIZE = Known("disk_size_bytes", "Size of the disk that the folder is on", "folder")
 

@@ -110,9 +110,7 @@ def _point_to_figures(stack: Stack, components: Mapping[Component, str]) -> None
 def _add_looks(stack: Stack, settings: Settings) -> None:
     """Those of every process."""
     stack.watch.looks += [app.state.look for app in stack.apps.values()]
-    stack.watch.looks.append(partial(look_at_disk, "cache", settings.cache_dir))
-    if settings.backend == "embedded":
-        stack.watch.looks.append(partial(look_at_disk, "data", settings.data_dir))
+    stack.watch.looks += [stack.backend.look, partial(look_at_disk, "cache", settings.cache_dir)]
 
 
 @dataclass(frozen=True, slots=True)
