@@ -13,7 +13,10 @@ from short_drama import metrics
 log = logging.getLogger(__name__)
 
 Look = Callable[[], Awaitable[None]]
-"""Tells gauges what it sees, and takes back what it no longer does."""
+"""Tells gauges what it sees, and takes back what it no longer does, also when it is cancelled."""
+
+
+_LONGEST_SECONDS = 10.0
 
 
 class Watch:
@@ -31,8 +34,13 @@ class Watch:
 
 
 async def _take(look: Look) -> None:
+    """A look that lasts is given up, and tells that it has seen nothing: it must not hold up the
+    others, nor leave what it saw before."""
     try:
-        await look()
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            await look()
+    except TimeoutError:
+        log.warning("a look at what /metrics tells took too long")
     except Exception:
         log.exception("a look at what /metrics tells failed unexpectedly")
 

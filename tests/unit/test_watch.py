@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from short_drama.watch import Watch, look_at_disk
 from tests.figures import figure
 
@@ -22,6 +24,25 @@ async def test_looks_are_taken_again_whatever_becomes_of_one() -> None:
     async with asyncio.timeout(5):
         for _ in range(3):
             await seen.get()
+    running.cancel()
+
+
+async def test_a_look_that_lasts_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("short_drama.watch._LONGEST_SECONDS", 0.01)
+    given_up: asyncio.Queue[str] = asyncio.Queue()
+
+    async def lasts() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            given_up.put_nowait("given up")
+
+    watch = Watch(every=0.01)
+    watch.looks.append(lasts)
+    running = asyncio.create_task(watch.run())
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            await given_up.get()
     running.cancel()
 
 

@@ -35,15 +35,19 @@ class QueueSight:
 
     async def _look_at(self, lane: Lane) -> None:
         line = self._lanes[lane]
-        depth, letters, age = await asyncio.gather(
-            _known(line.queue.depth()), _known(line.dead_letters.depth()), _known(self._age(lane))
-        )
-        metrics.QUEUE_WAITING.tell(depth.waiting if depth else None, lane.queue)
-        metrics.QUEUE_IN_FLIGHT.tell(depth.in_flight if depth else None, lane.queue)
-        metrics.DEAD_LETTERS.tell(
-            letters.waiting + letters.in_flight if letters else None, lane.dead_letter_queue
-        )
-        metrics.QUEUE_OLDEST.tell(age, lane.queue)
+        depth = letters = age = None
+        try:
+            depth, letters, age = await asyncio.gather(
+                _known(line.queue.depth()),
+                _known(line.dead_letters.depth()),
+                _known(self._age(lane)),
+            )
+        finally:
+            metrics.QUEUE_WAITING.tell(depth.waiting if depth else None, lane.queue)
+            metrics.QUEUE_IN_FLIGHT.tell(depth.in_flight if depth else None, lane.queue)
+            dead = letters.waiting + letters.in_flight if letters else None
+            metrics.DEAD_LETTERS.tell(dead, lane.dead_letter_queue)
+            metrics.QUEUE_OLDEST.tell(age, lane.queue)
 
     async def _age(self, lane: Lane) -> float:
         return waited(await self._store.oldest_pending(lane), self._clock())

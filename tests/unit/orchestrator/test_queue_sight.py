@@ -1,5 +1,6 @@
 """The queues' gauges: what is seen, and nothing of what cannot be."""
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -19,8 +20,11 @@ GAUGES = ("queue_waiting", "queue_in_flight", "queue_oldest_seconds")
 
 class AwayQueue(MemoryQueue):
     reason: Exception | None = None
+    hangs = False
 
     async def depth(self) -> QueueDepth:
+        if self.hangs:
+            await asyncio.sleep(60)
         if self.reason is not None:
             raise self.reason
         return await super().depth()
@@ -70,3 +74,16 @@ async def test_a_queue_that_does_not_answer_is_told_no_more(reason: Exception) -
     assert told(Lane.GPU) == {
         "queue_waiting": 0, "queue_in_flight": 0, "queue_oldest_seconds": 0, "dead_letters": None,
     }  # fmt: skip
+
+
+async def test_a_queue_that_hangs_is_told_no_more() -> None:
+    main = queue()
+    lines = {Lane.GPU: LaneQueues(queue=main, dead_letters=queue())}
+    sight = QueueSight(MemoryStore(lambda: NOW), lines, clock=lambda: NOW)
+    await sight.look()
+    assert None not in told(Lane.GPU).values()
+    main.hangs = True
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await sight.look()
+    assert set(told(Lane.GPU).values()) == {None}

@@ -65,14 +65,16 @@ class Budgets:
         for budget, (account, limit) in accounts.items():
             if limit is not None:
                 metrics.BUDGET.tell(limit / 1_000_000, budget)
-                metrics.BUDGET_LEFT.tell(await self._left(account, limit), budget)
+                await self._tell_left(budget, account, limit)
 
-    async def _left(self, account: str, limit: int) -> float | None:
-        """In US dollars; None while nobody says."""
+    async def _tell_left(self, budget: str, account: str, limit: int) -> None:
+        left = None
         try:
-            return (limit - await self.ledger.total(account)) / 1_000_000
+            left = (limit - await self.ledger.total(account)) / 1_000_000
         except Unavailable:
-            return None
+            pass
+        finally:
+            metrics.BUDGET_LEFT.tell(left, budget)
 
     async def hold(self, task: Task, micros: int) -> None:
         """Set aside what the task may cost. Repeated, it changes nothing.

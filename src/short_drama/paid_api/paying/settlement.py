@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from short_drama import metrics
+from short_drama.domain.errors import Unavailable
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
 from short_drama.paid_api.paying.answers import Answered, Answers
 from short_drama.ports import (
@@ -52,6 +53,14 @@ class Settlement:
     async def settle_once(self) -> None:
         """A pass over some of the open pages; the next one goes on behind them, also when this one
         breaks off. Raises Unavailable."""
+        try:
+            await self._settle_some()
+        except Unavailable:
+            metrics.SPEND_PAGES_OPEN.tell(None)
+            metrics.SPEND_RESERVED.tell(None)
+            raise
+
+    async def _settle_some(self) -> None:
         pages = await self._ledger.open(limit=_BATCH, after=self._after)
         for page in pages:
             self._after = page
