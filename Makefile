@@ -22,8 +22,9 @@ DURATION := 120
 SEED := 1
 TASKS := 300
 KILLS := 30
+WATCH := 600
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant faces check unit format bench run lock clean release
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant faces watch check unit format bench run lock clean release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +96,9 @@ accountant: $(INSTALLED) ## Paid tasks in the worst of weather: every cent is as
 
 faces: $(INSTALLED) ## 33 faces, upright, turned and small: how many the local engine finds (needs npm, 40 MB once)
 	$(BIN)/python -m tests.faces.hard_set
+
+watch: $(INSTALLED) $(DEPLOYING) ## A real Prometheus beside all processes under load, then faults; WATCH=600 (seconds)
+	$(BIN)/python -m tests.deploy.watch --seconds $(WATCH)
 
 release: $(INSTALLED) ## dist/short-drama.tar.gz: the wheel, and all that a host needs to install it
 	rm -rf dist

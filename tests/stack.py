@@ -12,7 +12,7 @@ import aiohttp
 from short_drama.cli import host
 from short_drama.domain.kinds import Lane
 from short_drama.settings import Settings
-from short_drama.wiring.components import Component
+from short_drama.wiring.components import FREE_PORTS, Component
 from short_drama.wiring.engines import Engines
 
 
@@ -34,10 +34,7 @@ class RunningStack:
 
 
 def stack_settings(data_dir: Path, **changes: Any) -> Settings:
-    ports = dict.fromkeys(
-        ("orchestrator_port", "cpu_orchestrator_port", "comfyui_api_port", "paid_api_port"), 0
-    )
-    return Settings(**{"data_dir": data_dir, **ports, **changes})
+    return Settings(**{"data_dir": data_dir, **FREE_PORTS, **changes})
 
 
 @contextlib.asynccontextmanager

@@ -20,6 +20,7 @@ from short_drama.paid_api.paying.prices import Prices
 from short_drama.sdk.client import AsyncClient
 from short_drama.settings import Settings
 from short_drama.wiring.backend import open_backend
+from short_drama.wiring.components import FREE_PORTS
 from tests.accountant.audit import Charged
 from tests.chaos.cluster import Member
 from tests.e2e.processes import ENVIRONMENT
@@ -124,12 +125,13 @@ def _charged(provider: str, call: Mapping[str, Any], micros: int) -> Charged:
 @contextlib.asynccontextmanager
 async def running(folder: Path, seed: int) -> AsyncIterator[Site]:
     """Everything, ready; killed at the end. Logs go to `folder`."""
-    ports = free_ports(5)
-    url = f"http://127.0.0.1:{ports[2]}"
+    qwen, seedream_port, *free = free_ports(2 + len(FREE_PORTS))
+    ports = dict(zip(FREE_PORTS, free, strict=True))
+    url = f"http://127.0.0.1:{ports['cpu_orchestrator_port']}"
     with contextlib.ExitStack() as opened:
         simulators = {
-            "qwen": _simulator("qwen_vl", ports[0], folder / "qwen.jsonl", opened),
-            "seedream": _simulator("seedream", ports[1], folder / "seedream.jsonl", opened),
+            "qwen": _simulator("qwen_vl", qwen, folder / "qwen.jsonl", opened),
+            "seedream": _simulator("seedream", seedream_port, folder / "seedream.jsonl", opened),
         }
         members = _members(folder, _settings(folder, simulators, ports), seed)
         for member in members.values():
@@ -180,13 +182,13 @@ def _members(folder: Path, environment: Mapping[str, str], seed: int) -> dict[st
     }
 
 
-def _settings(folder: Path, simulators: Mapping[str, str], ports: list[int]) -> dict[str, str]:
+def _settings(
+    folder: Path, simulators: Mapping[str, str], ports: Mapping[str, int]
+) -> dict[str, str]:
     settings: dict[str, object] = {
         "data_dir": folder / "data",
-        "cpu_orchestrator_port": ports[2],
-        "paid_api_port": ports[3],
-        "orchestrator_port": ports[4],
-        "assets_url": f"http://127.0.0.1:{ports[2]}/assets",
+        **ports,
+        "assets_url": f"http://127.0.0.1:{ports['cpu_orchestrator_port']}/assets",
         "dashscope_base_url": f"{simulators['qwen']}/compatible-mode/v1",
         "ark_base_url": f"{simulators['seedream']}/api/v3",
         "seedream_model": MODEL,

@@ -25,7 +25,8 @@ from tests import emulators
 from tests.bench.bench_stack import Connection, drained, overhead, served, submits, upload
 
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem")
-_SERVING = [component for component in Component if component.serves_http]
+_ADAPTERS = (Component.GPU_ADAPTER, Component.CPU_ADAPTER)
+_OTHERS = [component for component in Component if component not in _ADAPTERS]
 
 
 def aws_environment(servers: emulators.Emulators) -> dict[str, str]:
@@ -74,7 +75,7 @@ async def pipeline(folder: Path, tasks: int) -> dict[str, Mapping[str, Any]]:
 async def backlog(folder: Path, tasks: int, *, adapters: int) -> dict[str, Any]:
     """Seconds from starting the adapters until the queue is empty."""
     with contextlib.ExitStack() as running:
-        _, line = running.enter_context(served(command(folder, *_SERVING)))
+        _, line = running.enter_context(served(command(folder, *_OTHERS)))
         urls = json.loads(line)
         image = await upload(urls["orchestrator"])
         await submits(urls["orchestrator"], image, clients=16, tasks=tasks)

@@ -189,8 +189,7 @@ async def running(
 ) -> AsyncIterator[Cluster]:
     """All members, ready; killed at the end. Their logs go to `folder`."""
     engine_log = folder / "engine.jsonl"
-    served = [component for component in MEMBERS.values() if component.serves_http]
-    ports = dict(zip(served, free_ports(len(served)), strict=True))
+    ports = dict(zip(MEMBERS, free_ports(len(MEMBERS)), strict=True))
     async with contextlib.AsyncExitStack() as opened:
         links = _Links(opened, ports, aws)
         members = {
@@ -207,7 +206,7 @@ async def running(
             for name, component in MEMBERS.items()
         }
         doors = {
-            lane: await links.open(f"clients>{component}", f"http://127.0.0.1:{ports[component]}")
+            lane: await links.open(f"clients>{component}", links.address(component))
             for component, lane in ORCHESTRATORS.items()
         }
         for member in members.values():
@@ -220,11 +219,15 @@ class _Links:
     def __init__(
         self,
         stack: contextlib.AsyncExitStack,
-        ports: Mapping[Component, int],
+        ports: Mapping[str, int],
         aws: Emulators | None,
     ) -> None:
         self._stack, self._ports, self._aws = stack, ports, aws
         self.opened: dict[str, FaultProxy] = {}
+
+    def address(self, component: Component) -> str:
+        """Of its only member, which has its name."""
+        return f"http://127.0.0.1:{self._ports[component]}"
 
     async def open(self, name: str, url: str) -> str:
         parts = urlsplit(url)
@@ -233,13 +236,14 @@ class _Links:
         return proxy.url
 
     async def lead(self, name: str, component: Component) -> Mapping[str, str]:
-        """Where a member listens, and its own links to what it talks to."""
+        """Where everybody listens, and its own links to what it talks to."""
         urls: dict[str, object] = {
-            f"{served.replace('-', '_')}_port": port for served, port in self._ports.items()
+            other.process.port: self._ports[member] for member, other in MEMBERS.items()
         }
+        urls[component.process.port] = self._ports[name]
         if component in ADAPTERS:
             service = ADAPTERS[component]
-            url = await self.open(f"{name}>service", f"http://127.0.0.1:{self._ports[service]}")
+            url = await self.open(f"{name}>service", self.address(service))
             urls[f"{service.replace('-', '_')}_url"] = url
         return {**_variables(urls), **await self._to_aws(name, component)}
 

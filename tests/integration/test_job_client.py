@@ -95,7 +95,10 @@ async def test_the_question_is_measured_like_every_call(
 ) -> None:
     def asked() -> float:
         labels = {"target": "api_service", "outcome": "503"}
-        return metrics.REGISTRY.get_sample_value("outside_call_seconds_count", labels) or 0.0
+        return (
+            metrics.REGISTRY.get_sample_value("short_drama_outside_call_seconds_count", labels)
+            or 0.0
+        )
 
     before = asked()
     service.says({}, 503)

@@ -18,8 +18,6 @@ from tests.stack import RunningStack, running_stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SERVED = [component for component in Component if component.serves_http]
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
@@ -53,7 +51,7 @@ async def ended(stack: RunningStack, image: AssetView) -> TaskView:
 # --- Hosts --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("component", SERVED)
+@pytest.mark.parametrize("component", list(Component))
 @pytest.mark.parametrize("path", ["/health", "/ready", "/api/v1/tasks", "/assets/x"])
 async def test_a_rebound_name_is_refused(
     stack: RunningStack, component: Component, path: str

@@ -1,6 +1,7 @@
 """Budgets: of which day and account, what is held, and what a refusal says."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from short_drama.domain.errors import BudgetExceeded, BudgetWaits
+from short_drama.domain.errors import BudgetExceeded, BudgetWaits, Unavailable
 from short_drama.domain.spending import micros_of
 from short_drama.paid_api.paying.budgets import Budgets
+from tests.figures import counted, figure
 from tests.protocol.memory import MemoryLedger
 from tests.samples import a_task
 
@@ -179,3 +181,45 @@ def test_a_day_that_is_over_meanwhile_is_waited_for_no_longer() -> None:
 def test_an_amount_is_exact_from_setting_to_account(micros: int) -> None:
     text = f"{micros // 1_000_000}.{micros % 1_000_000:06}"
     assert micros_of(Decimal(text)) == micros
+
+
+# --- For /metrics -------------------------------------------------------------------------
+
+
+def told(budget: str) -> tuple[float | None, float | None]:
+    """All of it, and what is left."""
+    return figure("budget_usd", budget=budget), figure("budget_left_usd", budget=budget)
+
+
+async def test_what_is_left_is_told_of_each_budget_of_its_own() -> None:
+    found = budgets(
+        per_day=3_000_000, per_month=None, per_label={"show=Told": 2_000_000, "show=*": 5}
+    )
+    await found.hold(replace(a_task(), labels={"show": "Told"}), 500_000)
+    await found.look()
+    assert told("day") == (3, 2.5)
+    assert told("label show=Told") == (2, 1.5)
+    assert told("month") == told("label show=*") == (None, None)
+
+
+async def test_a_ledger_that_is_away_leaves_nothing_to_tell() -> None:
+    ledger = MemoryLedger()
+    found = budgets(ledger, per_day=1_000_000)
+    await found.look()
+    assert told("day") == (1, 1)
+
+    async def away(account: str) -> int:
+        raise Unavailable(f"no answer about {account}")
+
+    ledger.total = away  # type: ignore[method-assign]
+    await found.look()
+    assert told("day") == (1, None)
+
+
+async def test_a_refusal_is_counted_by_its_budget() -> None:
+    found = budgets(per_day=1)
+    before = counted("limits_hit_total", limit="budget", of="day")
+    with pytest.raises(BudgetExceeded):
+        await found.hold(a_task(), 2)
+    found.refusal("day/2026-11-23")
+    assert counted("limits_hit_total", limit="budget", of="day") == before + 2

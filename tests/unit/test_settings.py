@@ -109,6 +109,7 @@ READ: dict[str, tuple[str, Any]] = {
     "progress_seconds": ("0.1", 0.1),
     "sweep_seconds": ("3", 3.0),
     "dead_letter_seconds": ("10", 10.0),
+    "figures_seconds": ("5", 5.0),
     "gpu_parallel": ("2", 2),
     "gpu_lookahead": ("4", 4),
     "cpu_parallel": ("8", 8),

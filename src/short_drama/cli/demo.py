@@ -14,7 +14,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from short_drama.cli import display, host, models
-from short_drama.cli.configuration import FREE_PORTS, read_settings
+from short_drama.cli.configuration import read_settings
 from short_drama.cli.connection import reported
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
 from short_drama.cli.showcase import pictures, sheet
@@ -22,7 +22,7 @@ from short_drama.cli.showcase.scenes import Scene, Stage
 from short_drama.domain.kinds import KINDS
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
-from short_drama.wiring.components import Component
+from short_drama.wiring.components import FREE_PORTS, Component
 
 
 def demo(*, output: Path, url: str | None, cpu_url: str | None) -> None:

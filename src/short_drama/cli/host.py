@@ -105,7 +105,7 @@ async def run(
 
 async def _run_stack(
     stack: Stack,
-    sockets: Mapping[Component, socket.socket | None],
+    sockets: Mapping[Component, socket.socket],
     stop: asyncio.Event,
     *,
     up: Callable[[], Awaitable[None]],
@@ -114,6 +114,7 @@ async def _run_stack(
     async with _serving(stack, sockets):
         aside = [asyncio.create_task(sweeper.run()) for sweeper in stack.sweepers]
         aside += [asyncio.create_task(reporter.run()) for reporter in stack.reporters]
+        aside.append(asyncio.create_task(stack.watch.run()))
         consuming = [asyncio.create_task(consumer.run()) for consumer in stack.consumers]
         # What starting made lives as long as the process: no collection need look at it again.
         gc.collect()
@@ -139,14 +140,11 @@ async def _until(stop: asyncio.Event, consuming: list[asyncio.Task[None]]) -> No
 
 
 @contextlib.asynccontextmanager
-async def _serving(
-    stack: Stack, sockets: Mapping[Component, socket.socket | None]
-) -> AsyncIterator[None]:
+async def _serving(stack: Stack, sockets: Mapping[Component, socket.socket]) -> AsyncIterator[None]:
     servers = {component: Server(app) for component, app in stack.apps.items()}
     serving = [
-        asyncio.create_task(server.serve([listener]))
+        asyncio.create_task(server.serve([sockets[component]]))
         for component, server in servers.items()
-        if (listener := sockets[component]) is not None
     ]
     try:
         yield
@@ -187,13 +185,11 @@ def claim(data_dir: Path, *, alone: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def bound(
     settings: Settings, components: Iterable[Component]
-) -> Iterator[dict[Component, socket.socket | None]]:
-    """A listening socket for each component that serves HTTP. Raises PortTaken."""
+) -> Iterator[dict[Component, socket.socket]]:
+    """A listening socket for each component. Raises PortTaken."""
     with contextlib.ExitStack() as opened:
         yield {
             component: opened.enter_context(_listen(component, settings))
-            if component.serves_http
-            else None
             for component in components
         }
 
@@ -219,9 +215,7 @@ def _listen(component: Component, settings: Settings) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket | None) -> str:
-    if listener is None:
-        return ""
+def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

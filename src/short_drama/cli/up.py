@@ -10,14 +10,14 @@ import click
 
 from short_drama.cli import host as hosting
 from short_drama.cli import models
-from short_drama.cli.configuration import FREE_PORTS, read_settings
+from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 from short_drama.cli.standing import counted
 from short_drama.domain.errors import ShortDramaError
 from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
 from short_drama.settings.unit import unit
-from short_drama.wiring.components import Component
+from short_drama.wiring.components import FREE_PORTS, Component
 
 
 def up(*, data_dir: Path | None, host: str | None, ports: str | None) -> None:
@@ -47,8 +47,7 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
 
     def ready(urls: Mapping[Component, str]) -> None:
         for component, url in urls.items():
-            if url:
-                click.echo(f"{component.process.title:<24} {url}")
+            click.echo(f"{component.process.title:<24} {url}")
         click.echo(f"{'Data':<24} {_data(settings)}")
         click.echo("Ready. Ctrl-C drains and stops.")
 

@@ -62,12 +62,14 @@ class Job:
     on_move: Callable[[], None] = lambda: None
     """To be called when somebody's place in the line may have changed; its stages' changes do."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    accepted_at: float = field(init=False)
+    """By the clock."""
     _entered_at: float = field(init=False)
     _waited: float = 0.0
     _waited_before: float = 0.0
 
     def __post_init__(self) -> None:
-        self._entered_at = self.clock()
+        self._entered_at = self.accepted_at = self.clock()
 
     @property
     def ended(self) -> bool:

@@ -30,6 +30,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
+from short_drama.jobs.engine_time import EngineTime
 from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.standings import Standing, Standings
 from short_drama.jobs.threads import to_the_end
@@ -80,7 +81,7 @@ class JobRunner:
         self._preparing = asyncio.Semaphore(parallel + ahead)
         self._turns = turns or FirstCome(parallel)
         self._publishing = asyncio.Semaphore(parallel + _AHEAD)
-        self._in_engine = 0
+        self._engine_time = EngineTime(service, clock)
         self._io: set[asyncio.Task[Any]] = set()
         self._jobs: dict[str, Job] = {}
         self._ended: deque[Job] = deque()
@@ -112,7 +113,7 @@ class JobRunner:
     @property
     def busy(self) -> bool:
         """Whether an engine is at work."""
-        return self._in_engine > 0
+        return self._engine_time.busy
 
     async def unready(self) -> dict[str, ShortDramaError]:
         """The kinds of which no job could be done now, and why."""
@@ -124,6 +125,13 @@ class JobRunner:
                 except ShortDramaError as error:
                     found[kind] = error
         return found
+
+    async def look(self) -> None:
+        """For /metrics: which kinds could be done, and what the engine has worked."""
+        self._engine_time.count()
+        unready = await self.unready()
+        for kind in self._works:
+            metrics.KIND_READY.tell(kind not in unready, self._service, kind)
 
     async def check(self) -> None:
         """Raises why no job could be done now, when there is no kind of which one could."""
@@ -254,13 +262,10 @@ class JobRunner:
         self, work: Work[Prepared, Made], job: Job, prepared: Prepared
     ) -> tuple[Made, float]:
         """What the engine made, and its seconds: not those for which the job waited there."""
-        with metrics.JOBS_RUNNING.labels(self._service).track_inprogress():
+        running = metrics.JOBS_RUNNING.labels(self._service).track_inprogress()
+        with running, self._engine_time.working(job):
             started = self._clock() - job.waited
-            self._in_engine += 1
-            try:
-                made = await work.make(job, prepared)
-            finally:
-                self._in_engine -= 1
+            made = await work.make(job, prepared)
             return made, self._clock() - job.waited - started
 
     async def _publish(self, work: Work[Prepared, Made], job: Job, made: Made) -> Outcome:

@@ -23,7 +23,6 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
-from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator import outbox
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 
@@ -135,8 +134,9 @@ class Undertaker:
                 failure = Failure.of(
                     DeadLetter("its message was received too often without an end")
                 )
-                await advance(self._store, task, lambda found: found.expire(failure, now=now))
-                metrics.ENDED.labels(task.kind, TaskStatus.FAILED).inc()
+                metrics.ended(
+                    await advance(self._store, task, lambda found: found.expire(failure, now=now))
+                )
         except (TaskConflict, LeaseLost, TaskNotFound):
             return "leave"  # judged anew in the next pass
         return judgement

@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from short_drama import metrics
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.orchestrator import events, task_routes, uploads
 from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
+from short_drama.orchestrator.queue_sight import waited
 from short_drama.orchestrator.views import accepted_view
 from short_drama.sdk.models import Accepted, Problem, TaskView
 from short_drama.web import app as web_app
@@ -33,16 +33,13 @@ def create_orchestrator(
 
     async def report() -> dict[str, Any]:
         depth = await desk.queues[lane].depth()
-        oldest = await desk.store.oldest_pending(lane)
-        waited = 0.0 if oldest is None else max(clock() - oldest, 0.0)
-        metrics.QUEUE_WAITING.labels(lane.queue).set(depth.waiting)
-        metrics.QUEUE_OLDEST.labels(lane.queue).set(waited)
+        age = waited(await desk.store.oldest_pending(lane), clock())
         return {
             "queue": {
                 "name": lane.queue,
                 "waiting": depth.waiting,
                 "in_flight": depth.in_flight,
-                "oldest_seconds": round(waited, 3),
+                "oldest_seconds": round(age, 3),
             },
             "kinds": await desk.availability.view(kind.name for kind in kinds),
         }

@@ -121,7 +121,7 @@ class Submitter:
 
         Raises TaskConflict when the task has ended."""
         cancelled = await advance(self._store, task, lambda found: found.cancel(now=self._clock()))
-        metrics.ENDED.labels(cancelled.kind, TaskStatus.CANCELLED).inc()
+        metrics.ended(cancelled)
         return cancelled
 
     async def find(self, task_id: str, owner: str) -> Task:

@@ -61,10 +61,13 @@ class Sweeper:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as passes:
-            passes.create_task(_repeat(lambda: self.sweep(ahead=self._every), self._every))
-            passes.create_task(_repeat(self.bury, self._dead_letters_every))
+            passes.create_task(self._repeat("tasks", self._sweep_ahead, self._every))
+            passes.create_task(self._repeat("dead letters", self.bury, self._dead_letters_every))
             if self._settle is not None:
-                passes.create_task(_repeat(self._settle, self._every))
+                passes.create_task(self._repeat("accounts", self._settle, self._every))
+
+    async def _sweep_ahead(self) -> None:
+        await self.sweep(ahead=self._every)
 
     async def sweep(self, *, ahead: float = 0.0) -> None:
         """One pass over due tasks, and over parked ones that will be due within `ahead` seconds,
@@ -88,12 +91,30 @@ class Sweeper:
                 queue = self._lanes[task.lane].queue
                 await outbox.send(taken, now=now, queue=queue, store=self._store)
             elif action == "expire":
-                await advance(self._store, task, lambda found: found.overdue(now=now))
-                metrics.ENDED.labels(task.kind, TaskStatus.FAILED).inc()
+                metrics.ended(
+                    await advance(self._store, task, lambda found: found.overdue(now=now))
+                )
         except (TaskConflict, LeaseLost, TaskNotFound):
             return  # another sweeper or a worker was first
         if action != "none":
-            metrics.SWEPT.labels(action).inc()
+            due = action == "send" and task.parked
+            metrics.SWEPT.labels("unpark" if due else action).inc()
+
+    async def _repeat(
+        self, over: str, one_pass: Callable[[], Awaitable[None]], every: float
+    ) -> None:
+        """A pass each `every` seconds, or when the one before is over."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            try:
+                await one_pass()
+                metrics.SWEPT_AT.tell(self._clock(), over)
+            except Unavailable as error:
+                log.warning("a pass will be repeated: %s", error.detail)
+            except Exception:
+                log.exception("a pass failed unexpectedly")
+            await asyncio.sleep(max(began + every - clock(), _LEAST_PAUSE))
 
 
 def _take_sending(task: Task, now: float) -> Task:
@@ -101,17 +122,3 @@ def _take_sending(task: Task, now: float) -> Task:
     if plan(task, now) != "send":
         raise TaskConflict("already sent")
     return task.sending(now=now)
-
-
-async def _repeat(one_pass: Callable[[], Awaitable[None]], every: float) -> None:
-    """A pass each `every` seconds, or when the one before is over."""
-    clock = asyncio.get_running_loop().time
-    while True:
-        began = clock()
-        try:
-            await one_pass()
-        except Unavailable as error:
-            log.warning("a pass will be repeated: %s", error.detail)
-        except Exception:
-            log.exception("a pass failed unexpectedly")
-        await asyncio.sleep(max(began + every - clock(), _LEAST_PAUSE))

@@ -20,6 +20,8 @@ class PaceSettings(Group):
     sweep_seconds: PositiveFloat = 2.0
     dead_letter_seconds: PositiveFloat = 30.0
     """Between two looks at the dead-letter queues."""
+    figures_seconds: PositiveFloat = 15.0
+    """Between two looks at what /metrics tells of queues, budgets, engines and disks."""
     gpu_parallel: PositiveInt = 1
     """Jobs in the GPU engine at a time; the adapter holds one message more, so that the next job
     is prepared meanwhile."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from short_drama import metrics
 from short_drama.domain.attempts import MAX_LOSSES, WAITING, is_spared
 from short_drama.domain.errors import (
     EngineInterrupted,
@@ -196,13 +197,15 @@ class Attempt:
 
     async def _beat(self) -> None:
         """Record first, queue second: only the record's answer says whether we still hold it."""
-        now, self._unwritten = self._clock(), False
+        now, self._unwritten, outcome = self._clock(), False, "refused"
         try:
             self.task = await advance(self._store, self.task, lambda task: self._beaten(task, now))
-            self._written_at = now
+            self._written_at, outcome = now, "written"
         except Unavailable:
-            self._unwritten = True
+            self._unwritten, outcome = True, "unanswered"
             raise
+        finally:
+            metrics.HEARTBEATS.labels(self.task.lane, outcome).inc()
         if now >= self._hidden_at + self._times.visibility / 2:
             await self._queue.extend(self._delivery, lease=self._times.visibility)
             self._hidden_at = now

@@ -45,11 +45,18 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._service_ready = False
         self._handling: set[asyncio.Task[None]] = set()
+        self.trouble: Unavailable | None = None
+        """Why the queue could not be read when it was last asked."""
 
     @property
     def held(self) -> int:
         """Deliveries in our hands."""
         return len(self._handling)
+
+    @property
+    def lease_losses(self) -> int:
+        """Tasks that were taken from us while we held them."""
+        return self._handler.lease_losses
 
     def stop(self) -> None:
         """Take no more messages; `run` returns once the held ones are settled."""
@@ -95,10 +102,12 @@ class Consumer:
                 return None
             self._service_ready = True
             delivery = await self._queue.receive(wait=limits.wait, lease=limits.times.visibility)
+            self.trouble = None
             if delivery is None or not self._stopping.is_set():
                 return delivery
             await self._queue.release(delivery, delay=0)
         except Unavailable as error:
+            self.trouble = error
             log.warning("the queue cannot be read: %s", error.detail)
             await self._pause()
         return None

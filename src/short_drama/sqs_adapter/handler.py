@@ -71,6 +71,8 @@ class Handler:
     ) -> None:
         self._limits, self._queue, self._store, self._jobs = limits, queue, store, jobs
         self._clock, self._rng = clock, rng
+        self.lease_losses = 0
+        """Tasks that somebody else had when we still worked on them."""
 
     async def handle(self, delivery: Delivery, worker: str) -> bool:
         """Is the service known to take more work? Raises Unavailable when the queue did not answer
@@ -118,6 +120,7 @@ class Handler:
         except (TaskConflict, TaskNotFound):
             verdict = Done()
         except LeaseLost:
+            self._note_loss(claimed)
             verdict = Abandon()
         except asyncio.CancelledError:
             # Drained: the job may run on, and the next attempt joins it.
@@ -137,15 +140,22 @@ class Handler:
         """Record, then queue. `claimed` is the fence to write under and what its holder knows,
         `newest` what is written over, which may be another's by now."""
         metrics.ATTEMPTS.labels(claimed.lane, type(verdict).__name__.lower()).inc()
+        if isinstance(verdict, Park) and verdict.reason is not None:
+            metrics.PARKED.labels(claimed.lane, metrics.known_code(verdict.reason.code)).inc()
         try:
             await self._insist(lambda: self._record(verdict, claimed, newest), hiding=delivery)
         except (TaskConflict, TaskNotFound):  # it ended otherwise meanwhile: its end stands
             verdict = Done()
         except LeaseLost:
+            self._note_loss(claimed)
             # Perhaps to ourselves, in a write whose answer was lost: a message given back too
             # often does no harm, one forgotten would.
             verdict = Retry(verdict.delay) if isinstance(verdict, Retry | Park) else Abandon()
         await self._dismiss(delivery, verdict)
+
+    def _note_loss(self, claimed: Task) -> None:
+        self.lease_losses += 1
+        metrics.LEASE_LOSSES.labels(claimed.lane).inc()
 
     async def _dismiss(self, delivery: Delivery, verdict: Verdict) -> None:
         """Forget the message, unless the verdict wants it back."""
@@ -163,8 +173,7 @@ class Handler:
             return
         ended = await advance(self._store, newest, change)
         if ended.status.is_terminal:
-            metrics.ENDED.labels(ended.kind, ended.status).inc()
-            metrics.TASK_SECONDS.labels(ended.kind).observe(ended.updated_at - ended.created_at)
+            metrics.ended(ended)
 
     async def _insist(
         self, call: Callable[[], Awaitable[Answer]], *, hiding: Delivery | None = None

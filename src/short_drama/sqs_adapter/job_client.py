@@ -84,7 +84,7 @@ class JobClient:
         poll: float = POLL_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._base_url, self._poll, self._clock = base_url.rstrip("/"), poll, clock
+        self.base_url, self._poll, self._clock = base_url.rstrip("/"), poll, clock
 
     async def __aenter__(self) -> "JobClient":
         self._session = aiohttp.ClientSession(
@@ -97,13 +97,24 @@ class JobClient:
         await self._session.close()
 
     async def ready(self) -> bool:
-        """Would the service take work now? Older ones that do not say are taken at their word."""
-        timeout = aiohttp.ClientTimeout(total=_READY_SECONDS)
+        """Would the service take work now?"""
         try:
-            answer = await self._call("GET", "/ready", timeout=timeout)
+            await self.check()
         except Unavailable:
             return False
-        return answer.status in (200, 404)
+        return True
+
+    async def check(self) -> None:
+        """Raises Unavailable while the service would take no work, in its words. Older ones that do
+        not say are taken at their word."""
+        timeout = aiohttp.ClientTimeout(total=_READY_SECONDS)
+        answer = await self._call("GET", "/ready", timeout=timeout)
+        if answer.status not in (200, 404):
+            told = answer.members() if answer.status >= 400 else {}
+            reason = told.get("detail", f"it answers {answer.status}")
+            raise Unavailable(
+                f"the API service at {self.base_url} takes no work: {reason}", fix=told.get("fix")
+            )
 
     async def kinds(self) -> Mapping[str, Failure | None]:
         """Why jobs of each kind cannot be done now; None for one of which they can. Empty for
@@ -177,7 +188,7 @@ class JobClient:
     async def _call(self, method: str, path: str, **options: Any) -> _HttpAnswer:
         started, outcome = time.perf_counter(), "error"
         try:
-            async with self._session.request(method, self._base_url + path, **options) as answer:
+            async with self._session.request(method, self.base_url + path, **options) as answer:
                 body = await answer.read()
                 outcome = str(answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -59,6 +59,7 @@ def create_app(
     )
     app.state.stopping = asyncio.Event()  # see waiting.py
     app.state.check = check
+    app.state.figures_at = None  # where /metrics is, if it is another's in this process
     problems.install(app)
     app.add_middleware(HostGuard, hosts=host_names(hosts))
     app.add_middleware(AnswerHead)
@@ -89,6 +90,19 @@ def _install_service_routes(app: FastAPI, service: str, report: Report, check: C
         await check()
         return JSONResponse({"status": "ready", **told})
 
+    async def look() -> None:
+        is_ready = None
+        try:
+            await report()
+            await check()
+            is_ready = True
+        except ShortDramaError:
+            is_ready = False
+        finally:
+            metrics.READY.tell(is_ready, service)
+
+    app.state.look = look  # see watch.py
+
     @app.get(
         "/metrics",
         tags=["service"],
@@ -96,7 +110,9 @@ def _install_service_routes(app: FastAPI, service: str, report: Report, check: C
         response_class=PlainTextResponse,
     )
     async def figures() -> Response:
-        return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)
+        elsewhere = app.state.figures_at
+        text = metrics.render() if elsewhere is None else metrics.pointer(elsewhere)
+        return Response(text, media_type=metrics.CONTENT_TYPE)
 
 
 class RequestContext:

@@ -5,12 +5,14 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.ports import AssetStore, KindNotices, SpendLedger, TaskQueue, TaskStore
 from short_drama.settings import Settings
+from short_drama.watch import Look, look_at_disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Backend:
     notices: KindNotices
     secret: bytes | None
     """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
+    look: Look
+    """For /metrics: at what the backend stands on."""
     take_over: Callable[[], Awaitable[int]]
     """Take back what workers that are known to be gone still hold; how many tasks."""
 
@@ -78,6 +82,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
             ledger=EmbeddedSpendLedger(database),
             notices=EmbeddedKindNotices(database),
             secret=_secret(root / "secret"),
+            look=partial(look_at_disk, "data", root),
             take_over=lambda: take_over(database, store),
         )
 
@@ -105,6 +110,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
             ledger=DynamoSpendLedger(clients.dynamodb, table=prefix + settings.table),
             notices=DynamoKindNotices(clients.dynamodb, table=prefix + settings.table),
+            look=clients.look,
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,
         )

@@ -23,14 +23,11 @@ class Component(StrEnum):
     def process(self) -> "Process":
         return PROCESSES[self]
 
-    @property
-    def serves_http(self) -> bool:
-        return self not in (Component.GPU_ADAPTER, Component.CPU_ADAPTER)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """`port`: the setting that holds its port; `unit`: its systemd unit, without the suffix;
+    """`port`: the setting that holds the port of its /health, /ready and /metrics, and of whatever
+    else it answers; `unit`: its systemd unit, without the suffix;
     `role`: whose rights in AWS it has."""
 
     title: str
@@ -70,17 +67,22 @@ PROCESSES: Final[Mapping[Component, Process]] = {
         role="paid-api",
     ),
     Component.GPU_ADAPTER: Process(
-        title="SQS adapter, GPU tasks",
+        title="SQS adapter, GPU lane",
         lane=Lane.GPU,
         port="gpu_adapter_port",
         unit="sqs-adapter",
         role="gpu-adapter",
     ),
     Component.CPU_ADAPTER: Process(
-        title="SQS adapter, CPU tasks",
+        title="SQS adapter, CPU lane",
         lane=Lane.CPU,
         port="cpu_adapter_port",
         unit="sqs-adapter",
         role="cpu-adapter",
     ),
 }
+
+FREE_PORTS: Final[Mapping[str, int]] = dict.fromkeys(
+    (process.port for process in PROCESSES.values()), 0
+)
+"""Settings that let the system choose every port."""

@@ -6,9 +6,11 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastapi import FastAPI
 
+from short_drama import metrics
 from short_drama.comfyui_api import unified_api
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Catalogue, Lane
@@ -19,19 +21,22 @@ from short_drama.jobs.runner import JobRunner
 from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
 from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.desk import Desk
+from short_drama.orchestrator.queue_sight import QueueSight
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.sweeper import Sweeper
 from short_drama.paid_api import api_service
 from short_drama.settings import Settings
+from short_drama.sqs_adapter import adapter_api
 from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
 from short_drama.sqs_adapter.kind_reporter import KindReporter
+from short_drama.watch import Watch, look_at_disk
 from short_drama.wiring.accounts import open_hold, open_settlement
 from short_drama.wiring.backend import Backend, open_backend
 from short_drama.wiring.components import Component
-from short_drama.wiring.engines import Engines, open_catalogue, open_runner
+from short_drama.wiring.engines import Engines, budgets, open_catalogue, open_runner
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class Stack:
     consumers: list[Consumer] = field(default_factory=list)
     reporters: list[KindReporter] = field(default_factory=list)
     sweepers: list[Sweeper] = field(default_factory=list)
+    watch: Watch
 
 
 @contextlib.asynccontextmanager
@@ -56,10 +62,11 @@ async def open_stack(
     """Build the components asked for.
 
     Args:
-        components: each with the address it is served at; "" for those without one.
+        components: each with the address it is served at.
         engines: how each lane's kinds are done, if not as the settings say.
     """
     catalogue = open_catalogue(settings)
+    metrics.begin(catalogue)
     addresses = _addresses(settings, components)
     assets_url = (
         settings.assets_url or _cdn(settings) or f"{addresses[Component.ORCHESTRATOR]}/assets"
@@ -71,7 +78,7 @@ async def open_stack(
         sources = ImageSources(
             backend.assets, fetcher, bucket=settings.bucket, public_urls=own_urls
         )
-        stack = Stack(backend=backend)
+        stack = Stack(backend=backend, watch=Watch(every=settings.figures_seconds))
         _add_orchestrators(stack, settings, sources, catalogue, components)
         for lane, parts in _LANES.items():
             if parts.service in components:
@@ -79,13 +86,31 @@ async def open_stack(
                     open_runner(lane, settings, sources, backend, engines)
                 )
                 stack.runners.append(runner)
+                stack.watch.looks.append(runner.look)
                 stack.apps[parts.service] = parts.create_service(
                     runner, backend.assets, catalogue, hosts=settings.public_hosts
                 )
             if parts.adapter in components:
                 jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
                 _add_adapter(stack, lane, settings, jobs)
+        _point_to_figures(stack, components)
+        _add_looks(stack, settings)
         yield stack
+
+
+def _point_to_figures(stack: Stack, components: Mapping[Component, str]) -> None:
+    """All that runs in this process has one registry: it is shown once, or whoever reads every port
+    would count it as often as there are ports."""
+    first = next(component for component in Component if component in stack.apps)
+    for component, app in stack.apps.items():
+        if component is not first:
+            app.state.figures_at = f"{components[first]}/metrics"
+
+
+def _add_looks(stack: Stack, settings: Settings) -> None:
+    """Those of every process."""
+    stack.watch.looks += [app.state.look for app in stack.apps.values()]
+    stack.watch.looks += [stack.backend.look, partial(look_at_disk, "cache", settings.cache_dir)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +148,16 @@ def _cdn(settings: Settings) -> str | None:
 
 def _addresses(settings: Settings, components: Mapping[Component, str]) -> dict[Component, str]:
     """Where each component is: here if it runs here, else where the settings say."""
-    base = f"http://{settings.host}"
-    elsewhere = {
-        Component.ORCHESTRATOR: f"{base}:{settings.orchestrator_port}",
-        Component.CPU_ORCHESTRATOR: f"{base}:{settings.cpu_orchestrator_port}",
-        Component.COMFYUI_API: settings.comfyui_api_url or f"{base}:{settings.comfyui_api_port}",
-        Component.PAID_API: settings.paid_api_url or f"{base}:{settings.paid_api_port}",
+    told = {
+        Component.COMFYUI_API: settings.comfyui_api_url,
+        Component.PAID_API: settings.paid_api_url,
     }
-    return elsewhere | {component: url for component, url in components.items() if url}
+    elsewhere = {
+        component: told.get(component)
+        or f"http://{settings.host}:{getattr(settings, component.process.port)}"
+        for component in Component
+    }
+    return elsewhere | dict(components)
 
 
 def _add_orchestrators(
@@ -148,6 +175,9 @@ def _add_orchestrators(
         stack.apps[parts.orchestrator] = parts.create_orchestrator(
             desk, hosts=settings.public_hosts
         )
+    stack.watch.looks.append(QueueSight(backend.store, backend.lane_queues()).look)
+    if settings.pays:
+        stack.watch.looks.append(budgets(settings, backend).look)
     stack.sweepers.append(
         Sweeper(
             backend.store,
@@ -203,7 +233,9 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
     )
     backend = stack.backend
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    stack.consumers.append(
-        Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
+    consumer = Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
+    stack.apps[_LANES[lane].adapter] = adapter_api.create_app(
+        lane, consumer, jobs, hosts=settings.public_hosts
     )
+    stack.consumers.append(consumer)
     stack.reporters.append(KindReporter(name, jobs=jobs, notices=backend.notices))

@@ -561,7 +561,7 @@ class Pausing:
 def observed(kind: str, stage: str) -> float:
     """Seconds in all, by the metrics."""
     labels = {"kind": kind, "stage": stage}
-    return metrics.REGISTRY.get_sample_value("job_stage_seconds_sum", labels) or 0.0
+    return metrics.REGISTRY.get_sample_value("short_drama_job_stage_seconds_sum", labels) or 0.0
 
 
 async def test_what_is_waited_in_the_engine_is_not_the_engines_time() -> None:

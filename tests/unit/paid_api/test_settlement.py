@@ -1,17 +1,19 @@
 """Settlement: after any end, record, page and accounts agree, and nothing is held any more."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from short_drama import metrics
+from short_drama.domain.errors import Unavailable
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.paid_api.paying.answers import Answers
 from short_drama.paid_api.paying.settlement import Settlement
+from tests.figures import figure
 from tests.protocol.memory import MemoryAssets, MemoryLedger, MemoryStore
 from tests.samples import NOW, a_task, an_answer
 
@@ -167,8 +169,22 @@ async def test_a_round_reaches_pages_behind_any_number_that_wait(office: Office)
     for _ in range(3):
         await office.settlement.settle_once()
     assert not office.ledger.pages["t1"].is_open
-    assert metrics.SPEND_PAGES_OPEN._value.get() == 250
-    assert metrics.SPEND_RESERVED._value.get() == pytest.approx(0.025)
+    assert figure("provider_spend_pages_open") == 250
+    assert figure("provider_spend_reserved_usd") == pytest.approx(0.025)
+
+
+async def test_a_ledger_that_is_away_leaves_nothing_to_tell(office: Office) -> None:
+    await office.settlement.settle_once()
+    assert figure("provider_spend_pages_open") == figure("provider_spend_reserved_usd") == 0
+
+    async def away(**_: object) -> Sequence[TaskSpend]:
+        raise Unavailable("no answer")
+
+    office.ledger.open = away  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        await office.settlement.settle_once()
+    assert figure("provider_spend_pages_open") is None
+    assert figure("provider_spend_reserved_usd") is None
 
 
 async def test_a_page_that_cannot_be_settled_is_no_obstacle(office: Office) -> None:

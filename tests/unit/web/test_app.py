@@ -109,7 +109,7 @@ async def test_a_client_that_hangs_up_is_nobodys_error(
 async def test_unexpected_errors_are_counted(app: FastAPI) -> None:
     def count() -> float:
         labels = {"service": SERVICE, "method": "GET", "route": "/breaks", "status": "500"}
-        return metrics.REGISTRY.get_sample_value("http_requests_total", labels) or 0.0
+        return metrics.REGISTRY.get_sample_value("short_drama_http_requests_total", labels) or 0.0
 
     before = count()
     await answered(app, "/breaks")
@@ -155,7 +155,7 @@ async def test_head_is_refused_where_get_is(app: FastAPI) -> None:
 async def test_head_is_measured_as_head_and_not_described(app: FastAPI) -> None:
     await answered(app, "/text/you", method="HEAD")
     labels = {"service": SERVICE, "method": "HEAD", "route": "/text/{name}", "status": "200"}
-    assert metrics.REGISTRY.get_sample_value("http_requests_total", labels)
+    assert metrics.REGISTRY.get_sample_value("short_drama_http_requests_total", labels)
     assert all("head" not in operations for operations in app.openapi()["paths"].values())
 
 

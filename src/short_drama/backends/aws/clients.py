@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Container
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobotocore.config import AioConfig
@@ -19,6 +20,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from short_drama import metrics
+from short_drama.backends.aws.credentials import look_at_credentials
 from short_drama.domain.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
@@ -56,12 +58,16 @@ class Clients:
     sqs: SQSClient
     dynamodb: DynamoDBClient
     s3: S3Client
+    look: Callable[[], Awaitable[None]]
+    """For /metrics: at the credentials."""
 
 
 @contextlib.asynccontextmanager
 async def open_clients(region: str | None = None) -> AsyncIterator[Clients]:
     """Open connections lazily; nothing is called yet. Raises InvalidRequest without a region."""
     session = get_session()
+    for service in ("sqs", "dynamodb", "s3"):
+        metrics.CALL_SECONDS.labels(service, "refused")  # seen from the first one on
     async with contextlib.AsyncExitStack() as opened:
         try:
             yield Clients(
@@ -81,6 +87,7 @@ async def open_clients(region: str | None = None) -> AsyncIterator[Clients]:
                         ),
                     )
                 ),
+                look=partial(look_at_credentials, session),
             )
         except NoRegionError:
             raise InvalidRequest(
@@ -123,6 +130,7 @@ async def answer(
         code = error.response.get("Error", {}).get("Code", "")
         outcome = "throttled" if code in _THROTTLING else "refused"
         if code in expected:
+            outcome = "expected"
             raise
         raise _refusal(service, code, error) from error
     except TimeoutError:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from short_drama.domain.errors import BudgetExceeded, BudgetWaits, ShortDramaError
+from short_drama import metrics
+from short_drama.domain.errors import BudgetExceeded, BudgetWaits, ShortDramaError, Unavailable
 from short_drama.domain.spending import TaskSpend, day_account, label_account, month_account
 from short_drama.domain.task import Task
 from short_drama.ports import OverLimit, SpendLedger, change_page
@@ -53,6 +54,28 @@ class Budgets:
             limits[month_account(day[:7])] = self._per_month
         return {account: limit for account, limit in limits.items() if limit is not None}
 
+    async def look(self) -> None:
+        """For /metrics: what is left of each budget, but those that stand for any value."""
+        day = self.today()
+        accounts: dict[str, tuple[str, int | None]] = {"day": (day_account(day), self._per_day)}
+        accounts["month"] = (month_account(day[:7]), self._per_month)
+        for label, most in self._per_label.items():
+            if not label.endswith("=*"):
+                accounts[f"label {label}"] = (label_account(*label.split("=", 1)), most)
+        for budget, (account, limit) in accounts.items():
+            if limit is not None:
+                metrics.BUDGET.tell(limit / 1_000_000, budget)
+                await self._tell_left(budget, account, limit)
+
+    async def _tell_left(self, budget: str, account: str, limit: int) -> None:
+        left = None
+        try:
+            left = (limit - await self.ledger.total(account)) / 1_000_000
+        except Unavailable:
+            pass
+        finally:
+            metrics.BUDGET_LEFT.tell(left, budget)
+
     async def hold(self, task: Task, micros: int) -> None:
         """Set aside what the task may cost. Repeated, it changes nothing.
 
@@ -75,10 +98,12 @@ class Budgets:
                 limits=self.limits(task.labels, [day]),
             )
         except OverLimit as over:
+            _count(over.account)
             raise self._exceeded(over.account) from None
 
     def refusal(self, account: str) -> ShortDramaError:
         """Of a call that would pass the limit of that account."""
+        _count(account)
         end = self._end(account)
         if end is None or not self._waits:
             return self._exceeded(account)
@@ -106,6 +131,10 @@ class Budgets:
         else:
             return None
         return datetime(after.year, after.month, after.day, tzinfo=self._zone).timestamp()
+
+
+def _count(account: str) -> None:
+    metrics.LIMITS_HIT.labels("budget", account.partition("/")[0]).inc()
 
 
 def _too_little(limit: int | None, what: str) -> str:

@@ -149,6 +149,8 @@ class ProviderLimits:
     async def _until_allowed(self) -> None:
         """Looked at again after each wait: the provider may have asked to slow down meanwhile."""
         wait = self._rate.wait(self._clock())
+        if wait > 0:
+            metrics.LIMITS_HIT.labels("rate", self.name).inc()
         while wait > 0:
             await asyncio.sleep(wait)
             wait = self._rate.wait(self._clock())
@@ -177,6 +179,7 @@ class Turn:
 
     def throttled(self, after: float | None) -> None:
         """The provider asked to slow down, and for how long, in seconds, if it said so."""
+        metrics.LIMITS_HIT.labels("provider", self._name).inc()
         if self._slow_downs == self._rate.slow_downs:
             self._rate.slow_down(self._clock(), after)
 

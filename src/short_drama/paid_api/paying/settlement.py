@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from short_drama import metrics
+from short_drama.domain.errors import Unavailable
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
 from short_drama.paid_api.paying.answers import Answered, Answers
 from short_drama.ports import (
@@ -52,6 +53,14 @@ class Settlement:
     async def settle_once(self) -> None:
         """A pass over some of the open pages; the next one goes on behind them, also when this one
         breaks off. Raises Unavailable."""
+        try:
+            await self._settle_some()
+        except Unavailable:
+            metrics.SPEND_PAGES_OPEN.tell(None)
+            metrics.SPEND_RESERVED.tell(None)
+            raise
+
+    async def _settle_some(self) -> None:
         pages = await self._ledger.open(limit=_BATCH, after=self._after)
         for page in pages:
             self._after = page
@@ -59,8 +68,8 @@ class Settlement:
             self._open += left.is_open
             self._outstanding += left.outstanding
         if len(pages) < _BATCH:
-            metrics.SPEND_PAGES_OPEN.set(self._open)
-            metrics.SPEND_RESERVED.set(self._outstanding / 1_000_000)
+            metrics.SPEND_PAGES_OPEN.tell(self._open)
+            metrics.SPEND_RESERVED.tell(self._outstanding / 1_000_000)
             self._after, self._open, self._outstanding = None, 0, 0
 
     async def _settled(self, listed: TaskSpend) -> TaskSpend:
