@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from aiohttp import web
 from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import advance
+from tests.figures import counted, figure
 from tests.integration.adapter_line import (
     MAX_RECEIVES,
     SOON,
@@ -83,6 +85,9 @@ async def test_what_is_nobodys_fault_is_waited_for_without_a_message(
         job.fail(code, retryable=True)
 
     line.service.scripts = [*[missing] * times, at_once]
+    parked = partial(counted, "tasks_parked_total", lane="gpu", code=code)
+    sent = partial(counted, "tasks_swept_total", action="unpark")
+    before = parked(), sent()
     await line.task()
     async with line.swept():
         await line.consumer()
@@ -90,6 +95,9 @@ async def test_what_is_nobodys_fault_is_waited_for_without_a_message(
     assert (task.status, task.attempts_left) == (TaskStatus.COMPLETED, MAX_ATTEMPTS - 1)
     assert (len(line.service.posts), task.dead_letters) == (times + 1, 0)
     await line.idle()
+    assert (parked() - before[0], sent() - before[1]) == (times, times)
+    swept_at = figure("sweeper_last_success_timestamp_seconds", over="tasks")
+    assert swept_at == pytest.approx(time.time(), abs=60)
 
 
 async def test_a_permanent_failure_is_final_at_once(line: WorkedLine) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from short_drama import metrics
 from short_drama.domain.attempts import job_id_for
 from short_drama.domain.errors import (
     EngineFailed,
@@ -19,6 +18,7 @@ from short_drama.domain.kinds import FaceMaskRequest
 from short_drama.domain.outcome import Outcome
 from short_drama.jobs import runner as module
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
+from tests.figures import counted, figure
 from tests.samples import NOW
 
 REQUEST = FaceMaskRequest(image_url="asset:k")
@@ -507,6 +507,8 @@ async def test_each_kind_is_as_ready_as_its_work_says(gates: Gates) -> None:
         "b": ("no model", "Install it.")
     }
     await runner.check()
+    await runner.look()
+    assert [figure("kind_ready", service="test", kind=kind) for kind in "ab"] == [1, 0]
 
 
 async def test_a_runner_is_ready_while_there_is_a_kind_that_can_run() -> None:
@@ -560,8 +562,7 @@ class Pausing:
 
 def observed(kind: str, stage: str) -> float:
     """Seconds in all, by the metrics."""
-    labels = {"kind": kind, "stage": stage}
-    return metrics.REGISTRY.get_sample_value("short_drama_job_stage_seconds_sum", labels) or 0.0
+    return counted("job_stage_seconds_sum", kind=kind, stage=stage)
 
 
 async def test_what_is_waited_in_the_engine_is_not_the_engines_time() -> None:
@@ -575,6 +576,18 @@ async def test_what_is_waited_in_the_engine_is_not_the_engines_time() -> None:
     assert job.outcome.engine_seconds == 4.0
     after = {stage: observed(kind, stage) - seconds for stage, seconds in before.items()}
     assert after == {"queued": 30.0, "preparing": 0.5, "running": 4.0}
+
+
+async def test_an_engines_work_and_gaps_are_measured() -> None:
+    clock = Clock()
+    async with JobRunner(
+        "measured", {"face-mask": Pausing(clock)}, parallel=1, clock=clock
+    ) as runner:
+        jobs = [runner.accept(order(key)) for key in "ab"]
+        for job in jobs:
+            await end(runner, job)
+    assert counted("engine_busy_seconds_total", service="measured") == 68.0
+    assert counted("engine_idle_gap_seconds_count", service="measured") >= 1
 
 
 async def test_jobs_that_wait_know_their_places_until_they_begin(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from short_drama.domain.errors import ProviderPaused
 from short_drama.paid_api.paying.limits import Circuit, ProviderLimits, Rate, Turn
+from tests.figures import counted
 
 
 class Clock:
@@ -170,6 +172,24 @@ async def test_a_burst_of_requests_to_slow_down_is_one() -> None:
         for turn in burst:
             turn.throttled(None)
     assert limits._rate._share == 1 / 4
+
+
+async def test_what_holds_calls_up_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits, clock = eight_at_a_time()
+
+    async def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    rate = partial(counted, "limits_hit_total", limit="rate", of="x")
+    asked = partial(counted, "limits_hit_total", limit="provider", of="x")
+    before = rate(), asked()
+    for _ in range(61):
+        async with limits.slot() as turn:
+            pass
+    turn.throttled(None)
+    turn.throttled(None)
+    assert (rate() - before[0], asked() - before[1]) == (1, 2)
 
 
 async def test_an_answer_from_before_says_nothing_of_now() -> None:
