@@ -144,8 +144,16 @@ class S3AssetStore:
 
     async def _head(self, key: str) -> HeadObjectOutputTypeDef:
         self._require_possible(key)
-        asked = self._s3.head_object(Bucket=self._bucket, Key=key)
-        return await self._answer_about(key, asked)
+        try:
+            return await answer(
+                "s3", self._s3.head_object(Bucket=self._bucket, Key=key), expected=_MISSING
+            )
+        except ClientError:
+            pass
+        # The answer to a HEAD has no room to say that it is the bucket that is missing.
+        asked = self._s3.get_object(Bucket=self._bucket, Key=key)
+        (await self._answer_about(key, asked))["Body"].close()
+        raise _not_found(key)
 
     async def _answer_about(self, key: str, asked: Awaitable[Answer]) -> Answer:
         try:
