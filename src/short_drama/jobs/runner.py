@@ -142,8 +142,14 @@ class JobRunner:
     def accept(self, order: JobOrder) -> Job:
         """Start a job, or join the one that runs or succeeded under the same key.
 
-        Raises IdempotencyKeyReused when that one was asked for something else.
+        Raises IdempotencyKeyReused when that one was asked for something else, and KindNotAvailable
+        for a kind that nobody here does.
         """
+        if order.kind not in self._works:
+            raise KindNotAvailable(
+                f"this service does not do {order.kind[:80]!r}",
+                fix="Start one of the release, and with the workflows, of the orchestrator.",
+            )
         known = self._by_key.get(order.key)
         if known is not None and known.status not in ("failed", "cancelled"):
             _require_same(known, order)
@@ -276,7 +282,7 @@ class JobRunner:
             try:
                 return await self._uninterrupted(work.publish(job, made))
             except Unavailable as error:
-                log.warning("a result is stored again: %s", error.detail)
+                log.debug("a result is stored again: %s", error.detail)
                 job.waits_for = Failure.of(error)
                 job.report()
             await asyncio.sleep(pause)

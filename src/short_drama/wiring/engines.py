@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -15,11 +15,11 @@ from short_drama.comfyui_api.prompts.camera_words import CameraWords, poses
 from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import AUTO, MODEL_SETS, Library, library
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import KINDS, Catalogue, Lane
+from short_drama.domain.kinds import KINDS, Catalogue, Lane, TaskKind
 from short_drama.domain.spending import micros_of
 from short_drama.images.sources import ImageSources
+from short_drama.jobs.not_done import NotDone
 from short_drama.jobs.runner import JobRunner, Work
-from short_drama.jobs.switched_off import SwitchedOff
 from short_drama.paid_api.lane import FaceOptions, ProviderAccount, open_faces
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.ports import AssetStore
@@ -39,6 +39,10 @@ def local_preview(
     return preview_works(settings.models_dir, sources, assets)
 
 
+_NO_ENGINE = (
+    "The local preview does its own kinds only: set SHORT_DRAMA_COMFYUI_URL, or "
+    "SHORT_DRAMA_COMFY_V2_URL, for workflows of one's own."
+)
 _SERVICES = {Lane.GPU: "comfyui-api", Lane.CPU: "paid-api"}
 
 
@@ -48,15 +52,22 @@ async def open_runner(
     settings: Settings,
     sources: ImageSources,
     backend: Backend,
+    *,
+    catalogue: Catalogue,
     engines: Mapping[Lane, Engines] | None,
 ) -> AsyncIterator[JobRunner]:
-    """The runner of a lane's service. `engines`: if not as the settings say."""
+    """The runner of a lane's service, which knows every kind of the lane in the catalogue.
+    `engines`: if not as the settings say."""
+
+    def switched(works: Mapping[str, Work[Any, Any]]) -> dict[str, Work[Any, Any]]:
+        return _switched(_completed(works, catalogue.of(lane)), settings)
+
     if lane is Lane.GPU and engines is None and settings.comfyui_url is not None:
         async with (
             _open_comfyui(settings, sources, backend.assets) as comfyui,
             JobRunner(
                 _SERVICES[lane],
-                _switched(comfyui.works, settings),
+                switched(comfyui.works),
                 parallel=IN_ENGINE,
                 ahead=settings.deliveries(lane),
                 turns=comfyui.turns,
@@ -66,31 +77,42 @@ async def open_runner(
     elif lane is Lane.GPU and engines is None and settings.comfy_v2_url is not None:
         async with (
             _open_hosted(settings, settings.comfy_v2_url, sources, backend.assets) as works,
-            JobRunner(
-                _SERVICES[lane], _switched(works, settings), parallel=settings.parallel(lane)
-            ) as runner,
+            JobRunner(_SERVICES[lane], switched(works), parallel=settings.parallel(lane)) as runner,
         ):
             yield runner
     elif lane is Lane.CPU and engines is None:
         async with (
             _open_faces(settings, sources, backend) as works,
-            JobRunner(
-                _SERVICES[lane], _switched(works, settings), parallel=settings.parallel(lane)
-            ) as runner,
+            JobRunner(_SERVICES[lane], switched(works), parallel=settings.parallel(lane)) as runner,
         ):
             yield runner
     else:
         open_works = local_preview if engines is None else engines[lane]
-        works = _switched(open_works(settings, sources, backend.assets), settings)
+        works = switched(open_works(settings, sources, backend.assets))
         async with JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner:
             yield runner
+
+
+def _completed(
+    works: Mapping[str, Work[Any, Any]], kinds: Iterable[TaskKind]
+) -> dict[str, Work[Any, Any]]:
+    """With those kinds that no engine here does: their tasks wait for one that does."""
+    completed = dict(works)
+    for kind in kinds:
+        if kind.name not in works:
+            completed[kind.name] = NotDone(
+                f"no engine of this service does {kind.name}", engine="none", fix=_NO_ENGINE
+            )
+    return completed
 
 
 def _switched(works: Mapping[str, Work[Any, Any]], settings: Settings) -> dict[str, Work[Any, Any]]:
     """With those off that are to be off."""
     fix = "Take it out of SHORT_DRAMA_KINDS_OFF."
     return {
-        kind: SwitchedOff(kind, work.engine, fix=fix) if kind in settings.kinds_off else work
+        kind: NotDone(f"{kind} is switched off", engine=work.engine, fix=fix)
+        if kind in settings.kinds_off
+        else work
         for kind, work in works.items()
     }
 
