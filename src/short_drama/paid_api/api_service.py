@@ -1,6 +1,6 @@
 """The Paid API service's application."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from fastapi import FastAPI
 
@@ -11,10 +11,16 @@ from short_drama.ports import AssetStore
 
 
 def create_app(
-    runner: JobRunner, assets: AssetStore, catalogue: Catalogue, *, hosts: Iterable[str] = ()
+    runner: JobRunner,
+    assets: AssetStore,
+    catalogue: Catalogue,
+    *,
+    store: Callable[[], Awaitable[None]],
+    hosts: Iterable[str] = (),
 ) -> FastAPI:
-    """`hosts`: names it answers to beside the loopback ones."""
+    """As `create_job_api`."""
     title = "short-drama Paid API service"
     return create_job_api(
-        "paid-api", title, runner, assets, lane=Lane.CPU, catalogue=catalogue, hosts=hosts
-    )
+        "paid-api", title, runner, assets,
+        lane=Lane.CPU, catalogue=catalogue, store=store, hosts=hosts,
+    )  # fmt: skip

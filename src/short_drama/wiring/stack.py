@@ -1,10 +1,11 @@
 """From settings to objects: the only package that names a backend or an engine."""
 
+import asyncio
 import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,7 +13,8 @@ from fastapi import FastAPI
 
 from short_drama import metrics
 from short_drama.comfyui_api import unified_api
-from short_drama.domain.errors import InvalidRequest
+from short_drama.complaints import Part
+from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
@@ -51,6 +53,16 @@ class Stack:
     sweepers: list[Sweeper] = field(default_factory=list)
     watch: Watch
 
+    async def first_answer(self) -> Unavailable | None:
+        """Why the backend does not answer those that run here; None when it does."""
+        asking: list[Awaitable[object]] = []
+        if self.consumers or self.sweepers:
+            asking.append(self.backend.store.get("none"))
+        if any(parts.service in self.apps for parts in _LANES.values()):
+            asking.append(self.backend.assets.get("images/none"))
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        return next((one for one in answers if isinstance(one, Unavailable)), None)
+
 
 @contextlib.asynccontextmanager
 async def open_stack(
@@ -83,12 +95,18 @@ async def open_stack(
         for lane, parts in _LANES.items():
             if parts.service in components:
                 runner = await opened.enter_async_context(
-                    open_runner(lane, settings, sources, backend, engines)
+                    open_runner(
+                        lane, settings, sources, backend, catalogue=catalogue, engines=engines
+                    )
                 )
                 stack.runners.append(runner)
                 stack.watch.looks.append(runner.look)
                 stack.apps[parts.service] = parts.create_service(
-                    runner, backend.assets, catalogue, hosts=settings.public_hosts
+                    runner,
+                    backend.assets,
+                    catalogue,
+                    store=partial(backend.check, *parts.stores_in),
+                    hosts=settings.public_hosts,
                 )
             if parts.adapter in components:
                 jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
@@ -120,6 +138,8 @@ class _LaneParts:
     adapter: Component
     create_orchestrator: Callable[..., FastAPI]
     create_service: Callable[..., FastAPI]
+    stores_in: Sequence[Part]
+    """What its service cannot do without."""
 
 
 _LANES = {
@@ -129,6 +149,7 @@ _LANES = {
         Component.GPU_ADAPTER,
         orchestrator_api.create_app,
         unified_api.create_app,
+        stores_in=("assets",),
     ),
     Lane.CPU: _LaneParts(
         Component.CPU_ORCHESTRATOR,
@@ -136,6 +157,7 @@ _LANES = {
         Component.CPU_ADAPTER,
         cpu_orchestrator_api.create_app,
         api_service.create_app,
+        stores_in=("assets", "tasks"),  # the ledger is there
     ),
 }
 
@@ -216,6 +238,8 @@ def _desk(
         queues=backend.queues,
         assets=backend.assets,
         sources=sources,
+        check=partial(backend.check, "queues", "tasks"),
+        remark=partial(backend.check, "dead letters", "assets"),
         serves_assets=_cdn(settings) is None,
     )
 
