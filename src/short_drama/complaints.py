@@ -23,9 +23,9 @@ complaint about an account, (), ends with any answer."""
 
 _PAUSES = 60.0, 600.0
 """Seconds before it is said again: the first time, and at most."""
-_REMEMBERED = 90.0
-"""Seconds without another refusal after which nobody is unready for it any more. Whatever keeps a
-lane waiting is asked again within 30."""
+_REMEMBERED = 60.0
+"""Seconds without another refusal after which nobody is unready for it any more, and whatever was
+refused is tried. What waits for it is tried again every 10 s anyway."""
 _BLIP = 5.0
 """Seconds for which time may take to mend something before anybody is unready."""
 

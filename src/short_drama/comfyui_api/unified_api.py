@@ -1,6 +1,6 @@
 """The ComfyUI API service's application."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from fastapi import FastAPI
 
@@ -11,16 +11,10 @@ from short_drama.ports import AssetStore
 
 
 def create_app(
-    runner: JobRunner,
-    assets: AssetStore,
-    catalogue: Catalogue,
-    *,
-    store: Callable[[], Awaitable[None]],
-    hosts: Iterable[str] = (),
+    runner: JobRunner, assets: AssetStore, catalogue: Catalogue, *, hosts: Iterable[str] = ()
 ) -> FastAPI:
-    """As `create_job_api`."""
+    """`hosts`: names it answers to beside the loopback ones."""
     title = "short-drama ComfyUI API service"
     return create_job_api(
-        "comfyui-api", title, runner, assets,
-        lane=Lane.GPU, catalogue=catalogue, store=store, hosts=hosts,
-    )  # fmt: skip
+        "comfyui-api", title, runner, assets, lane=Lane.GPU, catalogue=catalogue, hosts=hosts
+    )

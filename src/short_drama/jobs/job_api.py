@@ -4,7 +4,7 @@ import base64
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -34,15 +34,9 @@ def create_job_api(
     *,
     lane: Lane,
     catalogue: Catalogue,
-    store: Callable[[], Awaitable[None]],
     hosts: Iterable[str] = (),
 ) -> FastAPI:
-    """A lane's API service.
-
-    Args:
-        store: raises Unavailable while results cannot be stored: no work is taken then.
-        hosts: names it answers to beside the loopback ones.
-    """
+    """A lane's API service. `hosts`: names it answers to beside the loopback ones."""
     kinds = catalogue.of(lane)
 
     async def report() -> dict[str, Any]:
@@ -52,16 +46,12 @@ def create_job_api(
         figures = {"engines": runner.engines, "kinds": kinds, "jobs_running": runner.running}
         return state | figures
 
-    async def check() -> None:
-        await runner.check()
-        await store()
-
     app = web_app.create_app(
         service=service,
         title=title,
         description="Jobs of one lane, for the lane's adapter and for tools on the same host.",
         report=report,
-        check=check,
+        check=runner.check,
         hosts=hosts,
     )
 

@@ -1,6 +1,6 @@
 """The Paid API service's application."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from fastapi import FastAPI
 
@@ -11,16 +11,10 @@ from short_drama.ports import AssetStore
 
 
 def create_app(
-    runner: JobRunner,
-    assets: AssetStore,
-    catalogue: Catalogue,
-    *,
-    store: Callable[[], Awaitable[None]],
-    hosts: Iterable[str] = (),
+    runner: JobRunner, assets: AssetStore, catalogue: Catalogue, *, hosts: Iterable[str] = ()
 ) -> FastAPI:
-    """As `create_job_api`."""
+    """`hosts`: names it answers to beside the loopback ones."""
     title = "short-drama Paid API service"
     return create_job_api(
-        "paid-api", title, runner, assets,
-        lane=Lane.CPU, catalogue=catalogue, store=store, hosts=hosts,
-    )  # fmt: skip
+        "paid-api", title, runner, assets, lane=Lane.CPU, catalogue=catalogue, hosts=hosts
+    )

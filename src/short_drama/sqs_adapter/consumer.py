@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 
 from short_drama.domain.errors import Unavailable
@@ -27,6 +27,7 @@ class Consumer:
 
     Args:
         name: names this process in leases; no two living processes share it.
+        check: raises Unavailable while no task could be claimed: no message is taken then.
     """
 
     def __init__(
@@ -37,8 +38,10 @@ class Consumer:
         queue: TaskQueue,
         store: TaskStore,
         jobs: JobClient,
+        check: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._check = check
         self._limits, self._queue, self._jobs = limits, queue, jobs
         rng = Random()  # noqa: S311 - spreads retries, keeps no secret
         self._handler = Handler(limits, queue=queue, store=store, jobs=jobs, clock=clock, rng=rng)
@@ -104,6 +107,8 @@ class Consumer:
             if not await self._service_ready():
                 await self._pause(_PAUSE_SECONDS)
                 return None
+            if self._check is not None:
+                await self._check()
             delivery = await self._queue.receive(wait=limits.wait, lease=limits.times.visibility)
             self.trouble = None
             self._pause_seconds = _PAUSE_SECONDS

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 import shlex
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfy
 from short_drama.comfyui_api.prompts.camera_words import CameraWords, poses
 from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import AUTO, MODEL_SETS, Library, library
+from short_drama.complaints import Part
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Catalogue, Lane, TaskKind
 from short_drama.domain.spending import micros_of
@@ -53,21 +55,30 @@ async def open_runner(
     sources: ImageSources,
     backend: Backend,
     *,
-    catalogue: Catalogue,
+    kinds: Iterable[TaskKind],
+    stores_in: Iterable[Part],
     engines: Mapping[Lane, Engines] | None,
 ) -> AsyncIterator[JobRunner]:
-    """The runner of a lane's service, which knows every kind of the lane in the catalogue.
-    `engines`: if not as the settings say."""
+    """The runner of a lane's service, which knows all these kinds.
 
-    def switched(works: Mapping[str, Work[Any, Any]]) -> dict[str, Work[Any, Any]]:
-        return _switched(_completed(works, catalogue.of(lane)), settings)
+    Args:
+        stores_in: the parts of the backend that it cannot do without.
+        engines: if not as the settings say.
+    """
+
+    def runner_of(works: Mapping[str, Work[Any, Any]], **order: Any) -> JobRunner:
+        return JobRunner(
+            _SERVICES[lane],
+            _switched(_completed(works, kinds), settings),
+            store=partial(backend.check, *stores_in),
+            **{"parallel": settings.parallel(lane), **order},
+        )
 
     if lane is Lane.GPU and engines is None and settings.comfyui_url is not None:
         async with (
             _open_comfyui(settings, sources, backend.assets) as comfyui,
-            JobRunner(
-                _SERVICES[lane],
-                switched(comfyui.works),
+            runner_of(
+                comfyui.works,
                 parallel=IN_ENGINE,
                 ahead=settings.deliveries(lane),
                 turns=comfyui.turns,
@@ -77,19 +88,18 @@ async def open_runner(
     elif lane is Lane.GPU and engines is None and settings.comfy_v2_url is not None:
         async with (
             _open_hosted(settings, settings.comfy_v2_url, sources, backend.assets) as works,
-            JobRunner(_SERVICES[lane], switched(works), parallel=settings.parallel(lane)) as runner,
+            runner_of(works) as runner,
         ):
             yield runner
     elif lane is Lane.CPU and engines is None:
         async with (
             _open_faces(settings, sources, backend) as works,
-            JobRunner(_SERVICES[lane], switched(works), parallel=settings.parallel(lane)) as runner,
+            runner_of(works) as runner,
         ):
             yield runner
     else:
         open_works = local_preview if engines is None else engines[lane]
-        works = switched(open_works(settings, sources, backend.assets))
-        async with JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner:
+        async with runner_of(open_works(settings, sources, backend.assets)) as runner:
             yield runner
 
 

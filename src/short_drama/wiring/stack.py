@@ -96,17 +96,19 @@ async def open_stack(
             if parts.service in components:
                 runner = await opened.enter_async_context(
                     open_runner(
-                        lane, settings, sources, backend, catalogue=catalogue, engines=engines
+                        lane,
+                        settings,
+                        sources,
+                        backend,
+                        kinds=catalogue.of(lane),
+                        stores_in=parts.stores_in,
+                        engines=engines,
                     )
                 )
                 stack.runners.append(runner)
                 stack.watch.looks.append(runner.look)
                 stack.apps[parts.service] = parts.create_service(
-                    runner,
-                    backend.assets,
-                    catalogue,
-                    store=partial(backend.check, *parts.stores_in),
-                    hosts=settings.public_hosts,
+                    runner, backend.assets, catalogue, hosts=settings.public_hosts
                 )
             if parts.adapter in components:
                 jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
@@ -257,7 +259,14 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
     )
     backend = stack.backend
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    consumer = Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
+    consumer = Consumer(
+        name,
+        limits,
+        queue=backend.queues[lane],
+        store=backend.store,
+        jobs=jobs,
+        check=partial(backend.check, "tasks"),
+    )
     stack.apps[_LANES[lane].adapter] = adapter_api.create_app(
         lane, consumer, jobs, hosts=settings.public_hosts
     )
