@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from aiohttp import ClientPayloadError
+from aiohttp import ClientError as BrokenOff
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import SECONDS, Answer, answer
@@ -106,7 +106,7 @@ class S3AssetStore:
             try:
                 in_time = SECONDS + size / _BYTES_PER_SECOND
                 return await answer("s3", body.read(), seconds=in_time)
-            except ClientPayloadError:
+            except BrokenOff:
                 raise Unavailable("AWS s3 broke off in the middle of an asset") from None
 
     async def head(self, key: str) -> AssetInfo:
