@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -46,6 +46,11 @@ _NO_ENGINE = (
     "SHORT_DRAMA_COMFY_V2_URL, for workflows of one's own."
 )
 _SERVICES = {Lane.GPU: "comfyui-api", Lane.CPU: "paid-api"}
+_STORES_IN: Mapping[Lane, Sequence[Part]] = {
+    Lane.GPU: ("assets",),
+    Lane.CPU: ("assets", "tasks"),  # the ledger
+}
+"""The parts of the backend that a lane's service cannot do without."""
 
 
 @contextlib.asynccontextmanager
@@ -55,52 +60,48 @@ async def open_runner(
     sources: ImageSources,
     backend: Backend,
     *,
-    kinds: Iterable[TaskKind],
-    stores_in: Iterable[Part],
+    catalogue: Catalogue,
     engines: Mapping[Lane, Engines] | None,
 ) -> AsyncIterator[JobRunner]:
-    """The runner of a lane's service, which knows all these kinds.
+    """The runner of a lane's service, which knows every kind of the lane in the catalogue.
+    `engines`: if not as the settings say."""
 
-    Args:
-        stores_in: the parts of the backend that it cannot do without.
-        engines: if not as the settings say.
-    """
-
-    def runner_of(works: Mapping[str, Work[Any, Any]], **order: Any) -> JobRunner:
-        return JobRunner(
+    async with (
+        _open_works(lane, settings, sources, backend, engines) as (works, order),
+        JobRunner(
             _SERVICES[lane],
-            _switched(_completed(works, kinds), settings),
-            store=partial(backend.check, *stores_in),
-            **{"parallel": settings.parallel(lane), **order},
-        )
+            _switched(_completed(works, catalogue.of(lane)), settings),
+            store=partial(backend.check, *_STORES_IN[lane]),
+            **order,
+        ) as runner,
+    ):
+        yield runner
 
-    if lane is Lane.GPU and engines is None and settings.comfyui_url is not None:
-        async with (
-            _open_comfyui(settings, sources, backend.assets) as comfyui,
-            runner_of(
-                comfyui.works,
-                parallel=IN_ENGINE,
-                ahead=settings.deliveries(lane),
-                turns=comfyui.turns,
-            ) as runner,
-        ):
-            yield runner
-    elif lane is Lane.GPU and engines is None and settings.comfy_v2_url is not None:
-        async with (
-            _open_hosted(settings, settings.comfy_v2_url, sources, backend.assets) as works,
-            runner_of(works) as runner,
-        ):
-            yield runner
-    elif lane is Lane.CPU and engines is None:
-        async with (
-            _open_faces(settings, sources, backend) as works,
-            runner_of(works) as runner,
-        ):
-            yield runner
+
+@contextlib.asynccontextmanager
+async def _open_works(
+    lane: Lane,
+    settings: Settings,
+    sources: ImageSources,
+    backend: Backend,
+    engines: Mapping[Lane, Engines] | None,
+) -> AsyncIterator[tuple[Mapping[str, Work[Any, Any]], Mapping[str, Any]]]:
+    """How the lane's kinds are done, and in what order: a runner's arguments."""
+    order: dict[str, Any] = {"parallel": settings.parallel(lane)}
+    if engines is not None:
+        yield engines[lane](settings, sources, backend.assets), order
+    elif lane is Lane.CPU:
+        async with _open_faces(settings, sources, backend) as works:
+            yield works, order
+    elif settings.comfyui_url is not None:
+        async with _open_comfyui(settings, sources, backend.assets) as comfyui:
+            ahead, turns = settings.deliveries(lane), comfyui.turns
+            yield comfyui.works, {"parallel": IN_ENGINE, "ahead": ahead, "turns": turns}
+    elif settings.comfy_v2_url is not None:
+        async with _open_hosted(settings, settings.comfy_v2_url, sources, backend.assets) as works:
+            yield works, order
     else:
-        open_works = local_preview if engines is None else engines[lane]
-        async with runner_of(open_works(settings, sources, backend.assets)) as runner:
-            yield runner
+        yield local_preview(settings, sources, backend.assets), order
 
 
 def _completed(

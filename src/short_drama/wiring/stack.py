@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +13,6 @@ from fastapi import FastAPI
 
 from short_drama import metrics
 from short_drama.comfyui_api import unified_api
-from short_drama.complaints import Part
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.images.fetch import Fetcher
@@ -96,13 +95,7 @@ async def open_stack(
             if parts.service in components:
                 runner = await opened.enter_async_context(
                     open_runner(
-                        lane,
-                        settings,
-                        sources,
-                        backend,
-                        kinds=catalogue.of(lane),
-                        stores_in=parts.stores_in,
-                        engines=engines,
+                        lane, settings, sources, backend, catalogue=catalogue, engines=engines
                     )
                 )
                 stack.runners.append(runner)
@@ -140,8 +133,6 @@ class _LaneParts:
     adapter: Component
     create_orchestrator: Callable[..., FastAPI]
     create_service: Callable[..., FastAPI]
-    stores_in: Sequence[Part]
-    """What its service cannot do without."""
 
 
 _LANES = {
@@ -151,7 +142,6 @@ _LANES = {
         Component.GPU_ADAPTER,
         orchestrator_api.create_app,
         unified_api.create_app,
-        stores_in=("assets",),
     ),
     Lane.CPU: _LaneParts(
         Component.CPU_ORCHESTRATOR,
@@ -159,7 +149,6 @@ _LANES = {
         Component.CPU_ADAPTER,
         cpu_orchestrator_api.create_app,
         api_service.create_app,
-        stores_in=("assets", "tasks"),  # the ledger is there
     ),
 }
 
