@@ -220,3 +220,38 @@ async def delete_queue(queue: str) -> None:
 @pytest.fixture(autouse=True)
 def _heard(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
+
+
+@pytest.mark.parametrize("trouble", ["nobody answers", "no credentials"])
+async def test_a_process_is_not_said_to_be_ready_before_aws_has_answered(
+    tmp_path: Path, trouble: str
+) -> None:
+    nowhere = {f"AWS_ENDPOINT_URL_{name}": "http://127.0.0.1:9" for name in ("SQS", "DYNAMODB")}
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    shell = Shell(
+        {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_REGION": "us-east-1",
+            "SHORT_DRAMA_BACKEND": "aws",
+            "SHORT_DRAMA_SECRET": "x" * 32,
+            "SHORT_DRAMA_ORCHESTRATOR_PORT": "0",
+            **nowhere,
+            **(keys if trouble == "nobody answers" else {}),
+        },
+        tmp_path,
+    )
+    process = await shell.start("serve", "orchestrator")
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(30):
+        while "Ctrl-C" not in said:
+            said += (await process.stdout.readline()).decode()
+    process.terminate()
+    _, errors = await process.communicate()
+    assert "The backend does not answer yet: " in said
+    assert "Ready." not in said
+    words = {"nobody answers": "at 127.0.0.1:9", "no credentials": "no AWS credentials"}
+    assert words[trouble] in said
+    assert errors.decode().count(words[trouble]) <= 4, "once for each service"

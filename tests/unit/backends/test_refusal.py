@@ -10,6 +10,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
     ProxyConnectionError,
@@ -219,6 +220,8 @@ SILENCES = [
     (SSLError(endpoint_url="x", error=OSError("certificate verify failed")), ["certificate"],
      ["AWS_CA_BUNDLE"], False),
     (ProxyConnectionError(proxy_url="http://user:secret@proxy"), ["proxy"], ["HTTPS_PROXY"], False),
+    (ParamValidationError(report="a key is too long"), ["cannot be asked", "too long"], ["AWS_"],
+     True),
     (ConnectTimeoutError(endpoint_url="x"), ["cannot be reached"], ["security groups"], False),
 ]  # fmt: skip
 

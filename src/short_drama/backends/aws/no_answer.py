@@ -42,6 +42,11 @@ _CREDENTIALS: Final[Mapping[str, Cause]] = {
     "LoginError": _SIGNED_OUT,
 }
 
+_NETWORK: Final = frozenset(
+    {"OSError", "ConnectionError", "HTTPClientError", "IncompleteReadError"}
+)
+"""The families of errors that mean that something is wrong on the way."""
+_ELSE = "Check the AWS_* variables and ~/.aws/config."
 _TLS = re.compile(r"certificate|SSLError|SSLCert|WRONG_VERSION|tlsv1|handshake", re.IGNORECASE)
 _NAME = re.compile(r"name or service|name resolution|getaddrinfo|nodename|DNSError", re.IGNORECASE)
 _PROXY = re.compile(r"proxy", re.IGNORECASE)
@@ -84,6 +89,10 @@ def explain_silence(asked: Asked, error: BaseException | None) -> Refusal:
             words = f"{cause.says}: {redacted(str(error))}"
             problem = Unavailable(words, fix=cause.fix)
             return Refusal(problem, About(part=asked.part, cause=cause.name))
+    if not _NETWORK & {kind.__name__ for kind in type(error).__mro__}:
+        words = f"AWS {asked.service} cannot be asked: {redacted(str(error))}"
+        problem = Unavailable(f"{words} ({type(error).__name__})", fix=_ELSE)
+        return Refusal(problem, About(part=asked.part, cause="other", scope=asked.names))
     says, fix = _way(error)
     return _unreachable(asked, f"cannot be reached{_at(asked)}: {says}", fix)
 
@@ -119,7 +128,7 @@ def explain_setup(error: BaseException) -> InvalidRequest:
     if not field and "endpoint" in said.lower():
         field, fix = "AWS_ENDPOINT_URL", "Give it as http://HOST:PORT, or take it away."
     elif not field:
-        fix = "Check the AWS_* variables and ~/.aws/config."
+        fix = _ELSE
     return InvalidRequest(f"AWS cannot be used: {said}", field=field or None, fix=fix)
 
 

@@ -119,7 +119,7 @@ NO_SIGNATURE = Cause(
     name="no credentials",
     says="the request carried no credentials",
     fix="Give this machine a role, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-    "AWS_SECRET_ACCESS_KEY.",
+    "AWS_SECRET_ACCESS_KEY; then restart the service.",
     wide=0,
 )
 EXPIRED = Cause(
