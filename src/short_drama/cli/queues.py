@@ -41,12 +41,20 @@ def queues(*, data_dir: Path | None, as_json: bool) -> None:
     states = asyncio.run(_states(data_dir))
     if as_json:
         for state in states:
-            display.print_json(dataclasses.asdict(state))
+            display.print_json(_members(state))
     else:
         print_table(states)
     troubles = dict.fromkeys(words for state in states for words in state.troubles.values())
     if troubles:
         raise Problem("\n".join(troubles), code=EXIT_UNAVAILABLE)
+
+
+def _members(state: LaneState) -> dict[str, object]:
+    """Its troubles are told where there are any."""
+    members = dataclasses.asdict(state)
+    if not state.troubles:
+        del members["troubles"]
+    return members
 
 
 async def _states(data_dir: Path | None) -> list[LaneState]:
