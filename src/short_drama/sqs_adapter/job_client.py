@@ -176,7 +176,7 @@ class JobClient:
 
     def _not_done(self, kind: str) -> KindNotAvailable:
         return KindNotAvailable(
-            f"the API service at {self._base_url} does not know {kind}",
+            f"the API service at {self.base_url} does not know {kind}",
             fix="Give it the same release and the same SHORT_DRAMA_WORKFLOWS_DIR as the "
             "orchestrator that took the task.",
         )

@@ -67,6 +67,7 @@ def create_app(
     app.add_middleware(AnswerHead)
     app.add_middleware(RequestContext, service=service)  # the last one added is the outermost
     _install_service_routes(app, service, report, check, remark)
+    _install_metrics(app)
     return app
 
 
@@ -108,6 +109,8 @@ def _install_service_routes(
 
     app.state.look = look  # see watch.py
 
+
+def _install_metrics(app: FastAPI) -> None:
     @app.get(
         "/metrics",
         tags=["service"],
