@@ -248,14 +248,6 @@ async def test_nothing_is_received_before_the_service_is_ready(
         assert (await line.ended(f"t{number}")).attempt == 1
 
 
-async def test_a_ready_service_is_not_asked_before_each_message(line: WorkedLine) -> None:
-    await line.consumer()
-    for number in range(5):
-        await line.task(f"t{number}")
-        await line.ended(f"t{number}")
-    assert line.service.asked_ready == 1
-
-
 async def test_a_job_that_kills_its_service_each_time_fails_in_the_end(line: WorkedLine) -> None:
     async def fatal(job: FakeJob) -> None:
         await held(job)

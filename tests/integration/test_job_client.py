@@ -192,3 +192,16 @@ async def test_a_job_is_told_whose_task_it_is_and_what_it_repeats(
         {"Task-Owner": a_task().owner, "Task-Retry-Of": ""},
         {"Task-Owner": "ann", "Task-Retry-Of": "t0"},
     ]
+
+
+@pytest.mark.parametrize("document", [{"code": "route_not_found", "detail": "nothing"}, b"<html>"])
+async def test_a_kind_that_a_service_does_not_know_is_waited_for(
+    client: JobClient, service: Service, document: Any
+) -> None:
+    service.says(document, status=404)
+    with pytest.raises(JobRefused) as refused:
+        await client.submit(a_task())
+    failure = refused.value.failure
+    assert (failure.code, failure.retryable, failure.counts) == ("kind_not_available", True, False)
+    assert service.url in failure.message
+    assert "SHORT_DRAMA_WORKFLOWS_DIR" in str(failure.fix)

@@ -71,6 +71,7 @@ async def run(
     stop: asyncio.Event,
     draining: Callable[[int], None] = lambda _: None,
     manager: ServiceManager | None = None,
+    away: Callable[[Unavailable], None] = lambda _: None,
     engines: Mapping[Lane, Engines] | None = None,
 ) -> None:
     """Serve until `stop` is set, then drain.
@@ -79,6 +80,7 @@ async def run(
         alone: claim the data directory for this process, and take back at once what a crashed
             one held.
         ready: called with the address of every component once all of them answer.
+        away: called before that when the backend does not answer yet.
         draining: called when it begins to stop, with the number of tasks in its hands.
         manager: who started this process, and is told of both as well.
 
@@ -89,6 +91,8 @@ async def run(
             urls = {component: _url(listener) for component, listener in sockets.items()}
 
             async def up() -> None:
+                if (trouble := await stack.first_answer()) is not None:
+                    away(trouble)
                 ready(urls)
                 await told_to.ready()
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 from short_drama.domain.errors import ShortDramaError
 from short_drama.service_manager import ServiceManager
@@ -25,9 +26,12 @@ def counted(tasks: int) -> str:
 async def standing(stack: Stack) -> str:
     """That it is ready, or all that keeps it from that."""
     waits: list[str] = []
-    for app in stack.apps.values():
+    checks = [app.state.check for app in stack.apps.values()]
+    if stack.consumers:
+        checks.append(partial(stack.backend.check, "queues", "tasks"))
+    for check in checks:
         try:
-            await app.state.check()
+            await check()
         except ShortDramaError as error:
             waits.append(error.detail)
     state = f"waiting: {'; '.join(dict.fromkeys(waits))}" if waits else "ready"

@@ -13,7 +13,7 @@ from short_drama.cli import models
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 from short_drama.cli.standing import counted
-from short_drama.domain.errors import ShortDramaError
+from short_drama.domain.errors import ShortDramaError, Unavailable
 from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
 from short_drama.settings.unit import unit
@@ -45,11 +45,19 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
 
+    waits = False
+
+    def away(trouble: Unavailable) -> None:
+        nonlocal waits
+        waits = True
+        click.echo(f"The backend does not answer yet: {trouble.detail}")
+
     def ready(urls: Mapping[Component, str]) -> None:
         for component, url in urls.items():
             click.echo(f"{component.process.title:<24} {url}")
         click.echo(f"{'Data':<24} {_data(settings)}")
-        click.echo("Ready. Ctrl-C drains and stops.")
+        word = "It is asked again until it answers." if waits else "Ready."
+        click.echo(f"{word} Ctrl-C drains and stops.")
 
     def draining(tasks: int) -> None:
         click.echo(f"draining, {counted(tasks)}")
@@ -61,6 +69,7 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
             components,
             alone=alone,
             ready=ready,
+            away=away,
             stop=hosting.stop_on_signals(),
             draining=draining,
             manager=manager,

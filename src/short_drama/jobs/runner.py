@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -52,7 +52,7 @@ _GATHER_SECONDS, _GATHER_PLACES_SECONDS = 0.2, 1.0
 turn, as all that wait do at the same moment."""
 _KEPT = 1000
 """Finished jobs that can still be asked about."""
-_STORE_AGAIN_SECONDS = 1.0, 30.0
+_STORE_AGAIN_SECONDS = 1.0, 10.0
 """The first and the longest pause before what was made is stored again."""
 
 
@@ -65,6 +65,7 @@ class JobRunner:
         parallel: jobs in the engine at a time.
         ahead: jobs prepared beside those.
         turns: who goes next into the engine; first come, first served, if not given.
+        store: raises Unavailable while results cannot be stored: no job is begun then.
     """
 
     def __init__(
@@ -75,9 +76,11 @@ class JobRunner:
         parallel: int,
         ahead: int = _AHEAD,
         turns: Turns | None = None,
+        store: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service, self._works, self._clock = service, works, clock
+        self._store = store or _stores
         self._preparing = asyncio.Semaphore(parallel + ahead)
         self._turns = turns or FirstCome(parallel)
         self._publishing = asyncio.Semaphore(parallel + _AHEAD)
@@ -134,7 +137,9 @@ class JobRunner:
             metrics.KIND_READY.tell(kind not in unready, self._service, kind)
 
     async def check(self) -> None:
-        """Raises why no job could be done now, when there is no kind of which one could."""
+        """Raises why no job could be done now, or its result not be stored, when there is no kind
+        of which one could."""
+        await self._store()
         unready = await self.unready()
         if unready and len(unready) == len(self._works):
             raise next(iter(unready.values()))
@@ -142,8 +147,14 @@ class JobRunner:
     def accept(self, order: JobOrder) -> Job:
         """Start a job, or join the one that runs or succeeded under the same key.
 
-        Raises IdempotencyKeyReused when that one was asked for something else.
+        Raises IdempotencyKeyReused when that one was asked for something else, and KindNotAvailable
+        for a kind that nobody here does.
         """
+        if order.kind not in self._works:
+            raise KindNotAvailable(
+                f"this service does not do {order.kind[:80]!r}",
+                fix="Start one of the release, and with the workflows, of the orchestrator.",
+            )
         known = self._by_key.get(order.key)
         if known is not None and known.status not in ("failed", "cancelled"):
             _require_same(known, order)
@@ -215,6 +226,7 @@ class JobRunner:
     async def _stages(self, job: Job) -> Outcome:
         work = self._works[job.order.kind]
         await _require_able(work)
+        await self._store()
         async with self._preparing:
             job.status = "processing"
             with self._stage(job, PREPARING):
@@ -276,7 +288,7 @@ class JobRunner:
             try:
                 return await self._uninterrupted(work.publish(job, made))
             except Unavailable as error:
-                log.warning("a result is stored again: %s", error.detail)
+                log.debug("a result is stored again: %s", error.detail)
                 job.waits_for = Failure.of(error)
                 job.report()
             await asyncio.sleep(pause)
@@ -327,6 +339,10 @@ class JobRunner:
             del self._jobs[job.job_id]
             if self._by_key.get(job.order.key) is job:
                 del self._by_key[job.order.key]
+
+
+async def _stores() -> None:
+    pass
 
 
 async def _require_able(work: Work[Any, Any]) -> None:

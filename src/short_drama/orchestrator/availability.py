@@ -47,7 +47,7 @@ class Availability:
                 async with asyncio.timeout(_PATIENCE_SECONDS):
                     notices = await self._notices.said(kind, now=now)
             except (Unavailable, TimeoutError):  # no reason to refuse anybody, or to keep them
-                log.warning("what is said of %s cannot be read", kind)
+                log.debug("what is said of %s cannot be read", kind)
             self._known[kind] = (now, notices)
         return [notice for notice in notices if notice.until > now]
 

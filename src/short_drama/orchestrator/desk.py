@@ -1,7 +1,7 @@
 """What an orchestrator works with, and the view of a task it gives."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,10 @@ class Desk:
     queues: Mapping[Lane, TaskQueue]
     assets: AssetStore
     sources: ImageSources
+    check: Callable[[], Awaitable[None]]
+    """Raises Unavailable while tasks cannot be accepted."""
+    remark: Callable[[], Awaitable[None]]
+    """Raises Unavailable while something else is refused: dead letters, uploads."""
     serves_assets: bool = True
     """Show assets under /assets; off where a CDN does."""
     clock: Callable[[], float] = time.time

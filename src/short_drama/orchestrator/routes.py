@@ -49,6 +49,8 @@ def create_orchestrator(
         title=f"short-drama orchestrator ({lane.upper()} tasks)",
         description="Submit tasks and follow them. Errors are RFC 9457 problem documents.",
         report=report,
+        check=desk.check,
+        remark=desk.remark,
         hosts=hosts,
     )
     for kind in kinds:

@@ -111,7 +111,7 @@ class Sweeper:
                 await one_pass()
                 metrics.SWEPT_AT.tell(self._clock(), over)
             except Unavailable as error:
-                log.warning("a pass will be repeated: %s", error.detail)
+                log.debug("a pass will be repeated: %s", error.detail)
             except Exception:
                 log.exception("a pass failed unexpectedly")
             await asyncio.sleep(max(began + every - clock(), _LEAST_PAUSE))

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 
 from short_drama.domain.errors import Unavailable
@@ -15,8 +15,11 @@ from short_drama.sqs_adapter.job_client import JobClient
 
 log = logging.getLogger(__name__)
 
-_PAUSE_SECONDS = 1.0
-"""Before asking again what did not answer."""
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0
+"""Before asking again what did not answer; each refusal of the queue doubles it, up to the second,
+within which a lane that was mended works again."""
+_BELIEVED_SECONDS = 2.0
+"""For which a service that said it takes work is taken at its word."""
 
 
 class Consumer:
@@ -24,6 +27,7 @@ class Consumer:
 
     Args:
         name: names this process in leases; no two living processes share it.
+        check: raises Unavailable while no task could be claimed: no message is taken then.
     """
 
     def __init__(
@@ -34,8 +38,10 @@ class Consumer:
         queue: TaskQueue,
         store: TaskStore,
         jobs: JobClient,
+        check: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._check = check
         self._limits, self._queue, self._jobs = limits, queue, jobs
         rng = Random()  # noqa: S311 - spreads retries, keeps no secret
         self._handler = Handler(limits, queue=queue, store=store, jobs=jobs, clock=clock, rng=rng)
@@ -43,7 +49,8 @@ class Consumer:
         self._workers = (f"{name}/{number}" for number in itertools.count(1))
         self._slots = asyncio.Semaphore(limits.deliveries)
         self._stopping = asyncio.Event()
-        self._service_ready = False
+        self._ready_until = 0.0
+        self._pause_seconds = _PAUSE_SECONDS
         self._handling: set[asyncio.Task[None]] = set()
         self.trouble: Unavailable | None = None
         """Why the queue could not be read when it was last asked."""
@@ -97,33 +104,44 @@ class Consumer:
         try:
             # Each receive brings a message nearer to the dead-letter queue: none is spent while
             # nobody could work on it.
-            if not self._service_ready and not await self._jobs.ready():
-                await self._pause()
+            if not await self._service_ready():
+                await self._pause(_PAUSE_SECONDS)
                 return None
-            self._service_ready = True
+            if self._check is not None:
+                await self._check()
             delivery = await self._queue.receive(wait=limits.wait, lease=limits.times.visibility)
             self.trouble = None
+            self._pause_seconds = _PAUSE_SECONDS
             if delivery is None or not self._stopping.is_set():
                 return delivery
             await self._queue.release(delivery, delay=0)
         except Unavailable as error:
             self.trouble = error
-            log.warning("the queue cannot be read: %s", error.detail)
-            await self._pause()
+            log.debug("the queue cannot be read: %s", error.detail)
+            await self._pause(self._pause_seconds)
+            self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
         return None
 
-    async def _pause(self) -> None:
+    async def _service_ready(self) -> bool:
+        """Asked again now and then: it may have begun to wait for its store, for example."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._ready_until and await self._jobs.ready():
+            self._ready_until = now + _BELIEVED_SECONDS
+        return now < self._ready_until
+
+    async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PAUSE_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
     async def _handle(self, delivery: Delivery) -> None:
         """Whatever goes wrong here, the message comes back by itself."""
         try:
             reached = await self._handler.handle(delivery, next(self._workers))
-            self._service_ready = self._service_ready and reached
+            if not reached:
+                self._ready_until = 0.0
         except Unavailable as error:
-            log.warning("a delivery could not be settled: %s", error.detail)
+            log.debug("a delivery could not be settled: %s", error.detail)
         except Exception:
             log.exception("a delivery failed unexpectedly")
         finally:

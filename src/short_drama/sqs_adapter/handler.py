@@ -196,7 +196,7 @@ class Handler:
                     until = self._clock() + visibility / 2
                     with contextlib.suppress(Unavailable):
                         await self._queue.extend(hiding, lease=visibility)
-                log.warning("asked again: %s", error.detail)
+                log.debug("asked again: %s", error.detail)
             await asyncio.sleep(self._rng.uniform(pause / 2, pause))
             pause = min(2 * pause, longest)
 

@@ -19,6 +19,7 @@ from short_drama.domain.errors import (
     Failure,
     InternalError,
     JobNotFound,
+    KindNotAvailable,
     Throttled,
     Unavailable,
 )
@@ -140,6 +141,8 @@ class JobClient:
                 **({"Task-Retry-Of": task.retry_of} if task.retry_of else {}),
             },
         )
+        if answer.status == 404:
+            raise JobRefused(Failure.of(self._not_done(task.kind)))
         if answer.status >= 400:
             raise JobRefused(_refusal(answer, now=self._clock()))
         body = answer.members()
@@ -170,6 +173,13 @@ class JobClient:
         with contextlib.suppress(Unavailable):
             headers = {"Task-Attempt": str(attempt)}
             await self._call("DELETE", f"/api/v1/jobs/{job_id}", headers=headers)
+
+    def _not_done(self, kind: str) -> KindNotAvailable:
+        return KindNotAvailable(
+            f"the API service at {self.base_url} does not know {kind}",
+            fix="Give it the same release and the same SHORT_DRAMA_WORKFLOWS_DIR as the "
+            "orchestrator that took the task.",
+        )
 
     async def _look(self, job_id: str, version: int | None) -> Mapping[str, Any]:
         params = {} if version is None else {"wait": LONG_POLL_SECONDS, "since": version}

@@ -43,6 +43,7 @@ class KindReporter:
     ) -> None:
         self._speaker, self._jobs, self._notices, self._clock = speaker, jobs, notices, clock
         self._said: dict[str, KindNotice] = {}
+        self._trouble = ""
 
     async def run(self) -> None:
         """Until cancelled; what has been said is then taken back."""
@@ -51,7 +52,9 @@ class KindReporter:
                 try:
                     await self.look()
                 except (Unavailable, InternalError) as error:
-                    log.warning("what kinds can be done is not told: %s", error.detail)
+                    self._note(error.detail)
+                else:
+                    self._note("")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             await self._withdraw()
@@ -66,6 +69,14 @@ class KindReporter:
             if before is None or not known or before.until < now + HOLDS_SECONDS / 2:
                 await self._notices.say(kind, notice)
                 self._said[kind] = notice
+
+    def _note(self, trouble: str) -> None:
+        """For the log, where it changes."""
+        if trouble != self._trouble:
+            log.warning(
+                "what kinds can be done is %s", f"not told: {trouble}" if trouble else "told again"
+            )
+        self._trouble = trouble
 
     def _notice(self, failure: Failure | None, now: float) -> KindNotice:
         notice = KindNotice(speaker=self._speaker, until=now + HOLDS_SECONDS)

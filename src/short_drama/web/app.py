@@ -40,12 +40,14 @@ def create_app(
     description: str,
     report: Report,
     check: Check = _nothing,
+    remark: Check = _nothing,
     hosts: Iterable[str] = (),
 ) -> FastAPI:
     """An application with everything but its own routes.
 
     Args:
         check: what makes the service not ready although there is something to report.
+        remark: what /health complains of although the service takes work.
         hosts: names it answers to beside loopback addresses and `localhost`: a reverse proxy's.
 
     Raises InvalidRequest when one of `hosts` is no host name.
@@ -64,11 +66,14 @@ def create_app(
     app.add_middleware(HostGuard, hosts=host_names(hosts))
     app.add_middleware(AnswerHead)
     app.add_middleware(RequestContext, service=service)  # the last one added is the outermost
-    _install_service_routes(app, service, report, check)
+    _install_service_routes(app, service, report, check, remark)
+    _install_metrics(app)
     return app
 
 
-def _install_service_routes(app: FastAPI, service: str, report: Report, check: Check) -> None:
+def _install_service_routes(
+    app: FastAPI, service: str, report: Report, check: Check, remark: Check
+) -> None:
     """`/health` says that the process lives and what it is doing; `/ready` is 503 when `report` or
     `check` raises, so a load balancer stops sending."""
 
@@ -78,6 +83,7 @@ def _install_service_routes(app: FastAPI, service: str, report: Report, check: C
         try:
             told = await report()
             await check()
+            await remark()
             return JSONResponse({"status": "ready", "service": service, **told})
         except ShortDramaError as error:
             status = "starting" if isinstance(error, EngineStarting) else "unhealthy"
@@ -103,6 +109,8 @@ def _install_service_routes(app: FastAPI, service: str, report: Report, check: C
 
     app.state.look = look  # see watch.py
 
+
+def _install_metrics(app: FastAPI) -> None:
     @app.get(
         "/metrics",
         tags=["service"],

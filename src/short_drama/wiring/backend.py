@@ -7,12 +7,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+from short_drama.complaints import Complaints, Part
 from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.ports import AssetStore, KindNotices, SpendLedger, TaskQueue, TaskStore
 from short_drama.settings import Settings
 from short_drama.watch import Look, look_at_disk
+
+
+class BackendCheck(Protocol):
+    async def __call__(self, *parts: Part) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,8 @@ class Backend:
     """For /metrics: at what the backend stands on."""
     take_over: Callable[[], Awaitable[int]]
     """Take back what workers that are known to be gone still hold; how many tasks."""
+    check: "BackendCheck"
+    """Raises Unavailable while what this process asked of these parts was refused."""
 
     def lane_queues(self) -> dict[Lane, LaneQueues]:
         return {
@@ -56,6 +64,7 @@ def open_backend(
 async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.database import Database
+    from short_drama.backends.embedded.disk import require_room
     from short_drama.backends.embedded.kind_notices import EmbeddedKindNotices
     from short_drama.backends.embedded.recovery import take_over
     from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
@@ -63,8 +72,18 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
     from short_drama.backends.embedded.wakeups import Wakeups
 
-    root = settings.data_dir
-    async with Database(root / "tasks.db") as database, Wakeups(root) as wakeups:
+    root, complaints = settings.data_dir, Complaints()
+    database = Database(root / "tasks.db", complaints=complaints)
+    assets = EmbeddedAssetStore(root / "assets", public_url=assets_url, complaints=complaints)
+
+    async def check(*parts: Part) -> None:
+        require_room(root)
+        # What was refused is tried again: nothing else may, while nobody takes work.
+        if complaints.trouble(*parts) is not None:
+            await database.try_to_write()
+            await assets.try_to_write()
+
+    async with database, Wakeups(root) as wakeups:
         store = EmbeddedTaskStore(database, wakeups)
         queues = {
             lane: EmbeddedTaskQueue(
@@ -78,12 +97,13 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
             dead_letters={
                 lane: EmbeddedTaskQueue(database, wakeups, lane.dead_letter_queue) for lane in Lane
             },
-            assets=EmbeddedAssetStore(root / "assets", public_url=assets_url),
+            assets=assets,
             ledger=EmbeddedSpendLedger(database),
             notices=EmbeddedKindNotices(database),
             secret=_secret(root / "secret"),
             look=partial(look_at_disk, "data", root),
             take_over=lambda: take_over(database, store),
+            check=check,
         )
 
 
@@ -101,6 +121,11 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
 
     prefix, secret = settings.name_prefix, settings.secret
     async with open_clients(settings.aws_region) as clients:
+
+        async def check(*parts: Part) -> None:
+            if (trouble := clients.complaints.trouble(*parts)) is not None:
+                raise trouble
+
         yield Backend(
             store=DynamoTaskStore(clients.dynamodb, table=prefix + settings.table),
             queues={lane: SqsTaskQueue(clients.sqs, prefix + lane.queue) for lane in Lane},
@@ -113,6 +138,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             look=clients.look,
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,
+            check=check,
         )
 
 

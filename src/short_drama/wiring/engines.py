@@ -3,7 +3,8 @@
 import contextlib
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -14,12 +15,13 @@ from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfy
 from short_drama.comfyui_api.prompts.camera_words import CameraWords, poses
 from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import AUTO, MODEL_SETS, Library, library
+from short_drama.complaints import Part
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import KINDS, Catalogue, Lane
+from short_drama.domain.kinds import KINDS, Catalogue, Lane, TaskKind
 from short_drama.domain.spending import micros_of
 from short_drama.images.sources import ImageSources
+from short_drama.jobs.not_done import NotDone
 from short_drama.jobs.runner import JobRunner, Work
-from short_drama.jobs.switched_off import SwitchedOff
 from short_drama.paid_api.lane import FaceOptions, ProviderAccount, open_faces
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.ports import AssetStore
@@ -39,7 +41,16 @@ def local_preview(
     return preview_works(settings.models_dir, sources, assets)
 
 
+_NO_ENGINE = (
+    "The local preview does its own kinds only: set SHORT_DRAMA_COMFYUI_URL, or "
+    "SHORT_DRAMA_COMFY_V2_URL, for workflows of one's own."
+)
 _SERVICES = {Lane.GPU: "comfyui-api", Lane.CPU: "paid-api"}
+_STORES_IN: Mapping[Lane, Sequence[Part]] = {
+    Lane.GPU: ("assets",),
+    Lane.CPU: ("assets", "tasks"),  # the ledger
+}
+"""The parts of the backend that a lane's service cannot do without."""
 
 
 @contextlib.asynccontextmanager
@@ -48,49 +59,71 @@ async def open_runner(
     settings: Settings,
     sources: ImageSources,
     backend: Backend,
+    *,
+    catalogue: Catalogue,
     engines: Mapping[Lane, Engines] | None,
 ) -> AsyncIterator[JobRunner]:
-    """The runner of a lane's service. `engines`: if not as the settings say."""
-    if lane is Lane.GPU and engines is None and settings.comfyui_url is not None:
-        async with (
-            _open_comfyui(settings, sources, backend.assets) as comfyui,
-            JobRunner(
-                _SERVICES[lane],
-                _switched(comfyui.works, settings),
-                parallel=IN_ENGINE,
-                ahead=settings.deliveries(lane),
-                turns=comfyui.turns,
-            ) as runner,
-        ):
-            yield runner
-    elif lane is Lane.GPU and engines is None and settings.comfy_v2_url is not None:
-        async with (
-            _open_hosted(settings, settings.comfy_v2_url, sources, backend.assets) as works,
-            JobRunner(
-                _SERVICES[lane], _switched(works, settings), parallel=settings.parallel(lane)
-            ) as runner,
-        ):
-            yield runner
-    elif lane is Lane.CPU and engines is None:
-        async with (
-            _open_faces(settings, sources, backend) as works,
-            JobRunner(
-                _SERVICES[lane], _switched(works, settings), parallel=settings.parallel(lane)
-            ) as runner,
-        ):
-            yield runner
+    """The runner of a lane's service, which knows every kind of the lane in the catalogue.
+    `engines`: if not as the settings say."""
+
+    async with (
+        _open_works(lane, settings, sources, backend, engines) as (works, order),
+        JobRunner(
+            _SERVICES[lane],
+            _switched(_completed(works, catalogue.of(lane)), settings),
+            store=partial(backend.check, *_STORES_IN[lane]),
+            **order,
+        ) as runner,
+    ):
+        yield runner
+
+
+@contextlib.asynccontextmanager
+async def _open_works(
+    lane: Lane,
+    settings: Settings,
+    sources: ImageSources,
+    backend: Backend,
+    engines: Mapping[Lane, Engines] | None,
+) -> AsyncIterator[tuple[Mapping[str, Work[Any, Any]], Mapping[str, Any]]]:
+    """How the lane's kinds are done, and in what order: a runner's arguments."""
+    order: dict[str, Any] = {"parallel": settings.parallel(lane)}
+    if engines is not None:
+        yield engines[lane](settings, sources, backend.assets), order
+    elif lane is Lane.CPU:
+        async with _open_faces(settings, sources, backend) as works:
+            yield works, order
+    elif settings.comfyui_url is not None:
+        async with _open_comfyui(settings, sources, backend.assets) as comfyui:
+            ahead, turns = settings.deliveries(lane), comfyui.turns
+            yield comfyui.works, {"parallel": IN_ENGINE, "ahead": ahead, "turns": turns}
+    elif settings.comfy_v2_url is not None:
+        async with _open_hosted(settings, settings.comfy_v2_url, sources, backend.assets) as works:
+            yield works, order
     else:
-        open_works = local_preview if engines is None else engines[lane]
-        works = _switched(open_works(settings, sources, backend.assets), settings)
-        async with JobRunner(_SERVICES[lane], works, parallel=settings.parallel(lane)) as runner:
-            yield runner
+        yield local_preview(settings, sources, backend.assets), order
+
+
+def _completed(
+    works: Mapping[str, Work[Any, Any]], kinds: Iterable[TaskKind]
+) -> dict[str, Work[Any, Any]]:
+    """With those kinds that no engine here does: their tasks wait for one that does."""
+    completed = dict(works)
+    for kind in kinds:
+        if kind.name not in works:
+            completed[kind.name] = NotDone(
+                f"no engine of this service does {kind.name}", engine="none", fix=_NO_ENGINE
+            )
+    return completed
 
 
 def _switched(works: Mapping[str, Work[Any, Any]], settings: Settings) -> dict[str, Work[Any, Any]]:
     """With those off that are to be off."""
     fix = "Take it out of SHORT_DRAMA_KINDS_OFF."
     return {
-        kind: SwitchedOff(kind, work.engine, fix=fix) if kind in settings.kinds_off else work
+        kind: NotDone(f"{kind} is switched off", engine=work.engine, fix=fix)
+        if kind in settings.kinds_off
+        else work
         for kind, work in works.items()
     }
 

@@ -1,10 +1,11 @@
 """From settings to objects: the only package that names a backend or an engine."""
 
+import asyncio
 import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,7 +13,7 @@ from fastapi import FastAPI
 
 from short_drama import metrics
 from short_drama.comfyui_api import unified_api
-from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
@@ -51,6 +52,16 @@ class Stack:
     sweepers: list[Sweeper] = field(default_factory=list)
     watch: Watch
 
+    async def first_answer(self) -> Unavailable | None:
+        """Why the backend does not answer those that run here; None when it does."""
+        asking: list[Awaitable[object]] = []
+        if self.consumers or self.sweepers:
+            asking.append(self.backend.store.get("none"))
+        if any(parts.service in self.apps for parts in _LANES.values()):
+            asking.append(self.backend.assets.get("images/none"))
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        return next((one for one in answers if isinstance(one, Unavailable)), None)
+
 
 @contextlib.asynccontextmanager
 async def open_stack(
@@ -83,7 +94,9 @@ async def open_stack(
         for lane, parts in _LANES.items():
             if parts.service in components:
                 runner = await opened.enter_async_context(
-                    open_runner(lane, settings, sources, backend, engines)
+                    open_runner(
+                        lane, settings, sources, backend, catalogue=catalogue, engines=engines
+                    )
                 )
                 stack.runners.append(runner)
                 stack.watch.looks.append(runner.look)
@@ -216,6 +229,8 @@ def _desk(
         queues=backend.queues,
         assets=backend.assets,
         sources=sources,
+        check=partial(backend.check, "queues", "tasks"),
+        remark=partial(backend.check, "dead letters", "assets"),
         serves_assets=_cdn(settings) is None,
     )
 
@@ -233,7 +248,14 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
     )
     backend = stack.backend
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    consumer = Consumer(name, limits, queue=backend.queues[lane], store=backend.store, jobs=jobs)
+    consumer = Consumer(
+        name,
+        limits,
+        queue=backend.queues[lane],
+        store=backend.store,
+        jobs=jobs,
+        check=partial(backend.check, "tasks"),
+    )
     stack.apps[_LANES[lane].adapter] = adapter_api.create_app(
         lane, consumer, jobs, hosts=settings.public_hosts
     )

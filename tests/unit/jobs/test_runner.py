@@ -11,6 +11,7 @@ from short_drama.domain.errors import (
     EngineFailed,
     EngineNotReady,
     IdempotencyKeyReused,
+    KindNotAvailable,
     NoFaceFound,
     Unavailable,
 )
@@ -653,3 +654,36 @@ async def test_the_time_until_the_end_is_told_once_a_job_has_been_measured(
     standing = runner.standing(third)
     assert standing is not None
     assert standing.eta is not None
+
+
+# --- What cannot be done here --------------------------------------------------------------
+
+
+async def test_a_kind_that_nobody_does_is_refused_and_not_unforeseen() -> None:
+    async with JobRunner("test", {}, parallel=1) as runner:
+        with pytest.raises(KindNotAvailable, match="double-exposure"):
+            runner.accept(order(kind="double-exposure"))
+
+
+async def test_no_job_is_begun_whose_result_could_not_be_stored() -> None:
+    full = True
+
+    async def store() -> None:
+        if full:
+            raise Unavailable("the disk is full", fix="Free space.")
+
+    work = Gates()
+    work.open()
+    async with JobRunner("test", {"face-mask": work}, parallel=1, store=store) as runner:
+        with pytest.raises(Unavailable):
+            await runner.check()
+        job = runner.accept(order())
+        await runner.wait(job, since=job.version, timeout=5)
+        assert (job.failure is not None and job.failure.fix, work.made) == ("Free space.", 0)
+        assert job.failure is not None
+        assert not job.failure.counts
+        full = False
+        await runner.check()
+        again = runner.accept(order(attempt=2))
+        await runner.wait(again, since=again.version, timeout=5)
+        assert (again.status, work.made) == ("completed", 1)

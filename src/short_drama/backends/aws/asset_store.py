@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from aiohttp import ClientPayloadError
+from aiohttp import ClientError as BrokenOff
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import SECONDS, Answer, answer
@@ -106,7 +106,7 @@ class S3AssetStore:
             try:
                 in_time = SECONDS + size / _BYTES_PER_SECOND
                 return await answer("s3", body.read(), seconds=in_time)
-            except ClientPayloadError:
+            except BrokenOff:
                 raise Unavailable("AWS s3 broke off in the middle of an asset") from None
 
     async def head(self, key: str) -> AssetInfo:
@@ -144,8 +144,16 @@ class S3AssetStore:
 
     async def _head(self, key: str) -> HeadObjectOutputTypeDef:
         self._require_possible(key)
-        asked = self._s3.head_object(Bucket=self._bucket, Key=key)
-        return await self._answer_about(key, asked)
+        try:
+            return await answer(
+                "s3", self._s3.head_object(Bucket=self._bucket, Key=key), expected=_MISSING
+            )
+        except ClientError:
+            pass
+        # The answer to a HEAD has no room to say that it is the bucket that is missing.
+        asked = self._s3.get_object(Bucket=self._bucket, Key=key)
+        (await self._answer_about(key, asked))["Body"].close()
+        raise _not_found(key)
 
     async def _answer_about(self, key: str, asked: Awaitable[Answer]) -> Answer:
         try:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Container
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,11 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from short_drama import metrics
+from short_drama.backends.aws.asked import Asked, asked_of
 from short_drama.backends.aws.credentials import look_at_credentials
+from short_drama.backends.aws.no_answer import explain_setup, explain_silence, explain_timeout
+from short_drama.backends.aws.refusal import THROTTLING, Refusal, explain
+from short_drama.complaints import Complaints
 from short_drama.domain.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
@@ -28,71 +32,93 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sqs import SQSClient
 
-log = logging.getLogger(__name__)
-
 Answer = TypeVar("Answer")
 
 SECONDS = 1.5
 """For one small request, its repetitions included: long enough for two of three tries, short
 enough that a client hears of an outage within 2 s."""
 
-_THROTTLING = frozenset(
-    {
-        "KMS.ThrottlingException",
-        "OverLimit",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "TooManyRequestsException",
-    }
-)
+
+@dataclass(slots=True)
+class _Call:
+    """One under way. `mishap`: why its latest try failed, of which botocore says nothing while it
+    tries again."""
+
+    asked: Asked
+    complaints: Complaints
+    mishap: BaseException | None = None
+
+
+_call: ContextVar[_Call | None] = ContextVar("call", default=None)
+"""In this task, from its parameters on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
+    """`complaints` knows what is refused to them at the moment."""
+
     sqs: SQSClient
     dynamodb: DynamoDBClient
     s3: S3Client
+    complaints: Complaints
     look: Callable[[], Awaitable[None]]
     """For /metrics: at the credentials."""
 
 
 @contextlib.asynccontextmanager
 async def open_clients(region: str | None = None) -> AsyncIterator[Clients]:
-    """Open connections lazily; nothing is called yet. Raises InvalidRequest without a region."""
-    session = get_session()
+    """Open connections lazily; nothing is called yet. Raises InvalidRequest without a region, and
+    for other settings of AWS that cannot be used."""
+    complaints = Complaints()
     for service in ("sqs", "dynamodb", "s3"):
         metrics.CALL_SECONDS.labels(service, "refused")  # seen from the first one on
     async with contextlib.AsyncExitStack() as opened:
         try:
-            yield Clients(
-                await opened.enter_async_context(
-                    # Longer than the longest poll: `answer` has the sharper deadlines.
-                    session.create_client("sqs", region_name=region, config=_config(read=30))
+            session: Any = get_session()
+            # Longer than the longest poll: `answer` has the sharper deadlines.
+            configs = {
+                "sqs": _config(read=30),
+                "dynamodb": _config(read=5),
+                "s3": _config(
+                    read=30, signature_version="s3v4", s3={"addressing_style": "virtual"}
                 ),
-                await opened.enter_async_context(
-                    session.create_client("dynamodb", region_name=region, config=_config(read=5))
-                ),
-                await opened.enter_async_context(
-                    session.create_client(
-                        "s3",
-                        region_name=region,
-                        config=_config(
-                            read=30, signature_version="s3v4", s3={"addressing_style": "virtual"}
-                        ),
-                    )
-                ),
-                look=partial(look_at_credentials, session),
-            )
+            }
+            clients: dict[str, Any] = {}
+            for service, config in configs.items():
+                clients[service] = await opened.enter_async_context(
+                    session.create_client(service, region_name=region, config=config)
+                )
+                _take_note(clients[service], service, complaints)
         except NoRegionError:
             raise InvalidRequest(
                 "no AWS region is set", field="AWS_REGION", fix="Set AWS_REGION, e.g. us-east-1."
             ) from None
+        except (BotoCoreError, ValueError) as error:  # botocore says ValueError of bad endpoints
+            raise explain_setup(error) from None
+        look = partial(look_at_credentials, session)
+        yield Clients(**clients, complaints=complaints, look=look)
+
+
+def _take_note(client: Any, service: str, complaints: Complaints) -> None:
+    """Of what each call is about: whoever waits for its answer runs in the same context."""
+    region, endpoint = client.meta.region_name, client.meta.endpoint_url
+
+    def note(params: Mapping[str, Any], model: Any, **_: Any) -> None:
+        asked = asked_of(service, model.name, params, region=region, endpoint=endpoint)
+        _call.set(_Call(asked, complaints))
+
+    def note_mishap(
+        response: tuple[Any, Any] | None, caught_exception: BaseException | None, **_: Any
+    ) -> None:
+        call = _call.get()
+        if call is None:
+            return
+        call.mishap = caught_exception
+        if response is not None and "Error" in response[1]:
+            call.mishap = ClientError(response[1], call.asked.operation)
+
+    client.meta.events.register_first("before-parameter-build", note)
+    client.meta.events.register_first("needs-retry", note_mishap)
 
 
 def _config(*, read: float, **more: Any) -> AioConfig:
@@ -122,31 +148,57 @@ async def answer(
     that raised Unavailable may have taken effect.
     """
     started, outcome = time.perf_counter(), "error"
+    _call.set(None)
     try:
         async with asyncio.timeout(seconds):
             result = await call
         outcome = "ok"
+        _answered()
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        outcome = "throttled" if code in _THROTTLING else "refused"
+        outcome = "throttled" if code in THROTTLING else "refused"
         if code in expected:
             outcome = "expected"
+            if code != "404":  # to a HEAD, which does not say what is missing
+                _answered()
             raise
-        raise _refusal(service, code, error) from error
+        raise _complained(service, error) from error
     except TimeoutError:
         outcome = "timeout"
-        raise Unavailable(f"AWS {service} does not answer within {seconds:g} s") from None
+        raise _complained(service, None, seconds=seconds) from None
     except (BotoCoreError, OSError) as error:
-        raise Unavailable(f"AWS {service} cannot be reached: {type(error).__name__}") from error
+        raise _complained(service, error) from error
     finally:
         metrics.CALL_SECONDS.labels(service, outcome).observe(time.perf_counter() - started)
     return result
 
 
-def _refusal(service: str, code: str, error: ClientError) -> Unavailable:
-    if code in _THROTTLING:
-        return Unavailable(f"AWS {service} asks to slow down", after=1.0)
+def _answered() -> None:
+    if (call := _call.get()) is not None:
+        call.complaints.answered(*call.asked.names)
+
+
+def _complained(
+    service: str, error: BaseException | None, *, seconds: float | None = None
+) -> Unavailable:
+    """Said in the log where that is due: whoever catches it need not. `seconds`: those in which no
+    answer came."""
+    call = _call.get()
+    asked = Asked(service=service) if call is None else call.asked
+    mishap = error or (None if call is None else call.mishap)
+    if isinstance(mishap, ClientError):
+        refusal = _refusal(asked, mishap)
+    elif seconds is not None:
+        refusal = explain_timeout(asked, seconds, mishap)
+    else:
+        refusal = explain_silence(asked, mishap)
+    if call is not None:
+        call.complaints.refused(refusal.error, refusal.about)
+    return refusal.error
+
+
+def _refusal(asked: Asked, error: ClientError) -> Refusal:
+    said = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    if status < 500:  # a right or a resource is missing: an operator must see it
-        log.error("AWS %s refuses %s: %s", service, error.operation_name, code)
-    return Unavailable(f"AWS {service} refuses {error.operation_name}: {code}")
+    known = asked if asked.operation else replace(asked, operation=error.operation_name)
+    return explain(known, said.get("Code", ""), said.get("Message", ""), status=status)

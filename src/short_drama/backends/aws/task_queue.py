@@ -139,15 +139,7 @@ class SqsTaskQueue:
         return await asyncio.shield(lookup)
 
     async def _look_up(self) -> str:
-        try:
-            found = await answer(
-                "sqs", self._sqs.get_queue_url(QueueName=self._name), expected=MISSING
-            )
-        except ClientError:
-            raise Unavailable(
-                f"there is no SQS queue {self._name}",
-                fix="Run `short-drama provision`, or check AWS_REGION and SHORT_DRAMA_NAME_PREFIX.",
-            ) from None
+        found = await answer("sqs", self._sqs.get_queue_url(QueueName=self._name))
         return found["QueueUrl"]
 
     async def _poll(self, url: str, wait: int, lease: int) -> Delivery | None:

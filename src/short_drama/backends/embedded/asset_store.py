@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from short_drama.backends.embedded.disk import trouble_with, try_to_write
+from short_drama.complaints import About, Complaints
 from short_drama.domain.errors import AssetNotFound, Unavailable
 from short_drama.ports import AssetExists, AssetInfo
 
@@ -23,8 +25,11 @@ _LONGEST_NAME = 255
 class EmbeddedAssetStore:
     """Implements `ports.AssetStore`. `public_url` is where a web server shows `root`."""
 
-    def __init__(self, root: Path, *, public_url: str) -> None:
-        self._files, self._facts = root / "files", root / "facts"
+    def __init__(
+        self, root: Path, *, public_url: str, complaints: Complaints | None = None
+    ) -> None:
+        self._root, self._files, self._facts = root, root / "files", root / "facts"
+        self._complaints = complaints or Complaints()
         self._public_url = public_url.rstrip("/")
 
     async def put(
@@ -47,6 +52,10 @@ class EmbeddedAssetStore:
     def url(self, key: str) -> str:
         return f"{self._public_url}/{key}"
 
+    async def try_to_write(self) -> None:
+        """Raises Unavailable."""
+        await asyncio.to_thread(self._try_to_write)
+
     # --- In threads ------------------------------------------------------------------------
 
     def _put(self, key: str, data: bytes, facts: bytes) -> None:
@@ -65,7 +74,16 @@ class EmbeddedAssetStore:
                     target.hardlink_to(file)
                 _flush(target.parent)
         except OSError as error:
-            raise Unavailable(f"the asset folder cannot be written: {error.strerror}") from error
+            raise self._complained("write", "written", error) from error
+        self._complaints.answered("files", "write")
+
+    def _try_to_write(self) -> None:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            try_to_write(self._root)
+        except OSError as error:
+            raise self._complained("write", "written", error) from error
+        self._complaints.answered("files", "write")
 
     def _head(self, key: str) -> AssetInfo:
         facts = json.loads(self._read(self._facts, key))
@@ -82,11 +100,20 @@ class EmbeddedAssetStore:
 
     def _read(self, folder: Path, key: str) -> bytes:
         try:
-            return self._path(folder, key).read_bytes()
+            found = self._path(folder, key).read_bytes()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise _not_found(key) from None
         except OSError as error:
-            raise Unavailable(f"the asset folder cannot be read: {error.strerror}") from error
+            raise self._complained("read", "read", error) from error
+        self._complaints.answered("files", "read")
+        return found
+
+    def _complained(self, what: str, done: str, error: OSError) -> Unavailable:
+        words = f"the asset folder cannot be {done}"
+        cause, trouble = trouble_with(words, self._root.parent, error)
+        about = About(part="assets", cause=cause, scope=("files", what))
+        self._complaints.refused(trouble, about)
+        return trouble
 
     def _path(self, folder: Path, key: str) -> Path:
         parts = PurePosixPath(key).parts

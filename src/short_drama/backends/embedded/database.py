@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from short_drama.backends.embedded.disk import trouble_with
+from short_drama.complaints import About, Complaints
 from short_drama.domain.errors import Unavailable
 
 T = TypeVar("T")
@@ -106,8 +108,8 @@ class Database:
     Every method raises Unavailable when SQLite cannot serve.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, complaints: Complaints | None = None) -> None:
+        self._path, self._complaints = path, complaints or Complaints()
         self._waiting: deque[_Write[Any]] = deque()
         self._wanted = asyncio.Event()
         self._committer = ThreadPoolExecutor(1, "sqlite-commit")
@@ -148,6 +150,11 @@ class Database:
         """
         return self._read(work)
 
+    async def try_to_write(self) -> None:
+        """Write the file, and change nothing. Raises Unavailable."""
+        version = f"PRAGMA user_version = {len(_VERSIONS)}"
+        await self.write(lambda connection: connection.execute(version) and None)
+
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on the last committed state, in a thread."""
         loop = asyncio.get_running_loop()
@@ -168,7 +175,7 @@ class Database:
 
     async def _transact(self, batch: list[_Write[Any]]) -> None:
         try:
-            with _translated():
+            with self._translated("write"):
                 await self._begin()
                 outcomes = _run_together(self._connection, batch)
                 await self._in_thread(self._connection.execute, "COMMIT")
@@ -200,7 +207,7 @@ class Database:
 
     def _prepare(self) -> sqlite3.Connection:
         """The writing connection, on a file that has its tables."""
-        with _translated():
+        with self._translated("write"):
             connection = self._connect(busy_seconds=_BUSY_SECONDS)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")
@@ -221,11 +228,28 @@ class Database:
         return connection
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with _translated():
+        with self._translated("read"):
             if not hasattr(self._local, "connection"):
                 self._local.connection = self._connect(busy_seconds=_BUSY_SECONDS)
                 self._reading.append(self._local.connection)
             return work(self._local.connection)
+
+    @contextlib.contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            # Its own class is what SQLite says of a damaged file; other subclasses are our
+            # mistakes.
+            if type(error) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
+                raise
+            cause, trouble = trouble_with(
+                "the task database cannot serve", self._path.parent, error
+            )
+            about = About(part="tasks", cause=cause, scope=("database", what))
+            self._complaints.refused(trouble, about)
+            raise trouble from error
+        self._complaints.answered("database", what)
 
 
 def _run_together(connection: sqlite3.Connection, batch: list[_Write[Any]]) -> list[Any]:
@@ -262,14 +286,3 @@ def _answer(answer: "asyncio.Future[Any]", outcome: Any) -> None:
         answer.set_exception(outcome)
     else:
         answer.set_result(outcome)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        # Its own class is what SQLite says of a damaged file; other subclasses are our mistakes.
-        if type(error) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
-            raise
-        raise Unavailable(f"the task database cannot serve: {error}") from error

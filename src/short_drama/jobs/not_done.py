@@ -6,16 +6,17 @@ from short_drama.domain.errors import EngineNotReady, KindNotAvailable
 from short_drama.jobs.job import Job
 
 
-class SwitchedOff:
-    """In place of a kind's `Work`; `engine` is who would do it.
+class NotDone:
+    """In place of a kind's `Work`.
 
     Args:
-        fix: how it is switched on again.
+        engine: who would do it.
+        fix: what helps.
     """
 
-    def __init__(self, kind: str, engine: str, *, fix: str) -> None:
+    def __init__(self, reason: str, *, engine: str, fix: str) -> None:
         self.engine = engine
-        self._reason, self._fix = f"{kind} is switched off", fix
+        self._reason, self._fix = reason, fix
 
     async def check(self) -> None:
         """Raises EngineNotReady."""
