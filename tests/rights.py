@@ -56,9 +56,7 @@ def missing(policy: Policy, calls: Iterable[Call]) -> set[Call]:
 def unused(policy: Policy, calls: Iterable[Call]) -> list[Right]:
     """Rights that none of the calls needs."""
     calls = set(calls)
-    return [
-        right for right in rights_of(policy) if not any(right.covers(call) for call in calls)
-    ]
+    return [right for right in rights_of(policy) if not any(right.covers(call) for call in calls)]
 
 
 def _holds(operator: str, patterns: Sequence[str], keys: Iterable[str]) -> bool:

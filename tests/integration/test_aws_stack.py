@@ -94,7 +94,7 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: Settings, components: tuple[Component, ...], engines: Mapping[Lane, Engines]
+    settings: Settings, components: tuple[Component, ...], engines: Mapping[Lane, Engines] | None
 ) -> AsyncIterator[Mapping[Component, str]]:
     stop = asyncio.Event()
     ready: asyncio.Future[Mapping[Component, str]] = asyncio.Future()

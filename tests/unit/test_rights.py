@@ -47,9 +47,7 @@ def test_no_right_is_given_twice(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_nobody_deletes_more_than_messages(role: str) -> None:
-    deleting = {
-        right.action for right in rights_of(policy(role, MINE)) if "Delete" in right.action
-    }
+    deleting = {right.action for right in rights_of(policy(role, MINE)) if "Delete" in right.action}
     assert deleting <= {"sqs:DeleteMessage"}
 
 

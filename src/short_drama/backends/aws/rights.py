@@ -1,7 +1,7 @@
 """What each role may do in AWS: one table, of which its policies are rendered.
 
-deploy/iam has them as files, and the template in deploy/cloudformation gives them to the roles that
-it makes. Tests watch every call of every role: a right that is missing here and one that nobody uses
+deploy/iam has them as files, and the template in deploy/cloudformation gives them to the roles it
+makes. Tests watch every call of every role: a right that is missing here and one that nobody uses
 are found alike.
 """
 
@@ -90,9 +90,7 @@ _BUT_THE_LEDGER: Condition = {"ForAllValues:StringNotLike": {_KEYS: [_LEDGER]}}
 _HANDLE = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
 _READ_THE_TABLE = Statement("ReadTheTable", ("dynamodb:GetItem", "dynamodb:BatchGetItem"), [_TABLE])
 _WRITE_TASKS = Statement("WriteTasks", ("dynamodb:PutItem",), [_TABLE], _BUT_THE_LEDGER)
-_WRITE_THE_LEDGER = Statement(
-    "WriteTheLedger", ("dynamodb:UpdateItem",), [_TABLE], _OF_THE_LEDGER
-)
+_WRITE_THE_LEDGER = Statement("WriteTheLedger", ("dynamodb:UpdateItem",), [_TABLE], _OF_THE_LEDGER)
 _FIND_TASKS = Statement("FindTasks", ("dynamodb:Query",), _INDEXES)
 _TELL_MISSING_FROM_FORBIDDEN = Statement("TellMissingFromForbidden", ("s3:ListBucket",), [_BUCKET])
 """Without it S3 answers "forbidden" for an object that is not there."""
