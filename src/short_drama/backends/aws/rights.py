@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from short_drama.backends.aws.item import DUE_INDEX, STATUS_INDEX
+from short_drama.backends.aws.resources import QUEUES, TASKS
 from short_drama.domain.asset_keys import INCOMING_PREFIX
 from short_drama.domain.kinds import Lane
 
@@ -71,10 +71,10 @@ def _objects(*patterns: str) -> tuple[str, ...]:
     return tuple(f"{_BUCKET}/{pattern}" for pattern in patterns)
 
 
-_QUEUES = tuple(_queue(lane.queue) for lane in Lane)
-_DEAD_LETTERS = tuple(_queue(lane.dead_letter_queue) for lane in Lane)
-_TABLE = "arn:aws:dynamodb:{region}:{account}:table/{prefix}task_store"
-_INDEXES = tuple(f"{_TABLE}/index/{index}" for index in (STATUS_INDEX, DUE_INDEX))
+_QUEUES = tuple(_queue(queue.name) for queue in QUEUES)
+_DEAD_LETTERS = tuple(_queue(queue.dead_letters) for queue in QUEUES)
+_TABLE = f"arn:aws:dynamodb:{{region}}:{{account}}:table/{{prefix}}{TASKS.name}"
+_INDEXES = tuple(f"{_TABLE}/index/{index.name}" for index in TASKS.indexes)
 _BUCKET = "arn:aws:s3:::{bucket}"
 _INCOMING = f"{INCOMING_PREFIX}*"
 _PICTURES = ("uploads/*", "images/*", "seedream/*")
