@@ -14,7 +14,8 @@ from tests.aws_calls import ACCOUNT, Watch
 from tests.emulators import account
 from tests.rights import Policy
 
-Environment = Mapping[str, str]
+Environment = Mapping[str, str | None]
+"""Variables; None: not there."""
 _ANYBODY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
@@ -66,15 +67,19 @@ def environment_of(credentials: Mapping[str, Any]) -> Environment:
 def acting(keys: Environment) -> Iterator[None]:
     """Clients opened meanwhile, in whatever thread, are whose these variables say."""
     before = {name: os.environ.get(name) for name in keys}
-    os.environ.update(keys)
+    _change(keys)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        _change(before)
+
+
+def _change(variables: Environment) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @functools.cache
