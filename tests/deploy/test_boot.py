@@ -1,0 +1,85 @@
+"""deploy/boot.sh: how an instance of the stack becomes one of its lanes."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.instance import Instance
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Instance:
+    return Instance(tmp_path)
+
+
+def test_an_instance_becomes_its_lane(instance: Instance) -> None:
+    assert instance.boot() == 0
+    assert instance.file("short-drama/short-drama.env").splitlines() == [
+        "SHORT_DRAMA_BACKEND=aws",
+        "SHORT_DRAMA_NAME_PREFIX=test-",
+        "SHORT_DRAMA_BUCKET=assets",
+        "SHORT_DRAMA_CLOUDFRONT_DOMAIN=cdn.example.com",
+        "SHORT_DRAMA_BUDGET_PER_DAY_USD=20",
+        "AWS_REGION=eu-west-1",
+        "AWS_CONFIG_FILE=/etc/short-drama/aws",
+        "SHORT_DRAMA_CPU_PARALLEL=4",
+    ]
+    assert "setup cpu" in instance.notes
+    assert any(note.startswith("agent -a fetch-config -m ec2") for note in instance.notes)
+    signal = "--logical-resource-id CpuGroup --unique-id i-1 --status SUCCESS"
+    assert instance.notes[-1].endswith(signal)
+
+
+def test_what_is_encrypted_is_for_root_only(instance: Instance) -> None:
+    assert instance.boot() == 0
+    secret = instance.root / "etc/short-drama/credentials/ark_api_key"
+    assert secret.read_text() == "top-secret\n"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert secret.parent.stat().st_mode & 0o777 == 0o700
+    assert "top-secret" not in instance.file("short-drama/short-drama.env")
+
+
+def test_each_unit_takes_on_its_own_role(instance: Instance) -> None:
+    assert instance.boot() == 0
+    assert instance.file("short-drama/aws") == (
+        "[profile sqs-adapter]\nrole_arn = arn:1\ncredential_source = Ec2InstanceMetadata\n"
+        "[profile paid-api]\nrole_arn = arn:2\ncredential_source = Ec2InstanceMetadata\n"
+    )
+    for unit in ("sqs-adapter", "paid-api"):
+        drop_in = instance.file(f"systemd/system/{unit}.service.d/aws.conf")
+        assert drop_in == f"[Service]\nEnvironment=AWS_PROFILE={unit}\n"
+
+
+def test_booting_again_changes_nothing(instance: Instance) -> None:
+    def files() -> dict[str, str]:
+        etc = instance.root / "etc"
+        return {str(path): path.read_text() for path in etc.rglob("*") if path.is_file()}
+
+    assert instance.boot() == 0
+    first = files()
+    assert instance.boot() == 0
+    assert files() == first
+
+
+def test_the_stage_is_told_apart_in_cloudwatch(instance: Instance) -> None:
+    assert instance.boot() == 0
+    assert 'stack: "studio"' in instance.file("short-drama/cloudwatch-prometheus.yml")
+    assert "/short-drama/studio/services" in instance.file("short-drama/cloudwatch-agent.json")
+
+
+def test_services_run_without_their_watcher(instance: Instance) -> None:
+    instance.fails("root/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl")
+    assert instance.boot() == 0
+    assert "setup cpu" in instance.notes
+
+
+def test_what_does_not_start_says_so(instance: Instance) -> None:
+    instance.fails("package/deploy/setup_services.sh")
+    assert instance.boot() == 7
+    assert instance.notes[-1].endswith("--status FAILURE")
+
+
+def test_without_its_parameters_nothing_starts(instance: Instance) -> None:
+    instance.fails("bin/aws")
+    assert instance.boot() != 0
+    assert not (instance.folder / "notes").exists()
