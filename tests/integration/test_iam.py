@@ -53,9 +53,8 @@ UNSEEN: Mapping[str, Mapping[str, str]] = {
         "dynamodb:DescribeTable": _CLI,
         "s3:ListBucket": _CLI,
         "dynamodb:DescribeTimeToLive": _DOCTOR,
-        "s3:GetBucketLocation": _DOCTOR,
+        "dynamodb:DescribeContinuousBackups": _DOCTOR,
         "s3:GetBucketPublicAccessBlock": _DOCTOR,
-        "s3:GetLifecycleConfiguration": _DOCTOR,
     },
 }
 """Rights of roles that none of the calls below needs, each with what it is for."""

@@ -109,7 +109,7 @@ def _bucket() -> Iterator[Request]:
         yield on("PutObject", writers, Key=key)
         yield on("DeleteObject", NOBODY, Key=key)
     yield on("ListObjectsV2", [*SERVICES, OPERATOR, PROVISIONER])
-    yield on("GetBucketLocation", [OPERATOR])
+    yield on("GetBucketLocation", NOBODY)
     yield on("GetPublicAccessBlock", [OPERATOR, PROVISIONER])
     yield on("PutBucketPolicy", NOBODY, Policy="{}")
     yield on("DeleteBucket", NOBODY)

@@ -165,18 +165,15 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         _WRITE_THE_LEDGER,
         _FIND_TASKS,
         Statement(
-            "SeeTheTable", ("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive"), [_TABLE]
-        ),
-        Statement(
-            "SeeTheBucket",
+            "SeeTheTable",
             (
-                "s3:ListBucket",
-                "s3:GetBucketLocation",
-                "s3:GetBucketPublicAccessBlock",
-                "s3:GetLifecycleConfiguration",
+                "dynamodb:DescribeTable",
+                "dynamodb:DescribeTimeToLive",
+                "dynamodb:DescribeContinuousBackups",
             ),
-            [_BUCKET],
+            [_TABLE],
         ),
+        Statement("SeeTheBucket", ("s3:ListBucket", "s3:GetBucketPublicAccessBlock"), [_BUCKET]),
     ),
     "provisioner": (
         Statement(
