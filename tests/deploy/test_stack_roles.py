@@ -21,10 +21,11 @@ from short_drama.settings import load
 from short_drama.wiring.backend import provision
 from short_drama.wiring.components import Component
 from tests.aws_roles import Environment, acting, assumed, client, environment_of
-from tests.deploy.template import FILE, template
+from tests.deploy.instance import Instance
+from tests.deploy.stacks import Stacks
+from tests.deploy.template import Stack, exported
 from tests.emulators import Emulators
 from tests.emulators.instance_metadata import instance_metadata
-from tests.emulators.server import ROOT
 from tests.integration.aws_stage import aws_names
 from tests.integration.test_aws_stack import Client, every_kind, running
 from tests.noop_engine import NOOP
@@ -32,99 +33,72 @@ from tests.stack import stack_settings
 
 pytestmark = pytest.mark.timeout(180)
 
-BOOT = ROOT / "deploy" / "boot.sh"
-INSTANCES = ("Gpu", "Cpu", "Orchestrator")
+GROUPS = ("Gpu", "Cpu", "Orchestrator")
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A stack: its name, its outputs, and the names of the roles that its instances have."""
+    """A stack's name, its outputs, and its resources' names."""
 
     name: str
     outputs: Mapping[str, str]
-    instance_roles: Mapping[str, str]
+    resources: Mapping[str, str]
 
     def arn(self, role: str) -> str:
-        return self.outputs["".join(map(str.title, role.split("-"))) + "RoleArn"]
+        return self.outputs[f"{''.join(map(str.title, role.split('-')))}RoleArn"]
 
 
 @pytest.fixture
 async def made(emulators: Emulators) -> AsyncIterator[Made]:
     urls = {f"AWS_ENDPOINT_URL_{name}": emulators.ministack for name in ("S3", "STS")}
     with aws_names({**emulators.environment(), **urls}) as name:
-        given = {"Prefix": f"{name}-", "BucketName": f"bucket-{name}"}
         async with client("cloudformation", emulators.ministack) as cloudformation:
-            await cloudformation.create_stack(
-                StackName=name,
-                TemplateBody=FILE.read_text(),
-                Capabilities=["CAPABILITY_IAM"],
-                Parameters=[
-                    {"ParameterKey": key, "ParameterValue": value} for key, value in given.items()
-                ],
-            )
-            await cloudformation.get_waiter("stack_create_complete").wait(
-                StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-            )
-            [stack] = (await cloudformation.describe_stacks(StackName=name))["Stacks"]
-            found = await cloudformation.describe_stack_resources(StackName=name)
-        resources = {each["LogicalResourceId"]: each for each in found["StackResources"]}
-        yield Made(
-            name=name,
-            outputs={each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]},
-            instance_roles={
-                each: resources[f"{each}InstanceRole"]["PhysicalResourceId"] for each in INSTANCES
-            },
-        )
+            stacks = Stacks(cloudformation)
+            outputs = await stacks.create(name, Prefix=f"{name}-", BucketName=f"bucket-{name}")
+            yield Made(name, outputs, await stacks.resources(name))
 
 
-async def _profiles(made: Made, instance: str) -> str:
-    """What boot.sh writes on the instance, with the units that its launch template names."""
-    launch = template()["Resources"][f"{instance}Launch"]["Properties"]["LaunchTemplateData"]
-    script = launch["UserData"]["Fn::Base64"]["Fn::Sub"][0]
-    [units] = re.findall(r'^export UNITS="(.*)"$', script, re.MULTILINE)
-    units = re.sub(r"\$\{(\w+)\.Arn\}", lambda found: made.outputs[f"{found[1]}Arn"], units)
-    [function] = re.findall(r"^profiles\(\) \{.*?^\}$", BOOT.read_text(), re.MULTILINE | re.DOTALL)
-    process = await asyncio.create_subprocess_exec(
-        "bash", "-c", f"{function}\nprofiles", env={"UNITS": units}, stdout=-1
+def booted(folder: Path, made: Made, group: str) -> Path:
+    """An instance of the group; where it has AWS's profiles."""
+    launch = Stack({"Release": "1.2.3"}).resources[f"{group}Launch"]["Properties"]
+    variables = exported(launch["LaunchTemplateData"]["UserData"])
+    units = re.sub(
+        r"arn:\S+/(\w+)", lambda found: made.outputs[f"{found[1]}Arn"], variables["UNITS"]
     )
-    written, _ = await process.communicate()
-    return written.decode()
+    instance = Instance(folder / group)
+    assert instance.boot({**variables, "UNITS": units}) == 0
+    return instance.root / "etc/short-drama/aws"
 
 
 class Instances:
     """Where processes find their credentials as on the stack's instances, and in no other way."""
 
-    def __init__(self, folder: Path, made: Made, ministack: str) -> None:
-        self._folder, self._made, self._ministack = folder, made, ministack
-        self._metadata: dict[str, str] = {}
+    def __init__(self) -> None:
+        self._groups: dict[str, Environment] = {}
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        async with contextlib.AsyncExitStack() as opened:
-            for instance, role in self._made.instance_roles.items():
-                (self._folder / instance).write_text(await _profiles(self._made, instance))
-                credentials = await assumed(self._ministack, role)
-                self._metadata[instance] = await opened.enter_async_context(
-                    instance_metadata(credentials)
-                )
-            yield
+    def add(self, group: str, profiles: Path, metadata: str) -> None:
+        self._groups[group] = {
+            "AWS_ACCESS_KEY_ID": None,
+            "AWS_SECRET_ACCESS_KEY": None,
+            "AWS_CONFIG_FILE": str(profiles),
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata,
+        }
 
     def environment(self, component: Component) -> Environment:
         process = component.process
-        instance = "Orchestrator" if "orchestrator" in process.role else process.lane.title()
-        return {
-            "AWS_ACCESS_KEY_ID": None,
-            "AWS_SECRET_ACCESS_KEY": None,
-            "AWS_CONFIG_FILE": str(self._folder / instance),
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._metadata[instance],
-            "AWS_PROFILE": process.unit,
-        }
+        group = "Orchestrator" if "orchestrator" in process.role else process.lane.title()
+        return {**self._groups[group], "AWS_PROFILE": process.unit}
 
 
 @pytest.fixture
 async def instances(made: Made, emulators: Emulators, tmp_path: Path) -> AsyncIterator[Instances]:
-    instances = Instances(tmp_path, made, emulators.ministack)
-    async with instances.running():
+    instances = Instances()
+    async with contextlib.AsyncExitStack() as opened:
+        for group in GROUPS:
+            profiles = await asyncio.to_thread(booted, tmp_path, made, group)
+            role = made.resources[f"{group}InstanceRole"]
+            metadata = instance_metadata(await assumed(emulators.ministack, role))
+            instances.add(group, profiles, await opened.enter_async_context(metadata))
         yield instances
 
 
