@@ -37,6 +37,10 @@ settings() {
   setting AWS_CONFIG_FILE /etc/short-drama/aws
 }
 
+parameter() {
+  aws ssm get-parameter --with-decryption --name "$1" --query Parameter.Value --output text
+}
+
 # Parameter Store's /STACK/GROUP/NAME: what is encrypted becomes a credential, the rest a setting.
 parameters() {
   local names kind name value
@@ -44,8 +48,7 @@ parameters() {
     --query 'Parameters[].[Type,Name]' --output text)
   while read -r kind name; do
     [ -n "$name" ] || continue
-    value=$(aws ssm get-parameter --with-decryption --name "$name" \
-      --query Parameter.Value --output text)
+    value=$(parameter "$name")
     case $kind in
       SecureString) echo "$value" >"$ETC/credentials/${name##*/}" ;;
       *) setting "${name##*/}" "$value" ;;
@@ -72,11 +75,29 @@ drop_ins() {
   done
 }
 
-# What a drain at the instance's end needs to know; see the lifecycle hooks of the template.
+# What drain.sh needs to know; see the lifecycle hooks of the template.
 instance() {
-  setting AWS_REGION "$REGION"
+  setting AWS_DEFAULT_REGION "$REGION"
   setting AUTO_SCALING_GROUP "$STACK-$GROUP"
   setting LIFECYCLE_HOOK "$STACK-$GROUP-drain"
+  setting UNITS "$(for unit in $UNITS; do printf '%s ' "${unit%%=*}"; done)"
+}
+
+# nginx, with the certificate and the passwords that are in Parameter Store.
+front() {
+  local file
+  command -v nginx >/dev/null || apt-get -qy install nginx
+  install -d -m 700 "$ETC/tls"
+  for file in fullchain.pem privkey.pem; do
+    parameter "/$STACK/$GROUP/nginx/$file" >"$ETC/tls/$file"
+  done
+  parameter "/$STACK/$GROUP/nginx/htpasswd" >"$ETC/htpasswd"
+  chgrp www-data "$ETC/htpasswd"
+  chmod 640 "$ETC/htpasswd"
+  install -d -m 755 "$ROOT/etc/nginx/conf.d"
+  sed "s/studio\.example/$PUBLIC_HOST/g" "$PACKAGE/deploy/nginx/short-drama.conf" \
+    >"$ROOT/etc/nginx/conf.d/short-drama.conf"
+  systemctl reload-or-restart nginx
 }
 
 # Logs and figures to CloudWatch. Without them the services run all the same.
@@ -102,6 +123,10 @@ profiles >"$ETC/aws"
 instance >"$ETC/instance.env"
 chmod 644 "$ETC/short-drama.env" "$ETC/aws" "$ETC/instance.env"
 drop_ins
+install -D -m 644 "$PACKAGE/deploy/drain.service" "$ROOT/etc/systemd/system/short-drama-drain.service"
+systemctl daemon-reload
+systemctl enable --now short-drama-drain
 watch || echo "No logs and figures go to CloudWatch: its agent could not be started." >&2
-"$PACKAGE/deploy/setup_services.sh" "$GROUP"
+"$PACKAGE/deploy/setup_services.sh" "$GROUP" --wheel "$PACKAGE"/short_drama-*.whl
+[ -z "${PUBLIC_HOST:-}" ] || front
 tell SUCCESS

@@ -66,7 +66,7 @@ def booted(folder: Path, made: Made, group: str) -> Path:
         r"arn:\S+/(\w+)", lambda found: made.outputs[f"{found[1]}Arn"], variables["UNITS"]
     )
     instance = Instance(folder / group)
-    assert instance.boot({**variables, "UNITS": units}) == 0
+    assert instance.boot(**{**variables, "UNITS": units}) == 0
     return instance.root / "etc/short-drama/aws"
 
 
