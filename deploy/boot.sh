@@ -86,7 +86,7 @@ instance() {
 # nginx, with the certificate and the passwords that are in Parameter Store.
 front() {
   local file
-  command -v nginx >/dev/null || apt-get -qy install nginx
+  command -v nginx >/dev/null || { apt-get -q update && apt-get -qy install nginx; }
   install -d -m 700 "$ETC/tls"
   for file in fullchain.pem privkey.pem; do
     parameter "/$STACK/$GROUP/nginx/$file" >"$ETC/tls/$file"

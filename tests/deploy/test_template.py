@@ -1,6 +1,7 @@
 """The template as text: what it declares is what the product needs, and nothing else."""
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from short_drama import metrics
 from short_drama.backends.aws.resources import CLOSED, LIFETIMES, OWNERSHIP, QUEUES, TABLES
 from short_drama.domain.asset_keys import PUBLIC_PREFIXES
 from short_drama.domain.attempts import MAX_RECEIVES
@@ -291,6 +293,14 @@ def test_alarms_of_our_own_metrics_look_where_the_agent_puts_them(stack: Stack) 
     assert looked_for == sent
 
 
+def test_what_the_agent_sends_is_a_metric_of_ours() -> None:
+    shown = re.findall(r"^# TYPE (?:short_drama_)?(\S+)", metrics.render().decode(), re.MULTILINE)
+    declared = AGENT["logs"]["metrics_collected"]["prometheus"]["emf_processor"]
+    for one in declared["metric_declaration"]:
+        for selector in one["metric_selectors"]:
+            assert selector.strip("^$").removeprefix("short_drama_") in shown
+
+
 def test_the_agent_scrapes_and_reads_every_process() -> None:
     scrape = yaml.safe_load((ROOT / "deploy/cloudwatch/prometheus.yml").read_text())
     (config,) = scrape["scrape_configs"]
@@ -314,3 +324,10 @@ def test_logs_go_to_groups_of_the_stack_and_are_forgotten(stack: Stack) -> None:
 
 def test_every_lane_has_its_queue() -> None:
     assert {queue.name for queue in QUEUES} >= {lane.queue for lane in Lane}
+
+
+def test_the_page_about_it_names_all_that_can_be_set_and_all_that_it_tells() -> None:
+    page = (ROOT / "docs/aws.md").read_text()
+    alarms = [one for one in Stack({"Release": "1"}).of_type("AWS::CloudWatch::Alarm")]
+    for name in (*template()["Parameters"], *template()["Outputs"], *alarms):
+        assert f"`{name}`" in page, name
