@@ -247,18 +247,30 @@ def test_a_lane_that_may_have_no_instance_is_not_asked_for_one() -> None:
     assert "GpuIsWanted" not in Stack({"Release": "1.2.3", "GpuMaxSize": "0"}).resources
 
 
-def test_what_is_taken_away_may_finish_first(stack: Stack) -> None:
+def test_every_group_has_its_hook(stack: Stack) -> None:
     hooks = stack.of_type("AWS::AutoScaling::LifecycleHook")
+    assert set(hooks) == {f"{group}Drain" for group in GROUPS}
     groups = stack.of_type("AWS::AutoScaling::AutoScalingGroup")
-    by_group = {hook["AutoScalingGroupName"]: hook for hook in hooks.values()}
-    assert by_group.keys() == {group["AutoScalingGroupName"] for group in groups.values()}
-    fields = Settings.model_fields
-    drain, call = fields["drain_seconds"].default, fields["seedream_read_seconds"].default
-    for name, hook in by_group.items():
-        assert hook["LifecycleHookName"] == f"{name}-drain"
-        assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
-        needs = drain if name.endswith("orchestrator") else drain + call
-        assert hook["HeartbeatTimeout"] >= 2 * needs, name
+    assert set(groups) == {f"{group}Group" for group in GROUPS}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_what_is_taken_away_may_finish_first(stack: Stack, group: str) -> None:
+    hook = stack.resources[f"{group}Drain"]["Properties"]
+    name = stack.resources[f"{group}Group"]["Properties"]["AutoScalingGroupName"]
+    assert (hook["AutoScalingGroupName"], hook["LifecycleHookName"]) == (name, f"{name}-drain")
+    assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
+    units = {component.process.unit for component in GROUPS[group]}
+    assert hook["HeartbeatTimeout"] > sum(map(stop_seconds, units)), "they stop one after the other"
+
+
+def stop_seconds(unit: str) -> float:
+    """As much as systemd gives it."""
+    folder = ROOT / "deploy/systemd"
+    text = (folder / "common.conf").read_text() + (folder / f"{unit}.service").read_text()
+    said = re.findall(r"^TimeoutStopSec=(?:(\d+)min)? ?(?:(\d+)s)?$", text, re.MULTILINE)
+    minutes, seconds = said[-1] if said else ("", "90")
+    return 60 * int(minutes or 0) + int(seconds or 0)
 
 
 # --- Alarms --------------------------------------------------------------------------------
@@ -328,6 +340,6 @@ def test_every_lane_has_its_queue() -> None:
 
 def test_the_page_about_it_names_all_that_can_be_set_and_all_that_it_tells() -> None:
     page = (ROOT / "docs/aws.md").read_text()
-    alarms = [one for one in Stack({"Release": "1"}).of_type("AWS::CloudWatch::Alarm")]
+    alarms = list(Stack({"Release": "1"}).of_type("AWS::CloudWatch::Alarm"))
     for name in (*template()["Parameters"], *template()["Outputs"], *alarms):
         assert f"`{name}`" in page, name
