@@ -211,6 +211,14 @@ def test_nothing_starts_before_there_is_a_release() -> None:
     assert groups["GpuGroup"]["MaxSize"] == groups["CpuGroup"]["MaxSize"] == "0"
 
 
+def test_instances_end_those_of_their_own_stack_only(stack: Stack) -> None:
+    (policy,) = stack.of_type("AWS::IAM::ManagedPolicy").values()
+    statements = {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
+    ended = {arn.rpartition("/")[2] for arn in statements["SayThatItIsDrained"]["Resource"]}
+    groups = stack.of_type("AWS::AutoScaling::AutoScalingGroup").values()
+    assert ended == {group["AutoScalingGroupName"] for group in groups}
+
+
 def test_only_the_load_balancer_gets_in(stack: Stack) -> None:
     doors = stack.of_type("AWS::EC2::SecurityGroup")
     assert not [name for name, one in doors.items() if "SecurityGroupIngress" in one]
