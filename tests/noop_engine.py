@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from short_drama.domain import asset_keys
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
@@ -14,7 +15,7 @@ from short_drama.settings import Settings
 
 
 class NoopWork:
-    """Reads its first input and publishes a small result, as a real engine would."""
+    """Reads its first input and publishes a small result, where a real engine would."""
 
     engine = "noop"
 
@@ -30,7 +31,9 @@ class NoopWork:
         return prepared[:1024]
 
     async def publish(self, job: Job, made: bytes) -> Outcome:
-        key = f"images/noop/{job.job_id}.png"
+        key = asset_keys.comfyui_result(job.order.kind, job.job_id)
+        if KINDS[job.order.kind].lane is Lane.CPU:
+            key = asset_keys.face_picture(job.order.created_at, job.job_id)
         stored = await publish_once(
             self._assets, key, made, content_type="image/png", size=Size(1, 1), metadata={}
         )

@@ -13,6 +13,14 @@ from short_drama.wiring.backend import provision
 
 @contextlib.contextmanager
 def aws_stage(account: Mapping[str, str], **settings: Any) -> Iterator[str]:
+    """As `aws_names`, provisioned."""
+    with aws_names(account, **settings) as name:
+        asyncio.run(provision(load()))
+        yield name
+
+
+@contextlib.contextmanager
+def aws_names(account: Mapping[str, str], **settings: Any) -> Iterator[str]:
     """The stage's name; until the end, this process's settings are of the AWS backend.
 
     Args:
@@ -31,7 +39,6 @@ def aws_stage(account: Mapping[str, str], **settings: Any) -> Iterator[str]:
     }
     wanted = {f"SHORT_DRAMA_{key.upper()}": str(value) for key, value in ours.items()}
     with _environment({**_no_account(), **account, **wanted}):
-        asyncio.run(provision(load()))
         yield name
 
 

@@ -21,6 +21,7 @@ from short_drama.backends.aws import table as aws_table
 from short_drama.backends.aws import task_index, task_store
 from short_drama.backends.aws.clients import Clients, open_clients
 from short_drama.backends.aws.item import DUE_INDEX, IN_STATUS_INDEX, STATUS_INDEX
+from short_drama.backends.aws.resources import TASKS
 from short_drama.backends.aws.table import create_table
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.domain.errors import InvalidRequest, Unavailable
@@ -99,7 +100,7 @@ async def test_a_table_made_otherwise_is_used_as_it_is(
     clients: Clients, caplog: pytest.LogCaptureFixture
 ) -> None:
     name, dynamodb = f"t{secrets.token_hex(4)}", clients.dynamodb
-    await dynamodb.create_table(TableName=name, **aws_table._SHAPE)
+    await dynamodb.create_table(TableName=name, **TASKS.shape)
     assert not await create_table(dynamodb, name)
     expiry = await dynamodb.describe_time_to_live(TableName=name)
     assert expiry["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED"

@@ -1,229 +1,251 @@
-"""The policies in deploy/iam: enough for each kind of process, and no more than it uses."""
+"""The roles' rights: enough for all that each does, and no more than it uses."""
 
 import asyncio
 import contextlib
-import json
-import os
-import secrets
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import aiohttp
 import pytest
-from aiobotocore.session import get_session
 
-from short_drama.backends.aws import clients as aws_clients
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.clients import open_clients
+from short_drama.backends.aws.rights import ROLES
 from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
-from short_drama.domain.errors import Unavailable
+from short_drama.cli.main import cli
+from short_drama.comfyui_api.hosted import answers
+from short_drama.domain.errors import DeadLetter, Failure
 from short_drama.domain.kinds import Lane
+from short_drama.domain.message import TaskMessage
 from short_drama.domain.spending import TaskSpend
-from short_drama.paid_api.paying import reuse
 from short_drama.paid_api.paying.answers import Answers
-from short_drama.ports import OverLimit
+from short_drama.sdk.client import AsyncClient
 from short_drama.settings import load
+from short_drama.wiring.backend import provision
 from short_drama.wiring.components import Component
+from tests.aws_calls import Watch
+from tests.aws_roles import Cast
 from tests.emulators import Emulators
-from tests.integration.aws_stage import aws_stage
-from tests.integration.test_aws_stack import Client, running
-from tests.noop_engine import NOOP
-from tests.samples import a_task, an_answer
+from tests.integration.aws_stage import aws_names
+from tests.integration.provider_stage import FULL, MASK, SWAP, still
+from tests.integration.test_aws_stack import running
+from tests.rights import missing, unused
+from tests.samples import a_task, an_answer, png
+from tests.simulators.comfy_api import KEY, ComfyAPISimulator
+from tests.simulators.qwen_vl import QwenVLSimulator
+from tests.simulators.seedream import SeeDreamSimulator
 from tests.stack import stack_settings
 
-POLICIES = Path(__file__).parents[2] / "deploy" / "iam"
 pytestmark = pytest.mark.timeout(180)
+
+_TELLS = "changes only what S3 answers to other calls"
+_CLI = "for `aws dynamodb describe-table` and `aws s3 ls`: tests/deploy/test_debug_commands.py"
+_DOCTOR = "for `short-drama doctor`"
+UNSEEN: Mapping[str, Mapping[str, str]] = {
+    "orchestrator": {"s3:ListBucket": _TELLS},
+    "comfyui-api": {"s3:ListBucket": _TELLS},
+    "paid-api": {"s3:ListBucket": _TELLS},
+    "operator": {
+        "dynamodb:DescribeTable": _CLI,
+        "s3:ListBucket": _CLI,
+        "dynamodb:DescribeTimeToLive": _DOCTOR,
+        "dynamodb:DescribeContinuousBackups": _DOCTOR,
+        "s3:GetBucketPublicAccessBlock": _DOCTOR,
+    },
+}
+"""Rights of roles that none of the calls below needs, each with what it is for."""
 
 
 @pytest.fixture
 def stage(emulators: Emulators) -> Iterator[str]:
-    """Everything on ministack: it is the one that knows users and what they may do."""
-    account = {**emulators.environment(), "AWS_ENDPOINT_URL_S3": emulators.ministack}
-    with aws_stage(account) as name:
+    """Names on ministack, which knows roles and what they may do; nothing has been made yet."""
+    urls = {f"AWS_ENDPOINT_URL_{name}": emulators.ministack for name in ("S3", "STS")}
+    with aws_names({**emulators.environment(), **urls}) as name:
         yield name
 
 
-def policy(role: str, stage: str, lane: str = "gpu") -> str:
-    values = {
-        "Region": os.environ["AWS_REGION"],
-        "Account": "000000000000",
-        "Prefix": f"{stage}-",
-        "Bucket": f"bucket-{stage}",
-        "Lane": lane,
-    }
-    return Template((POLICIES / f"{role}.json").read_text()).substitute(values)
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    return Watch(monkeypatch)
 
 
-async def user_for(role: str, stage: str, ministack: str) -> dict[str, str]:
-    """A new user with the role's rights; its keys as environment variables."""
-    name = f"{role}-{secrets.token_hex(3)}"
-    async with get_session().create_client("iam", endpoint_url=ministack) as iam:
-        await iam.create_user(UserName=name)
-        await iam.put_user_policy(
-            UserName=name, PolicyName=role, PolicyDocument=policy(role, stage)
-        )
-        key = (await iam.create_access_key(UserName=name))["AccessKey"]
-    return {
-        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-    }
+@pytest.fixture
+def cast(stage: str, emulators: Emulators, watch: Watch) -> Cast:
+    return Cast(stage, emulators.ministack, watch)
 
 
-@contextlib.contextmanager
-def acting_as(keys: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ[name] for name in keys}
-    os.environ.update(keys)
-    try:
-        yield
-    finally:
-        os.environ.update(before)
+# --- All that is done ---------------------------------------------------------------------
 
 
-class Watch:
-    """Which operations each role has called."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.calls: defaultdict[str, set[str]] = defaultdict(set)
-        self._role = "root"
-        monkeypatch.setattr(aws_clients, "get_session", self._session)
-
-    def _session(self) -> Any:
-        session, calls = get_session(), self.calls[self._role]
-
-        def note(event_name: str, **_: Any) -> None:
-            service, operation = event_name.split(".")[1:]
-            calls.add(f"{service}:{_ACTIONS.get(operation, operation)}")
-
-        session.register("before-send", note)
-        return session
-
-    @contextlib.asynccontextmanager
-    async def role(self, role: str, stage: str, ministack: str) -> AsyncIterator[None]:
-        """Clients opened meanwhile are a new user's with the role's rights."""
-        with acting_as(await user_for(role, stage, ministack)):
-            self._role = role
-            yield
-            self._role = "root"
-
-
-_ACTIONS = {"HeadObject": "GetObject", "TransactWriteItems": "UpdateItem"}
-"""Operations that IAM knows by another name, or by what they do."""
-_NEVER_CALLED = {"s3:ListBucket"}
-"""Changes only what S3 answers to other calls."""
-
-
-def allowed(role: str, stage: str) -> set[str]:
-    statements = json.loads(policy(role, stage))["Statement"]
-    return {action for statement in statements for action in statement["Action"]} - _NEVER_CALLED
-
-
-async def test_each_process_gets_by_with_its_rights_and_uses_them_all(
-    stage: str, emulators: Emulators, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_each_role_gets_by_with_its_rights_and_uses_them_all(
+    cast: Cast, watch: Watch, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, server = Watch(monkeypatch), emulators.ministack
-    settings = stack_settings(tmp_path, dead_letter_seconds=0.5)
+    def left(role: str) -> set[str]:
+        return {right.action for right in unused(cast.policy(role), watch.calls[role])}
+
+    monkeypatch.setattr(answers, "ACCOUNT_SECONDS", 0.2)
+    async with cast.acting("provisioner"):
+        assert len(await provision(load())) == 6
+        assert await provision(load()) == []
     async with contextlib.AsyncExitStack() as opened:
-
-        async def start(role: str, *components: Component, **changes: Any) -> Any:
-            async with watch.role(role, stage, server):
-                changed = settings.model_copy(update=changes)
-                return await opened.enter_async_context(running(changed, components, NOOP))
-
-        urls = await start("orchestrator", Component.ORCHESTRATOR)
-        http = await opened.enter_async_context(aiohttp.ClientSession())
-        client = Client(http, urls[Component.ORCHESTRATOR])
-        await client.upload()
-        service = await start("api-service", Component.COMFYUI_API)
-        url = service[Component.COMFYUI_API]
-        await start("adapter", Component.GPU_ADAPTER, comfyui_api_url=url)
-        task = await client.ended((await client.submit())[1]["task_id"])
-        assert task["status"] == "completed", task
-        for path in ("/health", "/api/v1/tasks"):
-            async with http.get(client.url + path) as answer:
-                assert answer.status == 200
-        await _send_letters(stage, task["task_id"])
-        await _settled(stage, task["task_id"])
-        for _ in range(60):  # until the letters have been looked through
-            if watch.calls["orchestrator"] >= allowed("orchestrator", stage):
-                break
-            await asyncio.sleep(0.5)
-    for role in ("orchestrator", "api-service", "adapter"):
-        assert watch.calls[role] == allowed(role, stage), role
+        qwen = await opened.enter_async_context(QwenVLSimulator())
+        seedream = await opened.enter_async_context(SeeDreamSimulator())
+        hosted = await opened.enter_async_context(ComfyAPISimulator())
+        urls = await _started(cast, opened, _settings(tmp_path, qwen, seedream, hosted))
+        client = await opened.enter_async_context(
+            AsyncClient(
+                gpu_url=urls[Component.ORCHESTRATOR], cpu_url=urls[Component.CPU_ORCHESTRATOR]
+            )
+        )
+        await _every_kind(client, seedream)
+        # The client's, on a form with the orchestrator's signature.
+        watch.note("orchestrator", "s3", "PutObject", Bucket=f"bucket-{stage}", Key="incoming/x")
+        await _health(urls)
+        await _letters(stage)
+        await _settlement(stage)
+        await _until(lambda: left("orchestrator") == set(UNSEEN["orchestrator"]))
+    await _dead_letters(stage)
+    async with cast.acting("operator"):
+        await _operate()
+    for role in ROLES:
+        assert not missing(cast.policy(role), watch.calls[role]), f"rights.py lacks these of {role}"
+        assert left(role) == set(UNSEEN.get(role, ())), role
 
 
-async def _send_letters(stage: str, ended: str) -> None:
-    """A message and letters that their receivers put back, and one that is forgotten."""
-    message = {"task_id": ended, "task_type": "camera-angle", "api_path": "/"}
+def _settings(
+    folder: Path, qwen: QwenVLSimulator, seedream: SeeDreamSimulator, hosted: ComfyAPISimulator
+) -> Any:
+    return stack_settings(
+        folder,
+        dead_letter_seconds=0.5,
+        cloudfront_domain="cdn.example",
+        dashscope_api_key=qwen.key,
+        dashscope_base_url=qwen.base_url,
+        ark_api_key=seedream.key,
+        ark_base_url=seedream.base_url,
+        comfy_v2_url=hosted.url,
+        comfy_v2_key=KEY,
+    )
+
+
+async def _started(
+    cast: Cast, opened: contextlib.AsyncExitStack, settings: Any
+) -> Mapping[Component, str]:
+    """Every process, in its role; adapters last, for they must know where their services are."""
+    urls: dict[Component, str] = {}
+    for component in sorted(Component, key=lambda one: "adapter" in one):
+        services = {
+            "comfyui_api_url": urls.get(Component.COMFYUI_API),
+            "paid_api_url": urls.get(Component.PAID_API),
+        }
+        async with cast.acting(component.process.role):
+            started = running(settings.model_copy(update=services), (component,), None)
+            urls |= await opened.enter_async_context(started)
+    return urls
+
+
+async def _every_kind(client: AsyncClient, seedream: SeeDreamSimulator) -> None:
+    """Of uploads and of results in all the places where they lie."""
+
+    async def done(kind: str, **body: Any) -> Any:
+        task = await client.wait((await client.submit(kind, body)).task_id, timeout=60)
+        assert task.status == "completed", task.error
+        return task
+
+    scene, face = await client.upload_directly(still()), (await client.upload(png())).image_url
+    moved = await done("camera-angle", image_url=scene, horizontal=1)
+    await done("qwen-image-edit", image_url=moved.result_url, prompt="at night")
+    swap = {"target_face_url": face, "reuse": True}
+    swapped = await done(FULL, source_image_url=scene, **swap)
+    assert (await done(FULL, source_image_url=scene, **swap)).provenance["reused"]
+    frame = f"asset:{swapped.provenance['frame_key']}"
+    await done("camera-angle", image_url=frame, horizontal=1)
+    masked = await done(MASK, image_url=frame)
+    await done(SWAP, masked_image_url=masked.result_url, **swap)
+
+    seedream.failures.turn_on("InputImageSensitiveContentDetected")
+    other = {"source_image_url": scene, "target_face_url": face, "prompt": "smiling"}
+    refused = await client.wait((await client.submit(FULL, other)).task_id, timeout=60)
+    again = await client.wait((await client.retry(refused.task_id)).task_id, timeout=60)
+    assert (refused.status, again.status) == ("failed", "completed")
+
+
+async def _health(urls: Mapping[Component, str]) -> None:
+    async with aiohttp.ClientSession() as http:
+        for url in urls.values():
+            for path in ("/health", "/api/v1/tasks") if url else ():
+                await http.get(url + path)
+
+
+async def _letters(stage: str) -> None:
+    """Messages and letters that their receivers put back, and one that is forgotten."""
     async with open_clients() as root:
-        queue = SqsTaskQueue(root.sqs, f"{stage}-{Lane.GPU.queue}")
-        letters = SqsTaskQueue(root.sqs, f"{stage}-{Lane.GPU.dead_letter_queue}")
-        await queue.send("not a message of ours")
-        await letters.send("not a letter of ours")
-        await letters.send(json.dumps(message))
+        store = DynamoTaskStore(root.dynamodb, table=f"{stage}-task_store")
+        for lane in Lane:
+            task = await store.create(_a_task(lane, f"cancelled-{lane}"))
+            await store.replace(task.cancel(now=time.time()))
+            letters = SqsTaskQueue(root.sqs, f"{stage}-{lane.dead_letter_queue}")
+            await SqsTaskQueue(root.sqs, f"{stage}-{lane.queue}").send("not a message of ours")
+            await letters.send("not a letter of ours")
+            await letters.send(TaskMessage.of(task).to_body())
 
 
-async def _settled(stage: str, ended: str) -> None:
+async def _settlement(stage: str) -> None:
     """A page of which a call was answered when its service died."""
-    page = replace(a_page(), task_id=ended).reserve(
+    page = TaskSpend(task_id="cancelled-cpu", kind=SWAP, owner="local", day="2026-11-23", held=9)
+    page = page.reserve(
         "generate", provider="seedream", model="m", micros=9, today="2026-11-23", now=0
     )
     async with open_clients() as root:
         assets = S3AssetStore(root.s3, bucket=f"bucket-{stage}", public_url="http://x")
-        await Answers(assets).keep(ended, page.calls[0], an_answer(7))
+        await Answers(assets).keep(page.task_id, page.calls[0], an_answer(7))
         ledger = DynamoSpendLedger(root.dynamodb, table=f"{stage}-task_store")
         await ledger.write(page)
-        for _ in range(60):
+        for _ in range(100):
             if await ledger.total("day/2026-11-23") == 7:
                 return
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.2)
     raise AssertionError("it is not settled")
 
 
-async def test_an_adapter_may_not_do_what_others_do(
-    stage: str, emulators: Emulators, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watch = Watch(monkeypatch)
-    async with watch.role("adapter", stage, emulators.ministack), open_clients() as clients:
-        with pytest.raises(Unavailable):
-            await SqsTaskQueue(clients.sqs, f"{stage}-{Lane.GPU.queue}").send("x")
-        with pytest.raises(Unavailable):
-            await SqsTaskQueue(clients.sqs, f"{stage}-{Lane.CPU.queue}").receive(wait=0, lease=1)
-        store = DynamoTaskStore(clients.dynamodb, table=f"{stage}-{load().table}")
-        assert await store.get("none") is None
-        with pytest.raises(Unavailable):
-            await store.due(0, limit=1)
-        assets = S3AssetStore(clients.s3, bucket=load().bucket, public_url="http://x")
-        with pytest.raises(Unavailable):
-            await assets.get("uploads/local/x.png")
+async def _until(condition: Callable[[], bool]) -> None:
+    """Or for so long that what is missing is worth being shown."""
+    for _ in range(60):
+        if condition():
+            return
+        await asyncio.sleep(0.5)
 
 
-def a_page() -> TaskSpend:
-    return TaskSpend(task_id="t1", kind="face-swap", owner="local", day="2026-11-23", held=30_000)
+def _a_task(lane: Lane, task_id: str) -> Any:
+    now, kind = time.time(), {Lane.GPU: "camera-angle", Lane.CPU: MASK}[lane]
+    return a_task(task_id, kind=kind, created_at=now, updated_at=now)
 
 
-async def test_the_ledger_is_all_that_the_paid_service_writes_in_the_table(
-    stage: str, emulators: Emulators
-) -> None:
-    with acting_as(await user_for("paid-api", stage, emulators.ministack)):
-        async with open_clients() as clients:
-            ledger = DynamoSpendLedger(clients.dynamodb, table=f"{stage}-task_store")
-            limits = {"day/2026-11-23": 40_000}
-            page = await ledger.write(a_page(), limits=limits)
-            assert await ledger.read("t1") == page
-            with pytest.raises(OverLimit):
-                await ledger.write(replace(a_page(), task_id="t2"), limits=limits)
-            assert await ledger.total("day/2026-11-23") == 30_000
-            store = DynamoTaskStore(clients.dynamodb, table=f"{stage}-task_store")
-            with pytest.raises(Unavailable):
-                await store.create(a_task())
-            assets = S3AssetStore(clients.s3, bucket=f"bucket-{stage}", public_url="http://x")
-            await reuse.keep(assets, "a" * 64, key="seedream/a.jpg")
-            assert await assets.get(f"reuse/{'a' * 64}.json")
-            with pytest.raises(Unavailable):
-                await assets.put("uploads/a.png", b"x", content_type="image/png")
+async def _dead_letters(stage: str) -> None:
+    """A task in each lane that has died of its letter."""
+    failure = Failure.of(DeadLetter("received too often"))
+    async with open_clients() as root:
+        store = DynamoTaskStore(root.dynamodb, table=f"{stage}-task_store")
+        for lane in Lane:
+            task = await store.create(_a_task(lane, f"dead-{lane}"))
+            await store.replace(task.expire(failure, now=time.time()))
+            letters = SqsTaskQueue(root.sqs, f"{stage}-{lane.dead_letter_queue}")
+            await letters.send(TaskMessage.of(task).to_body())
+
+
+async def _operate() -> None:
+    """Every command of an operator's."""
+    for line in (
+        "queues",
+        "dlq ls",
+        "dlq redrive dead-gpu dead-cpu",
+        "dlq purge --all --yes",
+        "spend",
+        "spend reconcile",
+        "spend adjust --provider seedream --usd 0.01 --reason billed",
+    ):
+        await asyncio.to_thread(cli.main, line.split(), standalone_mode=False)

@@ -150,13 +150,16 @@ async def provision(settings: Settings) -> Sequence[str]:
     from short_drama.backends.aws.bucket import create_bucket
     from short_drama.backends.aws.clients import open_clients
     from short_drama.backends.aws.queue_resources import create_queues
+    from short_drama.backends.aws.resources import TABLES, TASKS
     from short_drama.backends.aws.table import create_table
 
     prefix = settings.name_prefix
     async with open_clients(settings.aws_region) as clients:
         created = list(await create_queues(clients.sqs, prefix=prefix))
-        if await create_table(clients.dynamodb, prefix + settings.table):
-            created.append(prefix + settings.table)
+        for table in TABLES:
+            name = prefix + (settings.table if table is TASKS else table.name)
+            if await create_table(clients.dynamodb, name, table):
+                created.append(name)
         if await create_bucket(clients.s3, settings.bucket):
             created.append(settings.bucket)
     return created

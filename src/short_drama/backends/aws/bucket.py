@@ -9,27 +9,19 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import Answer, answer
-from short_drama.domain.asset_keys import INCOMING_PREFIX
+from short_drama.backends.aws.resources import CLOSED, LIFETIMES, OWNERSHIP
 from short_drama.domain.errors import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_s3.type_defs import PublicAccessBlockConfigurationTypeDef
 
 log = logging.getLogger(__name__)
 
-_INCOMING_DAYS = 1
 _SECONDS = 10.0
 _EXISTS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"})
 """Somebody is or was faster."""
 _UNKNOWN = frozenset({"NotImplemented"})
 """What servers say that lack an operation S3 has."""
-_CLOSED: PublicAccessBlockConfigurationTypeDef = {
-    "BlockPublicAcls": True,
-    "IgnorePublicAcls": True,
-    "BlockPublicPolicy": True,
-    "RestrictPublicBuckets": True,
-}
 
 
 async def create_bucket(s3: S3Client, bucket: str, *, origins: Sequence[str] = ()) -> bool:
@@ -58,8 +50,7 @@ async def create_bucket(s3: S3Client, bucket: str, *, origins: Sequence[str] = (
 async def _created(s3: S3Client, bucket: str) -> bool:
     if await _exists(s3, bucket):
         return False
-    # Its objects are its owner's, as CloudFront's access control demands.
-    request: Any = {"Bucket": bucket, "ObjectOwnership": "BucketOwnerEnforced"}
+    request: Any = {"Bucket": bucket, "ObjectOwnership": OWNERSHIP}
     if s3.meta.region_name != "us-east-1":  # which S3 refuses to be told
         request["CreateBucketConfiguration"] = {"LocationConstraint": s3.meta.region_name}
     if await _done(s3.create_bucket(**request), unless=_EXISTS):
@@ -86,7 +77,7 @@ async def _exists(s3: S3Client, bucket: str) -> bool:
 
 async def _close(s3: S3Client, bucket: str) -> None:
     """S3 does so itself since April 2023; said again for whoever reads the bucket's history."""
-    block = s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=_CLOSED)
+    block = s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=CLOSED)
     if not await _done(block, unless=_UNKNOWN):
         log.warning("this server, which is not AWS, cannot close the bucket to the public")
 
@@ -100,7 +91,7 @@ async def _warn_if_open(s3: S3Client, bucket: str) -> None:
     except ClientError as error:
         closed = error.response["Error"]["Code"] in _UNKNOWN  # as said when it was created
     else:
-        closed = found["PublicAccessBlockConfiguration"] == _CLOSED
+        closed = found["PublicAccessBlockConfiguration"] == CLOSED
     if not closed:
         log.warning("the bucket %s does not block all public access; faces are private", bucket)
 
@@ -109,15 +100,18 @@ async def _forget_incoming(s3: S3Client, bucket: str) -> None:
     look = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
     if await _done(look, unless={"NoSuchLifecycleConfiguration"}):
         return
-    rule: Any = {
-        "ID": "forget-incoming",
-        "Status": "Enabled",
-        "Filter": {"Prefix": INCOMING_PREFIX},
-        "Expiration": {"Days": _INCOMING_DAYS},
-    }
+    rules: Any = [
+        {
+            "ID": name,
+            "Status": "Enabled",
+            "Filter": {"Prefix": prefix},
+            "Expiration": {"Days": days},
+        }
+        for name, (prefix, days) in LIFETIMES.items()
+    ]
     await _ask(
         s3.put_bucket_lifecycle_configuration(
-            Bucket=bucket, LifecycleConfiguration={"Rules": [rule]}
+            Bucket=bucket, LifecycleConfiguration={"Rules": rules}
         )
     )
 

@@ -1,76 +1,52 @@
-"""The lanes' queues and dead-letter queues: created where missing, never changed."""
+"""Queues and their dead-letter queues: created where missing, never changed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Container, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from collections.abc import Awaitable, Container, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
-from short_drama.backends.aws.task_queue import MAX_POLL, MISSING
+from short_drama.backends.aws.resources import QUEUES, Attributes, Queue
+from short_drama.backends.aws.task_queue import MISSING
 from short_drama.domain.attempts import MAX_RECEIVES
-from short_drama.domain.kinds import Lane
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_sqs import SQSClient
-    from types_aiobotocore_sqs.literals import QueueAttributeNameType
 
-_DAY = 24 * 60 * 60
 _EXISTS = frozenset({"QueueAlreadyExists", "QueueNameExists"})
 
-Attributes: TypeAlias = "Mapping[QueueAttributeNameType, str]"
 Answer = TypeVar("Answer")
 
 
 async def create_queues(
     sqs: SQSClient, *, prefix: str = "", max_receives: int = MAX_RECEIVES
 ) -> Sequence[str]:
-    """Both lanes' queues and dead-letter queues; safe to repeat, and by several at once.
+    """All queues and their dead-letter queues; safe to repeat, and by several at once.
 
     Returns the names of those created. Raises Unavailable.
     """
     created = []
-    for lane in Lane:
-        created += await _create_lane(sqs, lane, prefix, max_receives)
+    for queue in QUEUES:
+        created += await _create_pair(sqs, queue, prefix, max_receives)
     return created
 
 
-async def _create_lane(sqs: SQSClient, lane: Lane, prefix: str, max_receives: int) -> list[str]:
-    name, dead_name = prefix + lane.queue, prefix + lane.dead_letter_queue
+async def _create_pair(sqs: SQSClient, queue: Queue, prefix: str, max_receives: int) -> list[str]:
+    name, dead_name = prefix + queue.name, prefix + queue.dead_letters
     created = []
-    if await _create(sqs, dead_name, _dead_letter_attributes()):
+    if await _create(sqs, dead_name, queue.dead_letter_attributes()):
         created.append(dead_name)
     dead_url, dead_arn = await _address(sqs, dead_name)
-    if await _create(sqs, name, _lane_attributes(lane, dead_arn, max_receives)):
+    wanted = queue.attributes(dead_letter_arn=dead_arn, max_receives=max_receives)
+    if await _create(sqs, name, wanted):
         created.append(name)
     if dead_name in created:  # only now is there a queue to name
         _, arn = await _address(sqs, name)
-        allow = {"redrivePermission": "byQueue", "sourceQueueArns": [arn]}
-        attributes: Attributes = {"RedriveAllowPolicy": json.dumps(allow)}
-        await _ask(sqs.set_queue_attributes(QueueUrl=dead_url, Attributes=attributes))
+        allow = queue.letters_from(arn)
+        await _ask(sqs.set_queue_attributes(QueueUrl=dead_url, Attributes=allow))
     return created
-
-
-def _lane_attributes(lane: Lane, dead_letter_arn: str, max_receives: int) -> Attributes:
-    redrive = {"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": str(max_receives)}
-    return {
-        "VisibilityTimeout": f"{lane.visibility_seconds:.0f}",
-        "ReceiveMessageWaitTimeSeconds": str(MAX_POLL),
-        "MessageRetentionPeriod": str(4 * _DAY),
-        "RedrivePolicy": json.dumps(redrive),
-        "SqsManagedSseEnabled": "true",
-    }
-
-
-def _dead_letter_attributes() -> Attributes:
-    """A letter's age counts from when its message was sent: its retention must be longer."""
-    return {
-        "ReceiveMessageWaitTimeSeconds": str(MAX_POLL),
-        "MessageRetentionPeriod": str(14 * _DAY),
-        "SqsManagedSseEnabled": "true",
-    }
 
 
 async def _create(sqs: SQSClient, name: str, attributes: Attributes) -> bool:

@@ -1,15 +1,15 @@
-"""The task table: created where missing, never changed."""
+"""Tables: created where missing, never changed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, WaiterError
 
 from short_drama.backends.aws.clients import answer
-from short_drama.backends.aws.item import DUE_INDEX, IN_STATUS_INDEX, STATUS_INDEX
+from short_drama.backends.aws.resources import TASKS, Table
 from short_drama.domain.errors import Unavailable
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
@@ -18,38 +18,6 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
 log = logging.getLogger(__name__)
 
 _SECONDS = 30.0
-_SHAPE: dict[str, Any] = {
-    "BillingMode": "PAY_PER_REQUEST",
-    "KeySchema": [{"AttributeName": "task_id", "KeyType": "HASH"}],
-    "AttributeDefinitions": [
-        {"AttributeName": "task_id", "AttributeType": "S"},
-        {"AttributeName": "status", "AttributeType": "S"},
-        {"AttributeName": "created_at", "AttributeType": "N"},
-        {"AttributeName": "lane", "AttributeType": "S"},
-        {"AttributeName": "due_at", "AttributeType": "N"},
-    ],
-    "GlobalSecondaryIndexes": [
-        {
-            "IndexName": STATUS_INDEX,
-            "KeySchema": [
-                {"AttributeName": "status", "KeyType": "HASH"},
-                {"AttributeName": "created_at", "KeyType": "RANGE"},
-            ],
-            "Projection": {
-                "ProjectionType": "INCLUDE",
-                "NonKeyAttributes": list(IN_STATUS_INDEX),
-            },
-        },
-        {
-            "IndexName": DUE_INDEX,
-            "KeySchema": [
-                {"AttributeName": "lane", "KeyType": "HASH"},
-                {"AttributeName": "due_at", "KeyType": "RANGE"},
-            ],
-            "Projection": {"ProjectionType": "KEYS_ONLY"},
-        },
-    ],
-}
 _UNKNOWN = frozenset({"UnknownOperationException", "UnknownOperation"})
 """What servers say that lack an operation DynamoDB has."""
 _TOO_EARLY = frozenset({"ContinuousBackupsUnavailableException"})
@@ -57,22 +25,28 @@ _TRIES, _PAUSE_SECONDS = 20, 1.0
 """A table that has just become active may not be ready for backups yet."""
 
 
-async def create_table(dynamodb: DynamoDBClient, table: str) -> bool:
-    """Whether there was no such table; either way it can be used now. Raises Unavailable."""
+async def create_table(dynamodb: DynamoDBClient, name: str, table: Table = TASKS) -> bool:
+    """Whether there was no table of this name; either way it can be used now.
+
+    Args:
+        table: what is created; what exists is used as it is.
+
+    Raises Unavailable.
+    """
     try:
         await answer(
             "dynamodb",
-            dynamodb.create_table(TableName=table, **_SHAPE),
+            dynamodb.create_table(TableName=name, **table.shape),
             seconds=_SECONDS,
             expected={"ResourceInUseException"},
         )
     except ClientError:  # there is one, or somebody else is about to make it
-        await _until_active(dynamodb, table)
-        await _warn_if_kept_forever(dynamodb, table)
+        await _until_active(dynamodb, name)
+        await _warn_if_kept_forever(dynamodb, name)
         return False
-    await _until_active(dynamodb, table)
-    await _expire_records(dynamodb, table)
-    await _keep_backups(dynamodb, table)
+    await _until_active(dynamodb, name)
+    await _expire_records(dynamodb, name, table.expires)
+    await _keep_backups(dynamodb, name)
     return True
 
 
@@ -86,13 +60,13 @@ async def _until_active(dynamodb: DynamoDBClient, table: str) -> None:
         raise Unavailable(f"table {table} does not become active") from error
 
 
-async def _expire_records(dynamodb: DynamoDBClient, table: str) -> None:
+async def _expire_records(dynamodb: DynamoDBClient, table: str, attribute: str) -> None:
     try:
         await answer(
             "dynamodb",
             dynamodb.update_time_to_live(
                 TableName=table,
-                TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
+                TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute},
             ),
             seconds=_SECONDS,
             expected=_UNKNOWN,
