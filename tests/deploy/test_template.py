@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from short_drama import metrics
-from short_drama.backends.aws.resources import CLOSED, LIFETIMES, OWNERSHIP, QUEUES, TABLES
+from short_drama.backends.aws.resources import CLOSED, LIFETIMES, OWNERSHIP, QUEUES, TABLES, TASKS
 from short_drama.domain.asset_keys import PUBLIC_PREFIXES
 from short_drama.domain.attempts import MAX_RECEIVES
 from short_drama.domain.kinds import Lane
@@ -121,6 +121,13 @@ def test_its_bucket_is_that_of_the_table(stack: Stack) -> None:
             "LifecycleConfiguration": {"Rules": rules},
         }
     ]
+
+
+def test_processes_look_for_what_it_makes() -> None:
+    parameters, settings = template()["Parameters"], Settings.model_fields
+    assert settings["table"].default == TASKS.name
+    assert settings["bucket"].default == parameters["BucketName"]["Default"]
+    assert settings["name_prefix"].default == parameters["Prefix"]["Default"]
 
 
 def test_what_was_made_with_money_outlives_the_stack(stack: Stack) -> None:
