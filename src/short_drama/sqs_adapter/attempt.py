@@ -197,18 +197,24 @@ class Attempt:
 
     async def _beat(self) -> None:
         """Record first, queue second: only the record's answer says whether we still hold it."""
-        now, self._unwritten, outcome = self._clock(), False, "refused"
+        now, self._unwritten = self._clock(), False
         try:
             self.task = await advance(self._store, self.task, lambda task: self._beaten(task, now))
-            self._written_at, outcome = now, "written"
         except Unavailable:
-            self._unwritten, outcome = True, "unanswered"
+            self._unwritten = True
+            self._count("unanswered")
             raise
-        finally:
-            metrics.HEARTBEATS.labels(self.task.lane, outcome).inc()
+        except (LeaseLost, TaskConflict, TaskNotFound):
+            self._count("refused")
+            raise
+        self._written_at = now
+        self._count("written")
         if now >= self._hidden_at + self._times.visibility / 2:
             await self._queue.extend(self._delivery, lease=self._times.visibility)
             self._hidden_at = now
+
+    def _count(self, outcome: str) -> None:
+        metrics.HEARTBEATS.labels(self.task.lane, outcome).inc()
 
     def _beaten(self, task: Task, now: float) -> Task:
         beaten = task.heartbeat(
