@@ -43,8 +43,12 @@ def create_job_api(
         state = {"status": "busy"} if runner.busy else {}
         unready = await runner.unready()
         kinds = {kind: kind_view(unready.get(kind)) for kind in runner.engines}
-        figures = {"engines": runner.engines, "kinds": kinds, "jobs_running": runner.running}
-        return state | figures
+        return state | {
+            "engines": runner.engines,
+            "kinds": kinds,
+            "expected_seconds": runner.expected_seconds,
+            "jobs_running": runner.running,
+        }
 
     app = web_app.create_app(
         service=service,

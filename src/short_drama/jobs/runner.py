@@ -110,6 +110,12 @@ class JobRunner:
         return {kind: work.engine for kind, work in self._works.items()}
 
     @property
+    def expected_seconds(self) -> dict[str, float]:
+        """What a job of each kind takes in the engine, of those kinds that have had one."""
+        paces = {kind: self._standings.pace.seen(kind) for kind in self._works}
+        return {kind: round(pace, 1) for kind, pace in paces.items() if pace is not None}
+
+    @property
     def running(self) -> int:
         return len(self._runs)
 

@@ -21,12 +21,26 @@ class Urls(Shape):
     retry: str | None = None
 
 
+class LaneTrouble(Shape):
+    """Why a task's lane (`name`: gpu or cpu) does not go on with tasks of its kind, and since when
+    (Unix seconds, null where nobody knows). They wait, which costs nothing; `starting`: only for
+    its engine; `paused`: until a person does what `fix` says; `unavailable`: until a worker, or its
+    service, runs again."""
+
+    name: str
+    state: Literal["starting", "paused", "unavailable"]
+    since: float | None = None
+    reason: str | None = None
+    fix: str | None = None
+
+
 class Accepted(Shape):
-    """The answer to a submit."""
+    """The answer to a submit. `lane`: why it will have to wait for a while, if it will."""
 
     task_id: str
     status: Status
     message: str
+    lane: LaneTrouble | None = None
     urls: Urls
 
 
@@ -78,7 +92,8 @@ class TaskView(Shape):
     `queue_position` (1 is next) and `eta_seconds` (until it is done, about) are those of a task
     that waits, be it pending or `processing` and held by a service whose engine is busy with
     others: its `stage` is then `queued`. `started_at` is when its current or last attempt was
-    taken up.
+    taken up. While its `lane` is not null, nobody can say how long it will be: `eta_seconds` is
+    null.
     """
 
     task_id: str
@@ -97,6 +112,7 @@ class TaskView(Shape):
     """The size of each image, by its field."""
     labels: dict[str, str] = {}
     waiting_for: WaitingFor | None = None
+    lane: LaneTrouble | None = None
     stage: str | None = None
     progress: float | None = None
     preview: str | None = None
@@ -122,6 +138,26 @@ class TaskView(Shape):
 class TaskPage(Shape):
     tasks: list[TaskView]
     next_cursor: str | None = None
+
+
+class KindView(Shape):
+    """A kind of task. `available`: whether tasks of it go on now, null where nobody can say; else
+    `state`, `since` (Unix seconds), `reason` and `fix` are those of a task's `lane`.
+    `expected_seconds`: what its engine takes, by the latest ones."""
+
+    name: str
+    lane: str
+    available: bool | None = None
+    state: Literal["ready", "starting", "paused", "unavailable"] | None = None
+    since: float | None = None
+    reason: str | None = None
+    fix: str | None = None
+    engine: str | None = None
+    expected_seconds: float | None = None
+
+
+class KindList(Shape):
+    kinds: list[KindView]
 
 
 class AssetView(Shape):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from short_drama.domain.errors import (
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
-from short_drama.sqs_adapter.decide import read_cost, read_failure, read_outcome
+from short_drama.sqs_adapter.decide import read_cost, read_failure, read_outcome, read_seconds
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
 
 MAX_PREVIEW = 64 * 1024
@@ -155,7 +154,10 @@ class Attempt:
     def _time(self, view: Mapping[str, Any]) -> None:
         """Times are no news: they change all the while, and ride on what is written anyway."""
         self._seen_at, self._waits = self._clock(), view.get("stage") == WAITING
-        waited, eta = _seconds(view.get("queued_seconds")), _seconds(view.get("eta_seconds"))
+        waited, eta = (
+            read_seconds(view.get("queued_seconds")),
+            read_seconds(view.get("eta_seconds")),
+        )
         self._waited = (self._claimed.waited or 0.0) + (waited or 0.0)
         self._expected_at = None if eta is None else self._seen_at + eta
 
@@ -238,10 +240,6 @@ def _news(view: Mapping[str, Any]) -> dict[str, Any]:
 def _stage_by_status(status: object) -> str | None:
     """For services that tell no stage: what they process runs, as far as anybody knows."""
     return "running" if status == "processing" else None
-
-
-def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else None
 
 
 def _ended(view: Mapping[str, Any]) -> Outcome | Failure | None:

@@ -32,7 +32,7 @@ from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
-from short_drama.sqs_adapter.kind_reporter import KindReporter
+from short_drama.sqs_adapter.lane_reporter import LaneReporter
 from short_drama.watch import Watch, look_at_disk
 from short_drama.wiring.accounts import open_hold, open_settlement
 from short_drama.wiring.backend import Backend, open_backend
@@ -48,7 +48,7 @@ class Stack:
     apps: dict[Component, FastAPI] = field(default_factory=dict)
     runners: list[JobRunner] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
-    reporters: list[KindReporter] = field(default_factory=list)
+    reporters: list[LaneReporter] = field(default_factory=list)
     sweepers: list[Sweeper] = field(default_factory=list)
     watch: Watch
 
@@ -260,4 +260,7 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
         lane, consumer, jobs, hosts=settings.public_hosts
     )
     stack.consumers.append(consumer)
-    stack.reporters.append(KindReporter(name, jobs=jobs, notices=backend.notices))
+    service = _LANES[lane].service.process.title
+    stack.reporters.append(
+        LaneReporter(name, lane, service=service, jobs=jobs, notices=backend.notices)
+    )
