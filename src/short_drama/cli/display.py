@@ -165,7 +165,8 @@ def age(seconds: float) -> str:
 
 def _details(task: TaskView) -> Mapping[str, Any]:
     wrong = task.error or task.lane or task.waiting_for
-    timings = task.timings.model_dump(exclude_none=True)
+    timings = task.timings.model_dump(exclude_none=True, exclude={"stages"})
+    stages = task.timings.stages.model_dump() if task.timings.stages else {}
     return {
         "task": task.task_id,
         "kind": task.kind,
@@ -184,6 +185,7 @@ def _details(task: TaskView) -> Mapping[str, Any]:
         "attempts": task.attempts,
         "cost": task.cost and f"{_cost(task.cost)} USD",
         "timings": " ".join(f"{name.removesuffix('_seconds')}={v}" for name, v in timings.items()),
+        "stages": " ".join(f"{name}={value}" for name, value in stages.items() if value),
         "created": _moment(task.created_at),
     }
 

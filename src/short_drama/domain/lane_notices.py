@@ -14,7 +14,7 @@ from short_drama.domain.errors import (
 
 HOLDS_SECONDS: Final = 40.0
 """For how long a notice holds: who is killed is missed no later."""
-_SERVICE_STOPPED: Final = "worker_stopped"
+_WORKER_STOPPED: Final = "worker_stopped"
 _NO_WORKER: Final = "no_worker"
 _TASKS_WAIT: Final = "Nothing is lost: tasks wait until a worker of the lane runs again."
 
@@ -110,7 +110,7 @@ class LaneNotice:
 
     def taken_back(self, now: float) -> Self:
         """Its speaker stops."""
-        stopped = Condition(since=now, code=_SERVICE_STOPPED)
+        stopped = Condition(since=now, code=_WORKER_STOPPED)
         return type(self)(speaker=self.speaker, until=now, service=stopped)
 
 
@@ -159,7 +159,7 @@ def _away(lapsed: Sequence[LaneNotice]) -> Condition:
     last = max(lapsed, key=lambda notice: notice.until, default=None)
     if last is None:
         reason = "no worker runs now"
-    elif last.service.code == _SERVICE_STOPPED:
+    elif last.service.code == _WORKER_STOPPED:
         reason = "no worker runs now, the last one was stopped"
     else:
         reason = "no worker answers"

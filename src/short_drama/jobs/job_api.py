@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from short_drama.domain.errors import InvalidRequest, JobNotFound, ShortDramaError
 from short_drama.domain.kinds import Catalogue, Lane, TaskKind
+from short_drama.domain.stage_times import rounded
 from short_drama.jobs.job import Job, JobOrder
 from short_drama.jobs.runner import JobRunner
 from short_drama.jobs.standings import Standing
@@ -187,6 +188,7 @@ def job_view(job: Job, standing: Standing | None, assets: AssetStore, lane: Lane
         "queue_position": standing.position if standing else None,
         "eta_seconds": None if eta is None else round(eta, 1),
         "queued_seconds": round(job.waited_in_attempt, 4),
+        "stage_seconds": rounded(job.stage_times_in_attempt),
         "preview": None if job.ended else job.preview,
         "waiting_for": None if job.ended or not job.waits_for else job.waits_for.to_json(),
         "result_url": None,

@@ -30,6 +30,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.stage_times import PUBLISHING
 from short_drama.jobs.engine_time import EngineTime
 from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.standings import Standing, Standings
@@ -244,7 +245,7 @@ class JobRunner:
                 # Before the engine takes the next job, or results would pile up in between.
                 await self._publishing.acquire()
         try:
-            with self._stage(job, "publishing"):
+            with self._stage(job, PUBLISHING):
                 outcome = await self._publish(work, job, made)
         finally:
             self._publishing.release()

@@ -64,15 +64,37 @@ class WaitingFor(Shape):
     until: float | None = None
 
 
+class Stages(Shape):
+    """Seconds in all attempts; once the task has ended, they add up to `total_seconds`.
+
+    `queued`: from the submit to the first claim. `waiting`: between attempts, and `waiting_for` its
+    parts by the code of what it waited for (`retry`: for its next turn). `preparing`: inputs are
+    fetched and checked. `in_lane`: inside the API service, behind others. `engine`: in the engine,
+    in attempts that failed as well. `publishing`: the result is encoded and stored. `finishing`:
+    the rest, null until the end: hand-overs, the last writes, what was lost with a worker.
+    """
+
+    queued: float
+    waiting: float
+    waiting_for: dict[str, float] = {}
+    preparing: float
+    in_lane: float
+    engine: float
+    publishing: float
+    finishing: float | None = None
+
+
 class Timings(Shape):
     """Seconds. Queued: in which it waited for others, wherever it waited. Running: the rest.
-    Overhead: of that, what was not its engine's own time."""
+    Engine: the engine's own time, in the attempt that succeeded, or if none did, in all. Overhead:
+    what of running that is not. Stages are null before the first claim, and in old records."""
 
     queued_seconds: float | None = None
     running_seconds: float | None = None
     engine_seconds: float | None = None
     total_seconds: float | None = None
     overhead_seconds: float | None = None
+    stages: Stages | None = None
 
 
 class PictureSize(Shape):
@@ -194,7 +216,8 @@ class JobAccepted(Shape):
 
 class JobView(Shape):
     """One run inside an API service. `queue_position` and `eta_seconds` are those of a job that has
-    not begun; `queued_seconds`: for how long it waited, since its latest attempt asked for it."""
+    not begun; `queued_seconds`: for how long it waited, and `stage_seconds`: what all its time was
+    spent on (preparing, in_lane, engine, publishing), since its latest attempt asked for it."""
 
     job_id: str
     kind: str
@@ -207,6 +230,7 @@ class JobView(Shape):
     queue_position: int | None = None
     eta_seconds: float | None = None
     queued_seconds: float | None = None
+    stage_seconds: dict[str, float] = {}
     result_url: str | None = None
     result_key: str | None = None
     error: TaskError | None = None

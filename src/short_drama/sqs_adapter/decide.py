@@ -15,6 +15,7 @@ from short_drama.domain.errors import (
     TaskConflict,
 )
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.stage_times import IN_LANE, OF_JOBS, StageTimes
 from short_drama.domain.task import Task
 
 
@@ -151,6 +152,15 @@ def read_cost(view: Mapping[str, object]) -> Mapping[str, Any] | None:
     """What the job has cost so far; None from services that do not say or cost nothing."""
     cost = view.get("cost")
     return cost if isinstance(cost, Mapping) else None
+
+
+def read_stage_times(view: Mapping[str, object]) -> StageTimes:
+    """What the job's time was spent on, in this attempt. Older services tell only how long it
+    waited."""
+    told = view.get("stage_seconds")
+    if not isinstance(told, Mapping):
+        told = {IN_LANE: view.get("queued_seconds")}
+    return {account: read_seconds(told.get(account)) or 0.0 for account in OF_JOBS}
 
 
 def _sizes(value: object) -> dict[str, int] | None:

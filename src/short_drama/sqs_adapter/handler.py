@@ -211,6 +211,7 @@ def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Tas
             attempt,
             api_job_id=claimed.api_job_id,
             waited=claimed.waited,
+            stage_times=claimed.stage_times,
             losses=claimed.losses,
         )
         return last if claimed.cost is None else last.with_cost(claimed.cost)

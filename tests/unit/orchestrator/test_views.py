@@ -123,6 +123,16 @@ def test_times_add_up() -> None:
         "engine_seconds": 1.5,
         "total_seconds": 4.0,
         "overhead_seconds": 0.5,
+        "stages": {
+            "queued": 2.0,
+            "waiting": 0.0,
+            "waiting_for": {},
+            "preparing": 0.0,
+            "in_lane": 0.0,
+            "engine": 1.5,
+            "publishing": 0.0,
+            "finishing": 0.5,
+        },
     }
 
 
