@@ -45,7 +45,6 @@ class LaneReporter:
         self._began, self._said_at = clock(), 0.0
         self._said: LaneNotice | None = None
         self._trouble = ""
-        self._away = False
 
     async def run(self) -> None:
         """Until cancelled; what has been said is then taken back."""
@@ -66,29 +65,26 @@ class LaneReporter:
         said."""
         try:
             kinds = await self._jobs.kinds()
-            silence = None
-        except (Unavailable, InternalError) as error:
-            kinds, silence = {}, error.detail
+        except (Unavailable, InternalError):
+            kinds = None
         now = self._clock()
-        if silence is not None and self._said is None and now < self._began + _BEGINNING_SECONDS:
+        if kinds is None and self._said is None and now < self._began + _BEGINNING_SECONDS:
             return
-        self._log(silence)
-        notice = self._notice(kinds, silence, now)
+        notice = self._notice(kinds, now)
         if _is_news(notice, self._said) or now >= self._said_at + REPEAT_SECONDS:
             await self._notices.say(self._lane, notice)
             self._said, self._said_at = notice, now
 
-    def _notice(
-        self, kinds: Mapping[str, KindReport], silence: str | None, now: float
-    ) -> LaneNotice:
+    def _notice(self, kinds: Mapping[str, KindReport] | None, now: float) -> LaneNotice:
+        """`kinds`: None of a service that does not answer."""
         before = self._said or LaneNotice(speaker=self._speaker, until=0.0, service=Condition())
         return LaneNotice(
             speaker=self._speaker,
             until=now + HOLDS_SECONDS,
-            service=_dated(self._silent() if silence else Condition(), before.service, now),
+            service=_dated(self._silent() if kinds is None else Condition(), before.service, now),
             kinds={
                 name: _kind_notice(report, before.kinds.get(name), now)
-                for name, report in kinds.items()
+                for name, report in (kinds or {}).items()
             },
         )
 
@@ -98,14 +94,6 @@ class LaneReporter:
             reason=f"the {self._service} does not answer",
             fix="Nothing is lost: tasks wait until it is running again.",
         )
-
-    def _log(self, silence: str | None) -> None:
-        """Once when the service goes away, and once when it is back."""
-        if silence is not None and not self._away:
-            log.warning("the %s is away: %s", self._service, silence)
-        elif silence is None and self._away:
-            log.warning("the %s is back", self._service)
-        self._away = silence is not None
 
     async def _withdraw(self) -> None:
         """Whoever comes next may know better."""
