@@ -186,6 +186,7 @@ def _details(task: TaskView) -> Mapping[str, Any]:
         "cost": task.cost and f"{_cost(task.cost)} USD",
         "timings": " ".join(f"{name.removesuffix('_seconds')}={v}" for name, v in timings.items()),
         "stages": " ".join(f"{name}={value}" for name, value in stages.items() if value),
+        "trace": task.trace_id,
         "created": _moment(task.created_at),
     }
 

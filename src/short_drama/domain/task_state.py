@@ -57,6 +57,8 @@ class TaskState:
     labels: Mapping[str, str] = field(default_factory=dict)
     retry_of: str | None = None
     """The task that this one repeats: what that one has paid for need not be paid for again."""
+    traceparent: str | None = None
+    """Of the span, perhaps a client's, whose parts are what becomes of the task (W3C)."""
     consent: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     """Where each image came from, query strings removed."""

@@ -30,6 +30,8 @@ class JobOrder:
     """The task's, for budgets."""
     owner: str = ""
     """The task's; empty where nobody says."""
+    traceparent: str | None = None
+    """Of the attempt's span."""
     retry_of: str | None = None
     """The key of an earlier order for the same, whose paid answers it begins with."""
 

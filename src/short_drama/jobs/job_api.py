@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
+from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, JobNotFound, ShortDramaError
 from short_drama.domain.kinds import Catalogue, Lane, TaskKind
 from short_drama.domain.stage_times import rounded
@@ -20,7 +21,7 @@ from short_drama.ports import AssetStore
 from short_drama.sdk.models import JobAccepted, JobView, Problem
 from short_drama.web import app as web_app
 from short_drama.web import openapi
-from short_drama.web.body import idempotency_key, read_json
+from short_drama.web.body import idempotency_key, read_json, traceparent
 from short_drama.web.waiting import stopping, unless_stopped
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -115,6 +116,7 @@ _SUBMIT_HEADERS = {
     "Task-Labels": "The task's labels, for budgets: a JSON object in URL-safe base64.",
     "Task-Owner": "Whose task it is, for what is spent.",
     "Task-Retry-Of": "The id of the task that it repeats, whose paid answers it begins with.",
+    tracing.HEADER: "A W3C trace context, whose part the job becomes.",
     "Task-Created-At": "The task's creation, in Unix seconds; dates the result's key.",
 }
 
@@ -138,6 +140,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
             created_at=_number(request, "Task-Created-At", default=time.time()),
             labels=_labels(request),
             owner=request.headers.get("Task-Owner", ""),
+            traceparent=traceparent(request),
             retry_of=request.headers.get("Task-Retry-Of"),
         )
         job = runner.accept(order)

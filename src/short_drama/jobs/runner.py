@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.domain.attempts import PREPARING, WAITING, job_id_for
 from short_drama.domain.errors import (
     EngineNotReady,
@@ -215,6 +215,13 @@ class JobRunner:
     # --- One run ---------------------------------------------------------------------------
 
     async def _carry_out(self, job: Job) -> None:
+        order = job.order
+        facts = {"task_id": order.key, "kind": order.kind, "attempt": order.attempt}
+        with tracing.span("job", order.traceparent, job_id=job.job_id, **facts) as traced:
+            await self._to_an_end(job)
+            traced.tell(status=job.status, engine=self._works[order.kind].engine)
+
+    async def _to_an_end(self, job: Job) -> None:
         try:
             outcome = await self._stages(job)
         except asyncio.CancelledError:
@@ -269,7 +276,8 @@ class JobRunner:
     ) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as turn:
             try:
-                await turn.enter_async_context(self._turns.turn(job))
+                with tracing.part(WAITING):
+                    await turn.enter_async_context(self._turns.turn(job))
             except asyncio.CancelledError:
                 await _abandon(work, job, prepared)
                 raise
@@ -312,6 +320,11 @@ class JobRunner:
     def _stage(self, job: Job, name: str) -> Iterator[None]:
         """One in which it does not wait, or waits only in between."""
         job.report(stage=name)
+        with tracing.part(name), self._measured(job, name):
+            yield
+
+    @contextlib.contextmanager
+    def _measured(self, job: Job, name: str) -> Iterator[None]:
         started = self._clock() - job.waited
         try:
             yield

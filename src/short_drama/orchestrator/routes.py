@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.orchestrator import events, kind_routes, task_routes, uploads
@@ -17,7 +18,7 @@ from short_drama.sdk.models import Accepted, Problem, TaskView
 from short_drama.web import app as web_app
 from short_drama.web import assets as web_assets
 from short_drama.web import openapi
-from short_drama.web.body import base_url, idempotency_key, read_json
+from short_drama.web.body import base_url, idempotency_key, read_json, traceparent
 from short_drama.web.waiting import stopping
 
 
@@ -99,7 +100,9 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
     async def submit(request: Request) -> JSONResponse:
         wait, key = _preferred_wait(request.headers.get("prefer")), idempotency_key(request)
         body = await read_json(request, kind.task_request)
-        task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=key)
+        with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
+            task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=key)
+            traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         if wait is None:
             return JSONResponse(await desk.accepted_view(task, base_url(request)), 202, headers)

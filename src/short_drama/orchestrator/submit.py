@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
@@ -108,6 +108,7 @@ class Submitter:
                 updated_at=now,
                 labels=task.labels,
                 retry_of=None if task.status is TaskStatus.COMPLETED else task.task_id,
+                traceparent=tracing.current(),
                 consent=task.consent,
                 sources=task.sources,
                 inputs=task.inputs,
@@ -173,6 +174,7 @@ class Submitter:
             created_at=now,
             updated_at=now,
             labels=given.get("labels", {}),
+            traceparent=tracing.current(),
             consent=given.get("consent"),
             sources=sources,
             inputs={field: size.to_json() for field, size in sizes.items()},

@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
+from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue
 from short_drama.domain.task_state import TaskStatus
@@ -17,7 +18,7 @@ from short_drama.orchestrator.submit import not_found
 from short_drama.ports import TaskFilter
 from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
 from short_drama.web import openapi
-from short_drama.web.body import base_url, idempotency_key
+from short_drama.web.body import base_url, idempotency_key, traceparent
 from short_drama.web.waiting import stopping
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -155,6 +156,8 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
     )
     async def retry_task(task_id: str, request: Request) -> JSONResponse:
         key = idempotency_key(request)
-        task = await desk.submitter.retry(await desk.find(task_id), key=key)
+        with tracing.span("retry", traceparent(request), of=task_id) as traced:
+            task = await desk.submitter.retry(await desk.find(task_id), key=key)
+            traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         return JSONResponse(await desk.accepted_view(task, base_url(request)), 202, headers)

@@ -7,6 +7,7 @@ from short_drama.domain.lane_notices import Condition
 from short_drama.domain.task import Task
 from short_drama.domain.timings import timings_of
 from short_drama.ports import AssetStore, Outlook
+from short_drama.tracing import trace_id
 
 
 def accepted_view(task: Task, base_url: str, *, lane: Condition | None = None) -> dict[str, Any]:
@@ -75,6 +76,7 @@ def task_view(
         "result": outcome.result if outcome else None,
         "engine": outcome.engine if outcome else None,
         "provenance": _provenance(task, assets),
+        "trace_id": trace_id(task.traceparent),
         "timings": asdict(timings_of(task)),
         "cost": None if task.cost is None else dict(task.cost),
         "urls": urls(task, base_url),

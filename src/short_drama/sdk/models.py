@@ -148,6 +148,7 @@ class TaskView(Shape):
     result: ResultFacts | None = None
     engine: str | None = None
     provenance: dict[str, Any] | None = None
+    trace_id: str | None = None
     timings: Timings = Timings()
     cost: dict[str, Any] | None = None
     urls: Urls

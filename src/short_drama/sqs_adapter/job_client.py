@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.domain.errors import (
     EngineFailed,
     Failure,
@@ -157,6 +157,7 @@ class JobClient:
                 "Task-Owner": task.owner,
                 **({"Task-Labels": _packed(task.labels)} if task.labels else {}),
                 **({"Task-Retry-Of": task.retry_of} if task.retry_of else {}),
+                **({tracing.HEADER: trace} if (trace := tracing.current()) else {}),
             },
         )
         if answer.status == 404:

@@ -5,13 +5,13 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from fastapi import FastAPI
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.comfyui_api import unified_api
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
@@ -84,6 +84,9 @@ async def open_stack(
     )
     own_urls = (assets_url, f"{addresses[Component.CPU_ORCHESTRATOR]}/assets")
     async with contextlib.AsyncExitStack() as opened:
+        await opened.enter_async_context(
+            tracing.opened(settings.otlp_endpoint, service=_service_name(components))
+        )
         backend = await opened.enter_async_context(open_backend(settings, assets_url=assets_url))
         fetcher = await opened.enter_async_context(Fetcher(Guard(allow=settings.fetch_allow)))
         sources = ImageSources(
@@ -151,6 +154,11 @@ _LANES = {
         api_service.create_app,
     ),
 }
+
+
+def _service_name(components: Collection[Component]) -> str:
+    """In traces: the component's, or one for all that share the process."""
+    return str(*components) if len(components) == 1 else "short-drama"
 
 
 def _cdn(settings: Settings) -> str | None:
