@@ -88,6 +88,13 @@ class LaneReporter:
             },
         )
 
+    def _note(self, trouble: str) -> None:
+        """For the log, where it changes."""
+        if trouble != self._trouble:
+            told = f"not told: {trouble}" if trouble else "told again"
+            log.warning("how the %s lane is, is %s", self._lane, told)
+        self._trouble = trouble
+
     def _silent(self) -> Condition:
         return Condition(
             code=Unavailable.code,
