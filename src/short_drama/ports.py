@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from short_drama.domain.errors import TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.domain.lane_notices import LaneNotice
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
@@ -293,28 +294,19 @@ async def change_page(
     raise Unavailable(f"the spending of task {page.task_id} is being written by too many at once")
 
 
-# --- Kinds --------------------------------------------------------------------------------
+# --- Lanes --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KindNotice:
-    """What one adapter says of a kind, until a moment in Unix seconds: with a reason, that tasks of
-    it wait for a person; without, that they do not."""
+class LaneNotices(Protocol):
+    """What adapters say of their lanes, for those who accept tasks and show them. May raise
+    Unavailable."""
 
-    speaker: str
-    until: float
-    reason: str | None = None
-    fix: str | None = None
-
-
-class KindNotices(Protocol):
-    """What adapters say of kinds, for those who accept tasks. May raise Unavailable."""
-
-    async def say(self, kind: str, notice: KindNotice) -> None:
-        """In place of what its speaker has said of the kind before. Of several at once, none is
+    async def say(self, lane: Lane, notice: LaneNotice) -> None:
+        """In place of what its speaker has said of the lane before. Of several at once, none is
         lost."""
         ...
 
-    async def said(self, kind: str, *, now: float) -> Sequence[KindNotice]:
-        """What holds at `now`, in any order."""
+    async def said(self, lane: Lane, *, since: float) -> Sequence[LaneNotice]:
+        """What holds or has held at some moment after `since`, in any order. What lapsed long ago
+        may be forgotten: after a day, and after an hour while others speak."""
         ...

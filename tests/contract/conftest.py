@@ -16,7 +16,7 @@ import pytest
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.bucket import create_bucket
 from short_drama.backends.aws.clients import Clients, open_clients
-from short_drama.backends.aws.kind_notices import DynamoKindNotices
+from short_drama.backends.aws.lane_notices import DynamoLaneNotices
 from short_drama.backends.aws.queue_resources import create_queues
 from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.table import create_table
@@ -24,13 +24,13 @@ from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
-from short_drama.backends.embedded.kind_notices import EmbeddedKindNotices
+from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
 from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
-from short_drama.ports import AssetStore, KindNotices, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
 from tests.protocol.memory import (
     MemoryAssets,
     MemoryLedger,
@@ -73,7 +73,7 @@ class Backend(Protocol):
 
     async def ledger(self) -> SpendLedger: ...
 
-    async def notices(self) -> KindNotices: ...
+    async def notices(self) -> LaneNotices: ...
 
 
 # --- Embedded -----------------------------------------------------------------------------
@@ -110,8 +110,8 @@ class Embedded:
     async def ledger(self) -> SpendLedger:
         return EmbeddedSpendLedger(self.database)
 
-    async def notices(self) -> KindNotices:
-        return EmbeddedKindNotices(self.database)
+    async def notices(self) -> LaneNotices:
+        return EmbeddedLaneNotices(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -152,9 +152,9 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoSpendLedger(self.clients.dynamodb, table=self.prefix + "tasks")
 
-    async def notices(self) -> KindNotices:
+    async def notices(self) -> LaneNotices:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
-        return DynamoKindNotices(self.clients.dynamodb, table=self.prefix + "tasks")
+        return DynamoLaneNotices(self.clients.dynamodb, table=self.prefix + "tasks")
 
 
 @contextlib.asynccontextmanager
@@ -186,7 +186,7 @@ class Memory:
     async def ledger(self) -> SpendLedger:
         return MemoryLedger()
 
-    async def notices(self) -> KindNotices:
+    async def notices(self) -> LaneNotices:
         return MemoryNotices()
 
 
@@ -243,7 +243,7 @@ async def ledger(backend: Backend) -> SpendLedger:
 
 
 @pytest.fixture
-async def notices(backend: Backend) -> KindNotices:
+async def notices(backend: Backend) -> LaneNotices:
     return await backend.notices()
 
 

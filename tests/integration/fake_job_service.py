@@ -23,6 +23,8 @@ class FakeJob:
     queue_position: int | None = None
     eta_seconds: float | None = None
     queued_seconds: float = 0.0
+    stage_seconds: dict[str, float] | None = None
+    """None: as services of earlier versions."""
     result_key: str | None = None
     error: dict[str, Any] | None = None
     cost: dict[str, Any] | None = None
@@ -52,7 +54,7 @@ class FakeJob:
             "job_id": self.job_id, "kind": "camera-angle", "status": self.status,
             "stage": self.stage, "progress": self.progress, "version": self.version,
             "queue_position": self.queue_position, "eta_seconds": self.eta_seconds,
-            "queued_seconds": self.queued_seconds,
+            "queued_seconds": self.queued_seconds, "stage_seconds": self.stage_seconds,
             "result_url": None, "result_key": self.result_key, "error": self.error,
             "engine": "fake", "engine_seconds": 0.01, "details": {}, "cost": self.cost,
         }  # fmt: skip

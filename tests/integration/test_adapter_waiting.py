@@ -94,6 +94,27 @@ async def test_each_attempt_adds_what_it_waited(line: WorkedLine) -> None:
     assert task.waited == pytest.approx(35.0, abs=SOON)
 
 
+async def test_what_each_attempt_was_at_is_in_the_record_of_a_failed_task(line: WorkedLine) -> None:
+    async def broken_off(job: FakeJob) -> None:
+        job.stage_seconds = {"in_lane": 30.0, "preparing": 1.0, "engine": 4.0, "rest": 9.0}
+        job.fail("engine_interrupted", retryable=True)
+
+    async def failed(job: FakeJob) -> None:
+        job.stage_seconds = {"in_lane": -3.0, "engine": 2.5, "publishing": "long"}  # type: ignore[dict-item]
+        job.fail()
+
+    line.service.scripts = [broken_off, failed]
+    await line.task()
+    await line.consumer()
+    task = await line.ended()
+    assert task.attempt == 2
+    assert task.stage_times is not None
+    told = ("in_lane", "preparing", "engine", "publishing")
+    times = [task.stage_times[account] for account in told]
+    assert times == pytest.approx([30.0, 1.0, 6.5, 0.0], abs=SOON)
+    assert set(task.stage_times) == {"queued", "waiting:retry", *told}
+
+
 async def test_what_is_given_back_while_it_waits_has_waited_all_the_while(line: WorkedLine) -> None:
     line.service.scripts = [waiting]
     await line.task()

@@ -114,6 +114,11 @@ async def test_a_failed_task_says_why(api: Api) -> None:
     task = await api.ended(await api.submit("qwen-image-edit", prompt="fail please"))
     assert (task.status, task.result_url) == ("failed", None)
     assert task.error_message == "told to fail: please"
+    stages = task.timings.stages
+    assert stages is not None
+    assert task.timings.engine_seconds == stages.engine > 0
+    parts = stages.model_dump(exclude={"waiting_for"})
+    assert sum(parts.values()) == pytest.approx(task.timings.total_seconds, abs=1e-3)
     assert task.error is not None
     assert (task.error.code, task.error.retryable) == ("engine_failed", False)
     assert task.error.fix == "Tell it something else."

@@ -15,6 +15,7 @@ from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.outlook import outlook
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.kinds import Lane
+from short_drama.domain.lane_notices import LaneNotice
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
@@ -23,7 +24,6 @@ from short_drama.ports import (
     AssetExists,
     AssetInfo,
     Delivery,
-    KindNotice,
     Outlook,
     OverLimit,
     QueueDepth,
@@ -300,13 +300,13 @@ def _written(page: TaskSpend) -> tuple[float, str]:
 
 
 class MemoryNotices:
-    """Implements `ports.KindNotices`."""
+    """Implements `ports.LaneNotices`."""
 
     def __init__(self) -> None:
-        self._notices: defaultdict[str, dict[str, KindNotice]] = defaultdict(dict)
+        self._notices: defaultdict[Lane, dict[str, LaneNotice]] = defaultdict(dict)
 
-    async def say(self, kind: str, notice: KindNotice) -> None:
-        self._notices[kind][notice.speaker] = notice
+    async def say(self, lane: Lane, notice: LaneNotice) -> None:
+        self._notices[lane][notice.speaker] = notice
 
-    async def said(self, kind: str, *, now: float) -> Sequence[KindNotice]:
-        return [one for one in self._notices[kind].values() if one.until > now]
+    async def said(self, lane: Lane, *, since: float) -> Sequence[LaneNotice]:
+        return [one for one in self._notices[lane].values() if one.until > since]

@@ -37,6 +37,7 @@ READ: dict[str, tuple[str, Any]] = {
     "paid_api_port": ("65535", 65535),
     "gpu_adapter_port": ("9002", 9002),
     "cpu_adapter_port": ("9003", 9003),
+    "otlp_endpoint": ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
     "comfyui_api_url": ("http://gpu:8000", "http://gpu:8000"),
     "paid_api_url": ("http://cpu:8000", "http://cpu:8000"),
     "assets_url": ("https://cdn", "https://cdn"),

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from short_drama.sdk.models import PictureSize, TaskView
+from short_drama.sdk.models import LaneTrouble, PictureSize, TaskView
 from short_drama.sdk.sync import Client
 
 _COLOURS = {"completed": "green", "failed": "red", "cancelled": "yellow", "processing": "cyan"}
@@ -70,6 +70,8 @@ def _shown_until_its_end(client: Client, task_id: str, progress: Progress) -> Ta
 def in_words(task: TaskView) -> str:
     """What is happening to the task, on one short line."""
     waits = task.status == "pending" or task.stage == "queued" or task.queue_position is not None
+    if task.lane is not None:
+        return f"{task.kind}: waiting: {lane_in_words(task.lane)}"
     if task.waiting_for is not None:
         return f"{task.kind}: waiting: {task.waiting_for.message}"
     if task.ended or not waits:
@@ -77,6 +79,26 @@ def in_words(task: TaskView) -> str:
     place = "" if task.queue_position is None else f", {_ordinal(task.queue_position)}"
     soon = "" if task.eta_seconds is None else f", about {age(task.eta_seconds)}"
     return f"{task.kind}: waiting{place}{soon}"
+
+
+def lane_in_words(lane: LaneTrouble) -> str:
+    """Why it does not go on, and since when."""
+    what = "this kind" if lane.state == "paused" else f"the {lane.name.upper()} lane"
+    verb = "is" if lane.since is None else "has been"
+    why = "" if lane.reason is None else f" ({lane.reason})"
+    return f"{what} {verb} {state_in_words(lane.state, lane.since)}{why}"
+
+
+def state_in_words(state: str | None, since: float | None) -> str:
+    """A lane's or a kind's. What is well needs no date."""
+    word = {None: "not known", "unavailable": "away"}.get(state, state) or ""
+    return word if since is None or state == "ready" else f"{word} since {_clock_time(since)}"
+
+
+def _clock_time(at: float) -> str:
+    """With its day, unless that is today."""
+    then, now = time.localtime(at), time.localtime()
+    return time.strftime("%H:%M" if then[:3] == now[:3] else "%Y-%m-%d %H:%M", then)
 
 
 def print_end(task: TaskView) -> None:
@@ -142,8 +164,9 @@ def age(seconds: float) -> str:
 
 
 def _details(task: TaskView) -> Mapping[str, Any]:
-    wrong = task.error or task.waiting_for
-    timings = task.timings.model_dump(exclude_none=True)
+    wrong = task.error or task.lane or task.waiting_for
+    timings = task.timings.model_dump(exclude_none=True, exclude={"stages"})
+    stages = task.timings.stages.model_dump() if task.timings.stages else {}
     return {
         "task": task.task_id,
         "kind": task.kind,
@@ -162,6 +185,8 @@ def _details(task: TaskView) -> Mapping[str, Any]:
         "attempts": task.attempts,
         "cost": task.cost and f"{_cost(task.cost)} USD",
         "timings": " ".join(f"{name.removesuffix('_seconds')}={v}" for name, v in timings.items()),
+        "stages": " ".join(f"{name}={value}" for name, value in stages.items() if value),
+        "trace": task.trace_id,
         "created": _moment(task.created_at),
     }
 

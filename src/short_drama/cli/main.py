@@ -8,31 +8,17 @@ Only what is quick to import is imported here: `--help` and completion must be q
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
-from short_drama.cli.options import as_json, data_dir
+from short_drama.cli.kinds import kinds
+from short_drama.cli.options import as_json, data_dir, service
 from short_drama.cli.spend_group import costs, spend
 from short_drama.domain.errors import ShortDramaError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def service(command: Command) -> Command:
-    """The options of every command that talks to a running service."""
-    gpu = click.option(
-        "--url",
-        metavar="URL",
-        help="The orchestrator for GPU tasks.  [default: this host, by the settings]",
-    )
-    cpu = click.option("--cpu-url", metavar="URL", help="The orchestrator for CPU tasks.")
-    return gpu(cpu(command))
-
 
 host = click.option("--host", help="A loopback address.  [default: 127.0.0.1]")
 output = click.option(
@@ -91,6 +77,8 @@ def serve(components: tuple[str, ...], **options: Any) -> None:
 
 
 # --- Its clients --------------------------------------------------------------------------
+
+cli.add_command(kinds)
 
 
 @cli.command()

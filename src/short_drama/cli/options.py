@@ -1,10 +1,25 @@
 """Options that several groups of commands have."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 data_dir = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path))
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
 )
+
+
+def service(command: Command) -> Command:
+    """The options of every command that talks to a running service."""
+    gpu = click.option(
+        "--url",
+        metavar="URL",
+        help="The orchestrator for GPU tasks.  [default: this host, by the settings]",
+    )
+    cpu = click.option("--cpu-url", metavar="URL", help="The orchestrator for CPU tasks.")
+    return gpu(cpu(command))

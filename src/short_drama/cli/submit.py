@@ -45,6 +45,8 @@ def submit(
             display.print_json(accepted)
         else:
             click.echo(accepted.task_id)
+            if accepted.lane is not None:
+                click.echo(f"It waits: {display.lane_in_words(accepted.lane)}.", err=True)
             if sys.stdout.isatty():
                 click.echo(f"Follow it with: short-drama tasks wait {accepted.task_id}", err=True)
 

@@ -13,12 +13,14 @@ class MalformedMessage(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMessage:
-    """`request_body` is there for people who read a queue; workers trust the record."""
+    """`request_body` and `traceparent` are there for whoever reads a queue; workers trust the
+    record."""
 
     task_id: str
     task_type: str
     api_path: str
     request_body: dict[str, Any] = field(default_factory=dict)
+    traceparent: str | None = None
 
     @classmethod
     def of(cls, task: Task) -> Self:
@@ -27,19 +29,20 @@ class TaskMessage:
             task_type=task.kind,
             api_path=task.job_type,
             request_body=dict(task.request),
+            traceparent=task.traceparent,
         )
 
     def to_body(self) -> str:
-        return json.dumps(
-            {
-                "version": 1,
-                "task_id": self.task_id,
-                "task_type": self.task_type,
-                "api_path": self.api_path,
-                "request_body": self.request_body,
-            },
-            ensure_ascii=False,
-        )
+        body = {
+            "version": 1,
+            "task_id": self.task_id,
+            "task_type": self.task_type,
+            "api_path": self.api_path,
+            "request_body": self.request_body,
+        }
+        if self.traceparent is not None:
+            body["traceparent"] = self.traceparent
+        return json.dumps(body, ensure_ascii=False)
 
     @classmethod
     def from_body(cls, body: str) -> Self:

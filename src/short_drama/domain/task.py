@@ -26,6 +26,7 @@ from short_drama.domain.errors import (
     TaskConflict,
 )
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.stage_times import StageTimes
 from short_drama.domain.task_state import TaskState, TaskStatus
 
 OUTBOX_SECONDS = 10.0
@@ -74,6 +75,7 @@ class Task(TaskState):
             **_NO_NEWS,
             progress=None,
             waited=self.waited_by(now),
+            stage_times=self.stage_times_by(now),
             started_at=now,
             updated_at=now,
         )
@@ -93,6 +95,7 @@ class Task(TaskState):
         expected_at: float | None = None,
         waits_for: Failure | None = None,
         waited: float | None = None,
+        stage_times: StageTimes | None = None,
     ) -> Self:
         """Extend the lease, and tell how far the work is. What is not told stays, but for the
         place in the queue and what is waited for: who is not told one has none."""
@@ -108,6 +111,7 @@ class Task(TaskState):
             expected_at=expected_at,
             waits_for=waits_for,
             waited=self.waited if waited is None else waited,
+            stage_times=self.stage_times if stage_times is None else stage_times,
             updated_at=now,
         )
 
@@ -118,6 +122,7 @@ class Task(TaskState):
         *,
         api_job_id: str | None,
         waited: float | None,
+        stage_times: StageTimes | None = None,
         losses: int = 0,
     ) -> Self:
         """What its holder knows of an attempt that is over, before it says how it ended."""
@@ -127,6 +132,7 @@ class Task(TaskState):
             **_NO_NEWS,
             api_job_id=api_job_id or self.api_job_id,
             waited=self.waited if waited is None else waited,
+            stage_times=self.stage_times if stage_times is None else stage_times,
             losses=max(losses, self.losses),
         )
 
@@ -240,6 +246,7 @@ class Task(TaskState):
             **_NO_NEWS,
             progress=None,
             waited=self.waited_by(now),
+            stage_times=self.stage_times_by(now),
             updated_at=now,
         )
 
@@ -258,6 +265,7 @@ class Task(TaskState):
             parked=False,
             **_NO_NEWS,
             waited=self.waited_by(now),
+            stage_times=self.stage_times_by(now),
             **changes,
         )
 

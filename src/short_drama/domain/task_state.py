@@ -6,9 +6,18 @@ from enum import StrEnum
 from typing import Any
 
 from short_drama.domain.attempts import MAX_ATTEMPTS, MAX_LOSSES, PREPARING, WAITING, is_spared
-from short_drama.domain.errors import Failure
+from short_drama.domain.errors import DeadLetter, Failure
 from short_drama.domain.kinds import Lane, job_path
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.stage_times import (
+    QUEUED,
+    RETRY,
+    StageTimes,
+    account_of_reason,
+    account_of_stage,
+    added,
+    rounded,
+)
 
 SKEW_SECONDS = 1.0
 """How far clocks may differ before workers compete for a task; the fence keeps it harmless."""
@@ -48,6 +57,8 @@ class TaskState:
     labels: Mapping[str, str] = field(default_factory=dict)
     retry_of: str | None = None
     """The task that this one repeats: what that one has paid for need not be paid for again."""
+    traceparent: str | None = None
+    """Of the span, perhaps a client's, whose parts are what becomes of the task (W3C)."""
     consent: Mapping[str, Any] | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     """Where each image came from, query strings removed."""
@@ -88,6 +99,9 @@ class TaskState:
     waited: float | None = None
     """Seconds so far in which nothing computed for it: between attempts and inside services. None
     before the first claim, and in records of earlier versions."""
+    stage_times: StageTimes | None = None
+    """All seconds so far, by what they were spent on, in all attempts; None before the first claim,
+    and in records of earlier versions. What nobody accounts for is time of our own."""
     started_at: float | None = None
     """When the current or last attempt was claimed."""
     ended_at: float | None = None
@@ -154,3 +168,25 @@ class TaskState:
             return max((self.started_at or now) - self.created_at, 0.0)
         waits = self.status is TaskStatus.PENDING or self.stage == WAITING
         return self.waited + (max(now - self.updated_at, 0.0) if waits else 0.0)
+
+    def stage_times_by(self, now: float) -> StageTimes:
+        """As `stage_times`, until now. Of a stage of which nothing was heard any more only what its
+        lease was good for counts, unless the task waited in it."""
+        until = now
+        if self.status is TaskStatus.PROCESSING and self.stage != WAITING:
+            until = min(now, self.lease_until or now)
+        account, times = self._spends_on, self.stage_times or {}
+        if account is None:
+            return times
+        return rounded(added(times, {account: max(until - self.updated_at, 0.0)}))
+
+    @property
+    def _spends_on(self) -> str | None:
+        """The account of the time since it was written last."""
+        if self.status is TaskStatus.PROCESSING:
+            return account_of_stage(self.stage)
+        if self.status is TaskStatus.PENDING:
+            if self.attempt == 0:
+                return QUEUED
+            return account_of_reason(self.waits_for.code if self.waits_for else RETRY)
+        return account_of_reason(DeadLetter.code)  # from which an operator has brought it back

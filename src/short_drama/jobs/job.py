@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from short_drama.domain.attempts import PREPARING, WAITING
 from short_drama.domain.errors import Failure
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.stage_times import IN_LANE, StageTimes, account_of_stage, added
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")
@@ -29,6 +30,8 @@ class JobOrder:
     """The task's, for budgets."""
     owner: str = ""
     """The task's; empty where nobody says."""
+    traceparent: str | None = None
+    """Of the attempt's span."""
     retry_of: str | None = None
     """The key of an earlier order for the same, whose paid answers it begins with."""
 
@@ -65,8 +68,8 @@ class Job:
     accepted_at: float = field(init=False)
     """By the clock."""
     _entered_at: float = field(init=False)
-    _waited: float = 0.0
-    _waited_before: float = 0.0
+    _stage_times: StageTimes = field(default_factory=dict)
+    _times_before: StageTimes = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._entered_at = self.accepted_at = self.clock()
@@ -88,17 +91,29 @@ class Job:
     @property
     def waited(self) -> float:
         """Seconds, so far, in which nothing computed for it."""
-        return self._waited + (self.in_stage if self.stage == WAITING else 0.0)
+        return self.stage_times.get(IN_LANE, 0.0)
 
     @property
     def waited_in_attempt(self) -> float:
         """As `waited`, since the latest attempt asked for it."""
-        return self.waited - self._waited_before
+        return self.stage_times_in_attempt.get(IN_LANE, 0.0)
+
+    @property
+    def stage_times(self) -> StageTimes:
+        """All its seconds so far, by what they were spent on."""
+        account = account_of_stage(self.stage)
+        return added(self._stage_times, {account: self.in_stage} if account is not None else {})
+
+    @property
+    def stage_times_in_attempt(self) -> StageTimes:
+        """As `stage_times`, since the latest attempt asked for it."""
+        earlier = {account: -seconds for account, seconds in self._times_before.items()}
+        return added(self.stage_times, earlier)
 
     def join(self, attempt: int) -> None:
         """An attempt asks for it as well."""
         if attempt > self.attempt:
-            self.attempt, self._waited_before = attempt, self.waited
+            self.attempt, self._times_before = attempt, self.stage_times
 
     def report(
         self,
@@ -128,7 +143,7 @@ class Job:
             self._tell()
 
     def _enter(self, stage: str) -> None:
-        self._waited, self._entered_at = self.waited, self.clock()
+        self._stage_times, self._entered_at = self.stage_times, self.clock()
         self.stage = stage
         if self.has_begun:
             self.position = None

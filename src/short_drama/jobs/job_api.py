@@ -10,8 +10,10 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
+from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, JobNotFound, ShortDramaError
 from short_drama.domain.kinds import Catalogue, Lane, TaskKind
+from short_drama.domain.stage_times import rounded
 from short_drama.jobs.job import Job, JobOrder
 from short_drama.jobs.runner import JobRunner
 from short_drama.jobs.standings import Standing
@@ -19,7 +21,7 @@ from short_drama.ports import AssetStore
 from short_drama.sdk.models import JobAccepted, JobView, Problem
 from short_drama.web import app as web_app
 from short_drama.web import openapi
-from short_drama.web.body import idempotency_key, read_json
+from short_drama.web.body import idempotency_key, read_json, traceparent
 from short_drama.web.waiting import stopping, unless_stopped
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -43,8 +45,12 @@ def create_job_api(
         state = {"status": "busy"} if runner.busy else {}
         unready = await runner.unready()
         kinds = {kind: kind_view(unready.get(kind)) for kind in runner.engines}
-        figures = {"engines": runner.engines, "kinds": kinds, "jobs_running": runner.running}
-        return state | figures
+        return state | {
+            "engines": runner.engines,
+            "kinds": kinds,
+            "expected_seconds": runner.expected_seconds,
+            "jobs_running": runner.running,
+        }
 
     app = web_app.create_app(
         service=service,
@@ -110,6 +116,7 @@ _SUBMIT_HEADERS = {
     "Task-Labels": "The task's labels, for budgets: a JSON object in URL-safe base64.",
     "Task-Owner": "Whose task it is, for what is spent.",
     "Task-Retry-Of": "The id of the task that it repeats, whose paid answers it begins with.",
+    tracing.HEADER: "A W3C trace context, whose part the job becomes.",
     "Task-Created-At": "The task's creation, in Unix seconds; dates the result's key.",
 }
 
@@ -133,6 +140,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
             created_at=_number(request, "Task-Created-At", default=time.time()),
             labels=_labels(request),
             owner=request.headers.get("Task-Owner", ""),
+            traceparent=traceparent(request),
             retry_of=request.headers.get("Task-Retry-Of"),
         )
         job = runner.accept(order)
@@ -183,6 +191,7 @@ def job_view(job: Job, standing: Standing | None, assets: AssetStore, lane: Lane
         "queue_position": standing.position if standing else None,
         "eta_seconds": None if eta is None else round(eta, 1),
         "queued_seconds": round(job.waited_in_attempt, 4),
+        "stage_seconds": rounded(job.stage_times_in_attempt),
         "preview": None if job.ended else job.preview,
         "waiting_for": None if job.ended or not job.waits_for else job.waits_for.to_json(),
         "result_url": None,

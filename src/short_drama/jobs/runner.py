@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.domain.attempts import PREPARING, WAITING, job_id_for
 from short_drama.domain.errors import (
     EngineNotReady,
@@ -30,6 +30,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.stage_times import PUBLISHING
 from short_drama.jobs.engine_time import EngineTime
 from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.standings import Standing, Standings
@@ -108,6 +109,12 @@ class JobRunner:
     def engines(self) -> dict[str, str]:
         """The engine of each kind."""
         return {kind: work.engine for kind, work in self._works.items()}
+
+    @property
+    def expected_seconds(self) -> dict[str, float]:
+        """What a job of each kind takes in the engine, of those kinds that have had one."""
+        paces = {kind: self._standings.pace.seen(kind) for kind in self._works}
+        return {kind: round(pace, 1) for kind, pace in paces.items() if pace is not None}
 
     @property
     def running(self) -> int:
@@ -208,6 +215,13 @@ class JobRunner:
     # --- One run ---------------------------------------------------------------------------
 
     async def _carry_out(self, job: Job) -> None:
+        order = job.order
+        facts = {"task_id": order.key, "kind": order.kind, "attempt": order.attempt}
+        with tracing.span("job", order.traceparent, job_id=job.job_id, **facts) as traced:
+            await self._to_an_end(job)
+            traced.tell(status=job.status, engine=self._works[order.kind].engine)
+
+    async def _to_an_end(self, job: Job) -> None:
         try:
             outcome = await self._stages(job)
         except asyncio.CancelledError:
@@ -238,7 +252,7 @@ class JobRunner:
                 # Before the engine takes the next job, or results would pile up in between.
                 await self._publishing.acquire()
         try:
-            with self._stage(job, "publishing"):
+            with self._stage(job, PUBLISHING):
                 outcome = await self._publish(work, job, made)
         finally:
             self._publishing.release()
@@ -262,7 +276,8 @@ class JobRunner:
     ) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as turn:
             try:
-                await turn.enter_async_context(self._turns.turn(job))
+                with tracing.part(WAITING):
+                    await turn.enter_async_context(self._turns.turn(job))
             except asyncio.CancelledError:
                 await _abandon(work, job, prepared)
                 raise
@@ -305,6 +320,11 @@ class JobRunner:
     def _stage(self, job: Job, name: str) -> Iterator[None]:
         """One in which it does not wait, or waits only in between."""
         job.report(stage=name)
+        with tracing.part(name), self._measured(job, name):
+            yield
+
+    @contextlib.contextmanager
+    def _measured(self, job: Job, name: str) -> Iterator[None]:
         started = self._clock() - job.waited
         try:
             yield

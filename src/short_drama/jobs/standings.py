@@ -42,6 +42,10 @@ class Pace:
         """For a job of this kind; for a kind that has not been seen yet, what all took."""
         return self._medians.get(kind, self._of_all)
 
+    def seen(self, kind: str) -> float | None:
+        """As `seconds`; None for a kind that has not been seen yet."""
+        return self._medians.get(kind)
+
 
 class Standings:
     """Those of a service's jobs that have not begun, in the order in which they will.

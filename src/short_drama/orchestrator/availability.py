@@ -1,68 +1,105 @@
-"""Whether tasks of a kind are accepted: not while all who could do them wait for a person."""
+"""How the lanes are: whether tasks of a kind are accepted, and whether those that wait go on.
+
+Tasks are refused only while all who could do them wait for a person; else they wait.
+"""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from short_drama.domain.errors import KindNotAvailable, Unavailable
-from short_drama.ports import KindNotice, KindNotices
+from short_drama.domain.kinds import Lane
+from short_drama.domain.lane_notices import (
+    Condition,
+    KindNotice,
+    LaneNotice,
+    LaneState,
+    best_of_kind,
+    condition_of_lane,
+    why_in_vain,
+)
+from short_drama.ports import LaneNotices
 
 log = logging.getLogger(__name__)
 
 _BELIEVED_SECONDS = 2.0
 _PATIENCE_SECONDS = 0.25
-"""With a store that does not answer: the submit itself is about to find that out."""
+"""With a store that does not answer: who asks us is about to find that out."""
+_REMEMBERED_SECONDS = 86_400.0
+"""How long ago a worker may have spoken last for us to say since when there is none."""
+_BEGINNING_SECONDS = 10.0
+"""For how long workers that start with us may be silent before that is worth telling."""
 _AGAIN_SECONDS = 60.0
 """When a client that was refused may ask again: longer than ours waits by itself, which therefore
 tells its user at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """`notices`: None when they could not be read."""
+
+    read_at: float
+    notices: Sequence[LaneNotice] | None
+
+
 class Availability:
-    """By what the adapters say. Where none says anything, tasks are accepted: they wait."""
+    """By what the adapters say, which is read at most every two seconds, whoever asks."""
 
-    def __init__(self, notices: KindNotices, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, notices: LaneNotices, *, clock: Callable[[], float] = time.time) -> None:
         self._notices, self._clock = notices, clock
-        self._known: dict[str, tuple[float, Sequence[KindNotice]]] = {}
+        self._began = clock()
+        self._known: dict[Lane, _Known] = {}
+        self._reading = {lane: asyncio.Lock() for lane in Lane}
 
-    async def require(self, kind: str) -> None:
+    async def require(self, kind: str, lane: Lane) -> None:
         """Raises KindNotAvailable, with the reason and what helps."""
-        reason = refusal(await self._said(kind))
-        if reason is not None:
-            raise reason
+        refused = why_in_vain(kind, await self._said(lane) or (), now=self._clock())
+        if refused is not None:
+            raise KindNotAvailable(refused.reason or "", fix=refused.fix, after=_AGAIN_SECONDS)
 
-    async def view(self, kinds: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """For each kind, whether it can be done, and if not, why and what helps; `ready` is None
-        where nobody has said."""
-        names = list(kinds)
-        said = await asyncio.gather(*(self._said(kind) for kind in names))
-        return {kind: _view(notices) for kind, notices in zip(names, said, strict=True)}
+    async def of_kind(self, kind: str, lane: Lane) -> KindNotice | None:
+        """The best that somebody can do; None when it is not known."""
+        notices = await self._said(lane)
+        return None if notices is None else best_of_kind(kind, notices, now=self._clock())
 
-    async def _said(self, kind: str) -> Sequence[KindNotice]:
-        now = self._clock()
-        read_at, notices = self._known.get(kind, (0.0, ()))
-        if now >= read_at + _BELIEVED_SECONDS:
-            try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    notices = await self._notices.said(kind, now=now)
-            except (Unavailable, TimeoutError):  # no reason to refuse anybody, or to keep them
-                log.debug("what is said of %s cannot be read", kind)
-            self._known[kind] = (now, notices)
-        return [notice for notice in notices if notice.until > now]
+    async def of_lane(self, lane: Lane) -> Condition | None:
+        """None when it is not known."""
+        notices = await self._said(lane)
+        return None if notices is None else condition_of_lane(notices, now=self._clock())
+
+    async def view(self, kinds: Iterable[str], lane: Lane) -> dict[str, dict[str, Any]]:
+        """For each kind, whether tasks of it are accepted, and if not, why and what helps; `ready`
+        is None where nobody can say."""
+        notices = await self._said(lane) or ()
+        return {kind: _view(kind, notices, self._clock()) for kind in kinds}
+
+    async def _said(self, lane: Lane) -> Sequence[LaneNotice] | None:
+        """None when it is not known."""
+        async with self._reading[lane]:
+            now, known = self._clock(), self._known.get(lane)
+            if known is None or now >= known.read_at + _BELIEVED_SECONDS:
+                known = self._known[lane] = _Known(now, await self._read(lane, now))
+        if known.notices is None or now >= self._began + _BEGINNING_SECONDS:
+            return known.notices
+        return known.notices if any(one.until > now for one in known.notices) else None
+
+    async def _read(self, lane: Lane, now: float) -> Sequence[LaneNotice] | None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await self._notices.said(lane, since=now - _REMEMBERED_SECONDS)
+        except (Unavailable, TimeoutError):  # no reason to refuse anybody, or to keep them
+            log.debug("how the %s lane is cannot be read", lane)
+            return None
 
 
-def refusal(notices: Sequence[KindNotice]) -> KindNotAvailable | None:
-    """What to answer to a task of the kind that these are about, if it is not accepted."""
-    if not notices or any(notice.reason is None for notice in notices):
-        return None
-    last = max(notices, key=lambda notice: notice.until)
-    return KindNotAvailable(last.reason or "", fix=last.fix, after=_AGAIN_SECONDS)
-
-
-def _view(notices: Sequence[KindNotice]) -> dict[str, Any]:
-    refused = refusal(notices)
+def _view(kind: str, notices: Sequence[LaneNotice], now: float) -> dict[str, Any]:
+    refused = why_in_vain(kind, notices, now=now)
     if refused is None:
-        return {"ready": True if notices else None}
-    view = {"ready": False, "code": refused.code, "reason": refused.detail}
+        best = best_of_kind(kind, notices, now=now)
+        known = best is not None and best.condition.state is not LaneState.UNAVAILABLE
+        return {"ready": True if known else None}
+    view = {"ready": False, "code": refused.code, "reason": refused.reason}
     return view if refused.fix is None else {**view, "fix": refused.fix}

@@ -7,11 +7,12 @@ from typing import Any
 
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
+from short_drama.domain.lane_notices import Condition
 from short_drama.domain.task import Task
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.submit import Submitter
-from short_drama.orchestrator.views import task_view
+from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
 
 LOCAL_OWNER = "local"
@@ -43,11 +44,31 @@ class Desk:
         """The task as its client sees it, with its place in the queue while it waits."""
         told = task.queue_position is not None and task.expected_at is not None
         outlook = await self._outlook(task) if task.is_waiting and not told else None
-        return task_view(task, self.assets, base_url=base_url, now=self.clock(), outlook=outlook)
+        return await self._view(task, base_url, outlook)
 
-    def short_view(self, task: Task, base_url: str) -> dict[str, Any]:
-        """As `view`, with no more than the record tells."""
-        return task_view(task, self.assets, base_url=base_url, now=self.clock())
+    async def short_view(self, task: Task, base_url: str) -> dict[str, Any]:
+        """As `view`, with no more than the record and the lane tell."""
+        return await self._view(task, base_url, None)
+
+    async def accepted_view(self, task: Task, base_url: str) -> dict[str, Any]:
+        return accepted_view(task, base_url, lane=await self.hindrance(task))
+
+    async def hindrance(self, task: Task) -> Condition | None:
+        """What keeps the lane from going on with a task that waits, or that its worker has left."""
+        if task.status.is_terminal or not (task.is_waiting or self.clock() >= task.free_at):
+            return None
+        found = await self.availability.of_kind(task.kind, task.lane)
+        return None if found is None or found.condition.code is None else found.condition
+
+    async def _view(self, task: Task, base_url: str, outlook: Outlook | None) -> dict[str, Any]:
+        return task_view(
+            task,
+            self.assets,
+            base_url=base_url,
+            now=self.clock(),
+            outlook=outlook,
+            lane=await self.hindrance(task),
+        )
 
     async def _outlook(self, task: Task) -> Outlook | None:
         """None when the store does not answer: the record is worth showing without it."""

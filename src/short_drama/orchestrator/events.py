@@ -9,10 +9,13 @@ from typing import Any
 
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.task import Task
+from short_drama.orchestrator.desk import Desk
 from short_drama.ports import TaskStore
 from short_drama.web.waiting import unless_stopped
 
 HEARTBEAT_SECONDS = 15.0
+_LOOK_SECONDS = 2.0
+"""Between two looks at how a lane is, for each who waits; all share what was read."""
 _STREAM_SECONDS = 3600.0
 """A client that is still there reconnects with Last-Event-ID."""
 
@@ -34,20 +37,51 @@ async def wait_for_end(
     return task
 
 
+async def news(
+    desk: Desk, task: Task, *, since: int, timeout: float, stopping: asyncio.Event
+) -> tuple[Task | None, bool]:
+    """The task, and whether there is news of it: a version other than `since`, or that its lane can
+    no longer go on with it, or can again; as it is after `timeout` seconds, or when the process
+    stops. None if there is no such task any more."""
+    change = asyncio.ensure_future(desk.store.wait_for_change(task.task_id, since, timeout=timeout))
+    turn = asyncio.ensure_future(_lane_turns(desk, task))
+    stopped = asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait({change, turn, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not change.done():
+            return task, turn.done()
+        newer = change.result()
+        return newer, newer is None or newer.version != since
+    finally:
+        for waiting in (change, turn, stopped):
+            waiting.cancel()
+        await asyncio.gather(change, turn, stopped, return_exceptions=True)
+
+
+async def _lane_turns(desk: Desk, task: Task) -> None:
+    """Until what the task is told of its lane is another thing."""
+    before = await desk.hindrance(task)
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if await desk.hindrance(task) != before:
+            return
+
+
 async def changes(
-    store: TaskStore, task: Task, *, seen: int | None, stopping: asyncio.Event
+    desk: Desk, task: Task, *, seen: int | None, stopping: asyncio.Event
 ) -> AsyncIterator[Task | None]:
-    """The task as it is unless the client has `seen` that version, then each change until its
-    end or the process's; None when nothing has happened for a heartbeat."""
+    """The task as it is unless the client has `seen` that version, then whenever there is news of
+    it until its end or the process's; None when nothing has happened for a heartbeat."""
     until = time.monotonic() + _STREAM_SECONDS
     if task.version != seen:
         yield task
     while not (task.status.is_terminal or stopping.is_set()) and time.monotonic() < until:
-        change = store.wait_for_change(task.task_id, task.version, timeout=HEARTBEAT_SECONDS)
-        newer = await unless_stopped(stopping, change, otherwise=task)
+        newer, is_news = await news(
+            desk, task, since=task.version, timeout=HEARTBEAT_SECONDS, stopping=stopping
+        )
         if newer is None:
             return
-        yield None if newer.version == task.version else newer
+        yield newer if is_news else None
         task = newer
 
 

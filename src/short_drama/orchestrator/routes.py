@@ -7,17 +7,18 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane, TaskKind
-from short_drama.orchestrator import events, task_routes, uploads
+from short_drama.orchestrator import events, kind_routes, task_routes, uploads
 from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
 from short_drama.orchestrator.queue_sight import waited
-from short_drama.orchestrator.views import accepted_view
+from short_drama.orchestrator.views import condition_view
 from short_drama.sdk.models import Accepted, Problem, TaskView
 from short_drama.web import app as web_app
 from short_drama.web import assets as web_assets
 from short_drama.web import openapi
-from short_drama.web.body import base_url, idempotency_key, read_json
+from short_drama.web.body import base_url, idempotency_key, read_json, traceparent
 from short_drama.web.waiting import stopping
 
 
@@ -41,7 +42,8 @@ def create_orchestrator(
                 "in_flight": depth.in_flight,
                 "oldest_seconds": round(age, 3),
             },
-            "kinds": await desk.availability.view(kind.name for kind in kinds),
+            "lane": await _lane(lane, desk),
+            "kinds": await desk.availability.view((kind.name for kind in kinds), lane),
         }
 
     app = web_app.create_app(
@@ -55,6 +57,7 @@ def create_orchestrator(
     )
     for kind in kinds:
         _install_submit(app, kind, desk)
+    kind_routes.install(app, lane, desk)
     task_routes.install(app, desk)
     uploads.install(app, desk.sources, desk.assets, owner=LOCAL_OWNER)
     uploads.install_direct(app, desk.assets, owner=LOCAL_OWNER)
@@ -63,6 +66,12 @@ def create_orchestrator(
     requests = [kind.task_request for kind in kinds]
     openapi.document(app, [*requests, uploads.DirectUploadRequest])
     return app
+
+
+async def _lane(lane: Lane, desk: Desk) -> dict[str, Any] | None:
+    """None while nobody can say how it is."""
+    condition = await desk.availability.of_lane(lane)
+    return None if condition is None else condition_view(condition)
 
 
 _SUBMIT_HEADERS = {
@@ -91,10 +100,12 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
     async def submit(request: Request) -> JSONResponse:
         wait, key = _preferred_wait(request.headers.get("prefer")), idempotency_key(request)
         body = await read_json(request, kind.task_request)
-        task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=key)
+        with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
+            task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=key)
+            traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         if wait is None:
-            return JSONResponse(accepted_view(task, base_url(request)), 202, headers)
+            return JSONResponse(await desk.accepted_view(task, base_url(request)), 202, headers)
         task = await events.wait_for_end(desk.store, task, timeout=wait, stopping=stopping(request))
         view = await desk.view(task, base_url(request))
         view["message"] = f"The task is {task.status}."

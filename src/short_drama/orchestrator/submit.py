@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
@@ -34,8 +34,8 @@ from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
 
 Hold = Callable[[Task], Awaitable[None]]
 """Holds what a task may cost. Repeated, it changes nothing."""
-Available = Callable[[str], Awaitable[None]]
-"""Judges a kind's name."""
+Available = Callable[[str, Lane], Awaitable[None]]
+"""Judges a kind's name, of a lane."""
 
 
 class Submitter:
@@ -76,7 +76,7 @@ class Submitter:
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
             return _replayed(earlier, fingerprint)
         self._check_consent(kind, given)
-        await self._check_available(kind.name)
+        await self._check_available(kind.name, kind.lane)
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
         return await self._store_and_send(task)
 
@@ -93,7 +93,7 @@ class Submitter:
             raise TaskConflict(
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
             )
-        await self._check_available(task.kind)
+        await self._check_available(task.kind, task.lane)
         now = self._clock()
         span = None if task.deadline is None else task.deadline - task.created_at
         return await self._store_and_send(
@@ -108,6 +108,7 @@ class Submitter:
                 updated_at=now,
                 labels=task.labels,
                 retry_of=None if task.status is TaskStatus.COMPLETED else task.task_id,
+                traceparent=tracing.current(),
                 consent=task.consent,
                 sources=task.sources,
                 inputs=task.inputs,
@@ -147,9 +148,9 @@ class Submitter:
                 fix='Add "consent": {"granted_by": ..., "recorded_by": ...}.',
             )
 
-    async def _check_available(self, kind: str) -> None:
+    async def _check_available(self, kind: str, lane: Lane) -> None:
         if self._available is not None:
-            await self._available(kind)
+            await self._available(kind, lane)
 
     async def _new_task(
         self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str
@@ -173,6 +174,7 @@ class Submitter:
             created_at=now,
             updated_at=now,
             labels=given.get("labels", {}),
+            traceparent=tracing.current(),
             consent=given.get("consent"),
             sources=sources,
             inputs={field: size.to_json() for field, size in sizes.items()},

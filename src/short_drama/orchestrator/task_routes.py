@@ -8,18 +8,18 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 
+from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue
 from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator import events
 from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
 from short_drama.orchestrator.submit import not_found
-from short_drama.orchestrator.views import accepted_view
 from short_drama.ports import TaskFilter
 from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
 from short_drama.web import openapi
-from short_drama.web.body import base_url, idempotency_key
-from short_drama.web.waiting import stopping, unless_stopped
+from short_drama.web.body import base_url, idempotency_key, traceparent
+from short_drama.web.waiting import stopping
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
 Since = Annotated[int | None, Query(description="The `version` last seen; default: now's.")]
@@ -68,7 +68,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         page = await desk.store.list(
             query.where(desk.catalogue), cursor=query.cursor, limit=query.limit
         )
-        tasks = [desk.short_view(task, base_url(request)) for task in page.tasks]
+        tasks = [await desk.short_view(task, base_url(request)) for task in page.tasks]
         return JSONResponse({"tasks": tasks, "next_cursor": page.next_cursor})
 
     @app.get(
@@ -83,8 +83,9 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         task = await desk.find(task_id)
         if wait and not task.status.is_terminal:
             version = task.version if since is None else since
-            change = desk.store.wait_for_change(task_id, version, timeout=wait)
-            changed = await unless_stopped(stopping(request), change, otherwise=task)
+            changed, _ = await events.news(
+                desk, task, since=version, timeout=wait, stopping=stopping(request)
+            )
             if changed is None:
                 raise not_found(task_id)
             task = changed
@@ -111,9 +112,7 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
             return Response(status_code=204)
 
         async def stream() -> AsyncIterator[str]:
-            changes = events.changes(
-                desk.store, task, seen=last_event_id, stopping=stopping(request)
-            )
+            changes = events.changes(desk, task, seen=last_event_id, stopping=stopping(request))
             # The answer has begun, so an outage can only end it: the client reconnects.
             with contextlib.suppress(Unavailable):
                 async for change in changes:
@@ -157,6 +156,8 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
     )
     async def retry_task(task_id: str, request: Request) -> JSONResponse:
         key = idempotency_key(request)
-        task = await desk.submitter.retry(await desk.find(task_id), key=key)
+        with tracing.span("retry", traceparent(request), of=task_id) as traced:
+            task = await desk.submitter.retry(await desk.find(task_id), key=key)
+            traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
-        return JSONResponse(accepted_view(task, base_url(request)), 202, headers)
+        return JSONResponse(await desk.accepted_view(task, base_url(request)), 202, headers)

@@ -3,16 +3,20 @@
 from dataclasses import asdict
 from typing import Any
 
+from short_drama.domain.lane_notices import Condition
 from short_drama.domain.task import Task
 from short_drama.domain.timings import timings_of
 from short_drama.ports import AssetStore, Outlook
+from short_drama.tracing import trace_id
 
 
-def accepted_view(task: Task, base_url: str) -> dict[str, Any]:
+def accepted_view(task: Task, base_url: str, *, lane: Condition | None = None) -> dict[str, Any]:
+    """`lane`: what keeps it from going on with the task."""
     return {
         "task_id": task.task_id,
         "status": task.status,
         "message": f"Accepted. Follow it at /api/v1/tasks/{task.task_id}?wait=30.",
+        "lane": _lane(task, lane),
         "urls": urls(task, base_url),
     }
 
@@ -28,12 +32,19 @@ def urls(task: Task, base_url: str) -> dict[str, str]:
 
 
 def task_view(
-    task: Task, assets: AssetStore, *, base_url: str, now: float, outlook: Outlook | None = None
+    task: Task,
+    assets: AssetStore,
+    *,
+    base_url: str,
+    now: float,
+    outlook: Outlook | None = None,
+    lane: Condition | None = None,
 ) -> dict[str, Any]:
     """The documented shape; every member is always there, null when it does not apply.
 
     Args:
         outlook: the store's, for what the record does not tell of a task that waits.
+        lane: what keeps it from going on with the task.
     """
     outcome, failure = task.outcome, task.failure
     return {
@@ -52,6 +63,7 @@ def task_view(
         "inputs": dict(task.inputs),
         "labels": dict(task.labels),
         "waiting_for": _waiting_for(task),
+        "lane": _lane(task, lane),
         "stage": task.stage,
         "progress": task.progress,
         "preview": task.preview,
@@ -59,11 +71,12 @@ def task_view(
         "started_at": task.started_at,
         "api_job_id": task.api_job_id,
         "queue_position": _queue_position(task, outlook),
-        "eta_seconds": _eta_seconds(task, outlook, now),
+        "eta_seconds": None if lane else _eta_seconds(task, outlook, now),
         "deadline": task.deadline,
         "result": outcome.result if outcome else None,
         "engine": outcome.engine if outcome else None,
         "provenance": _provenance(task, assets),
+        "trace_id": trace_id(task.traceparent),
         "timings": asdict(timings_of(task)),
         "cost": None if task.cost is None else dict(task.cost),
         "urls": urls(task, base_url),
@@ -76,6 +89,19 @@ def _waiting_for(task: Task) -> dict[str, Any] | None:
         return None
     reason, until = task.waits_for, task.outbox_due if task.parked else None
     return {"code": reason.code, "message": reason.message, "fix": reason.fix, "until": until}
+
+
+def _lane(task: Task, condition: Condition | None) -> dict[str, Any] | None:
+    return None if condition is None else {"name": task.lane, **condition_view(condition)}
+
+
+def condition_view(condition: Condition) -> dict[str, Any]:
+    return {
+        "state": condition.state,
+        "since": condition.since,
+        "reason": condition.reason,
+        "fix": condition.fix,
+    }
 
 
 def _queue_position(task: Task, outlook: Outlook | None) -> int | None:

@@ -11,7 +11,7 @@
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -27,6 +27,8 @@ from short_drama.sdk.models import (
     Accepted,
     AssetView,
     DirectUploadView,
+    KindList,
+    KindView,
     Status,
     TaskPage,
     TaskView,
@@ -227,6 +229,15 @@ class AsyncClient:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    async def kinds(self) -> Sequence[KindView]:
+        """The kinds of both lanes, and whether they can be done now."""
+        found: dict[str, KindView] = {}
+        for lane in Lane:
+            call = self._call("GET", "/api/v1/kinds", repeatable=True)
+            told = await self._ask(KindList, call, lane=lane)
+            found |= {kind.name: kind for kind in told.kinds}
+        return [*found.values()]
 
     # --- Act -------------------------------------------------------------------------------
 

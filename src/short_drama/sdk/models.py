@@ -21,12 +21,26 @@ class Urls(Shape):
     retry: str | None = None
 
 
+class LaneTrouble(Shape):
+    """Why a task's lane (`name`: gpu or cpu) does not go on with tasks of its kind, and since when
+    (Unix seconds, null where nobody knows). They wait, which costs nothing; `starting`: only for
+    its engine; `paused`: until a person does what `fix` says; `unavailable`: until a worker, or its
+    service, runs again."""
+
+    name: str
+    state: Literal["starting", "paused", "unavailable"]
+    since: float | None = None
+    reason: str | None = None
+    fix: str | None = None
+
+
 class Accepted(Shape):
-    """The answer to a submit."""
+    """The answer to a submit. `lane`: why it will have to wait for a while, if it will."""
 
     task_id: str
     status: Status
     message: str
+    lane: LaneTrouble | None = None
     urls: Urls
 
 
@@ -50,15 +64,37 @@ class WaitingFor(Shape):
     until: float | None = None
 
 
+class Stages(Shape):
+    """Seconds in all attempts; once the task has ended, they add up to `total_seconds`.
+
+    `queued`: from the submit to the first claim. `waiting`: between attempts, and `waiting_for` its
+    parts by the code of what it waited for (`retry`: for its next turn). `preparing`: inputs are
+    fetched and checked. `in_lane`: inside the API service, behind others. `engine`: in the engine,
+    in attempts that failed as well. `publishing`: the result is encoded and stored. `finishing`:
+    the rest, null until the end: hand-overs, the last writes, what was lost with a worker.
+    """
+
+    queued: float
+    waiting: float
+    waiting_for: dict[str, float] = {}
+    preparing: float
+    in_lane: float
+    engine: float
+    publishing: float
+    finishing: float | None = None
+
+
 class Timings(Shape):
     """Seconds. Queued: in which it waited for others, wherever it waited. Running: the rest.
-    Overhead: of that, what was not its engine's own time."""
+    Engine: the engine's own time, in the attempt that succeeded, or if none did, in all. Overhead:
+    what of running that is not. Stages are null before the first claim, and in old records."""
 
     queued_seconds: float | None = None
     running_seconds: float | None = None
     engine_seconds: float | None = None
     total_seconds: float | None = None
     overhead_seconds: float | None = None
+    stages: Stages | None = None
 
 
 class PictureSize(Shape):
@@ -78,7 +114,8 @@ class TaskView(Shape):
     `queue_position` (1 is next) and `eta_seconds` (until it is done, about) are those of a task
     that waits, be it pending or `processing` and held by a service whose engine is busy with
     others: its `stage` is then `queued`. `started_at` is when its current or last attempt was
-    taken up.
+    taken up. While its `lane` is not null, nobody can say how long it will be: `eta_seconds` is
+    null.
     """
 
     task_id: str
@@ -97,6 +134,7 @@ class TaskView(Shape):
     """The size of each image, by its field."""
     labels: dict[str, str] = {}
     waiting_for: WaitingFor | None = None
+    lane: LaneTrouble | None = None
     stage: str | None = None
     progress: float | None = None
     preview: str | None = None
@@ -110,6 +148,7 @@ class TaskView(Shape):
     result: ResultFacts | None = None
     engine: str | None = None
     provenance: dict[str, Any] | None = None
+    trace_id: str | None = None
     timings: Timings = Timings()
     cost: dict[str, Any] | None = None
     urls: Urls
@@ -122,6 +161,26 @@ class TaskView(Shape):
 class TaskPage(Shape):
     tasks: list[TaskView]
     next_cursor: str | None = None
+
+
+class KindView(Shape):
+    """A kind of task. `available`: whether tasks of it go on now, null where nobody can say; else
+    `state`, `since` (Unix seconds), `reason` and `fix` are those of a task's `lane`.
+    `expected_seconds`: what its engine takes, by the latest ones."""
+
+    name: str
+    lane: str
+    available: bool | None = None
+    state: Literal["ready", "starting", "paused", "unavailable"] | None = None
+    since: float | None = None
+    reason: str | None = None
+    fix: str | None = None
+    engine: str | None = None
+    expected_seconds: float | None = None
+
+
+class KindList(Shape):
+    kinds: list[KindView]
 
 
 class AssetView(Shape):
@@ -158,7 +217,8 @@ class JobAccepted(Shape):
 
 class JobView(Shape):
     """One run inside an API service. `queue_position` and `eta_seconds` are those of a job that has
-    not begun; `queued_seconds`: for how long it waited, since its latest attempt asked for it."""
+    not begun; `queued_seconds`: for how long it waited, and `stage_seconds`: what all its time was
+    spent on (preparing, in_lane, engine, publishing), since its latest attempt asked for it."""
 
     job_id: str
     kind: str
@@ -171,6 +231,7 @@ class JobView(Shape):
     queue_position: int | None = None
     eta_seconds: float | None = None
     queued_seconds: float | None = None
+    stage_seconds: dict[str, float] = {}
     result_url: str | None = None
     result_key: str | None = None
     error: TaskError | None = None

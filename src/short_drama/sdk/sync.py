@@ -7,13 +7,13 @@ with Client() as client:
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient
-from short_drama.sdk.models import Accepted, AssetView, Status, TaskPage, TaskView
+from short_drama.sdk.models import Accepted, AssetView, KindView, Status, TaskPage, TaskView
 
 T = TypeVar("T")
 
@@ -141,6 +141,9 @@ class Client:
         label: tuple[str, str] | None = None,
     ) -> Iterator[TaskView]:
         return self._each(self._client.iterate(status=status, kind=kind, label=label))
+
+    def kinds(self) -> Sequence[KindView]:
+        return self._portal.run(self._client.kinds())
 
     def cancel(self, task_id: str) -> TaskView:
         return self._portal.run(self._client.cancel(task_id))

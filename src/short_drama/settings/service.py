@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import field_validator
 from pydantic_settings import NoDecode
 
-from short_drama.settings.parts import Group, HostName, Network, Port, listed
+from short_drama.settings.parts import Group, HostName, Network, Port, ServiceUrl, listed
 
 
 class ServiceSettings(Group):
@@ -28,6 +28,9 @@ class ServiceSettings(Group):
     assets_url: str | None = None
     """Where clients read assets; default: CloudFront, if there is one, else the GPU
     orchestrator's /assets."""
+
+    otlp_endpoint: ServiceUrl | None = None
+    """A collector of traces, by OTLP over HTTP; without one there are none."""
 
     fetch_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks the URL fetcher may reach, comma separated: for tests and laptops."""

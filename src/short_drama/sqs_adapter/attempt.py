@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -21,9 +20,17 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.stage_times import StageTimes, account_of_stage, added, rounded
 from short_drama.domain.task import Task
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
-from short_drama.sqs_adapter.decide import read_cost, read_failure, read_outcome
+from short_drama.sqs_adapter.decide import (
+    read_cost,
+    read_failure,
+    read_outcome,
+    read_seconds,
+    read_stage_times,
+    read_text,
+)
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
 
 MAX_PREVIEW = 64 * 1024
@@ -67,8 +74,10 @@ class Attempt:
         self._unwritten = False
         self._written_at = self._hidden_at = self._seen_at = clock()
         self._losses = task.losses
-        self._waited, self._waits = task.waited or 0.0, False
-        """The task's seconds of waiting when its job was last seen, and whether it still waited."""
+        self._waited, self._stage_times = task.waited or 0.0, task.stage_times or {}
+        self._stage: str | None = None
+        """The task's seconds of waiting, and of everything, when its job was last seen, and its
+        stage then."""
         self._expected_at: float | None = None
         self._cost = task.cost
 
@@ -79,6 +88,7 @@ class Attempt:
             self._claimed,
             api_job_id=self.job_id,
             waited=self._waited_by_now(),
+            stage_times=self._stage_times_by_now(),
             losses=self._losses,
             cost=self._cost,
         )
@@ -154,14 +164,22 @@ class Attempt:
 
     def _time(self, view: Mapping[str, Any]) -> None:
         """Times are no news: they change all the while, and ride on what is written anyway."""
-        self._seen_at, self._waits = self._clock(), view.get("stage") == WAITING
-        waited, eta = _seconds(view.get("queued_seconds")), _seconds(view.get("eta_seconds"))
+        self._seen_at, self._stage = self._clock(), read_text(view.get("stage"))
+        waited, eta = (
+            read_seconds(view.get("queued_seconds")),
+            read_seconds(view.get("eta_seconds")),
+        )
         self._waited = (self._claimed.waited or 0.0) + (waited or 0.0)
+        self._stage_times = added(self._claimed.stage_times or {}, read_stage_times(view))
         self._expected_at = None if eta is None else self._seen_at + eta
 
     def _waited_by_now(self) -> float:
-        since = self._clock() - self._seen_at if self._waits else 0.0
+        since = self._clock() - self._seen_at if self._stage == WAITING else 0.0
         return round(self._waited + since, 4)
+
+    def _stage_times_by_now(self) -> StageTimes:
+        account, since = account_of_stage(self._stage), self._clock() - self._seen_at
+        return rounded(added(self._stage_times, {account: since} if account is not None else {}))
 
     # --- The lease -------------------------------------------------------------------------
 
@@ -219,7 +237,8 @@ class Attempt:
     def _beaten(self, task: Task, now: float) -> Task:
         beaten = task.heartbeat(
             self._worker, self._number, now=now, lease=self._times.lease,
-            waited=self._waited_by_now(), expected_at=self._expected_at, **self._news,
+            waited=self._waited_by_now(), stage_times=self._stage_times_by_now(),
+            expected_at=self._expected_at, **self._news,
         )  # fmt: skip
         return beaten if self._cost is None else beaten.with_cost(self._cost)
 
@@ -244,10 +263,6 @@ def _news(view: Mapping[str, Any]) -> dict[str, Any]:
 def _stage_by_status(status: object) -> str | None:
     """For services that tell no stage: what they process runs, as far as anybody knows."""
     return "running" if status == "processing" else None
-
-
-def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else None
 
 
 def _ended(view: Mapping[str, Any]) -> Outcome | Failure | None:

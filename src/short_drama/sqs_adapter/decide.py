@@ -1,5 +1,6 @@
 """What becomes of a delivery, decided without any I/O."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
@@ -14,6 +15,7 @@ from short_drama.domain.errors import (
     TaskConflict,
 )
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.stage_times import IN_LANE, OF_JOBS, StageTimes
 from short_drama.domain.task import Task
 
 
@@ -129,9 +131,9 @@ def read_outcome(view: Mapping[str, object]) -> Outcome:
     """
     details, seconds = view.get("details"), view.get("engine_seconds")
     return Outcome(
-        result_key=_text(view.get("result_key")),
-        result_url=_text(view.get("result_url") or view.get("result_s3_uri")),
-        engine=_text(view.get("engine")),
+        result_key=read_text(view.get("result_key")),
+        result_url=read_text(view.get("result_url") or view.get("result_s3_uri")),
+        engine=read_text(view.get("engine")),
         details=details if isinstance(details, Mapping) else {},
         engine_seconds=float(seconds) if isinstance(seconds, int | float) else None,
         result=_sizes(view.get("result")),
@@ -152,11 +154,24 @@ def read_cost(view: Mapping[str, object]) -> Mapping[str, Any] | None:
     return cost if isinstance(cost, Mapping) else None
 
 
+def read_stage_times(view: Mapping[str, object]) -> StageTimes:
+    """What the job's time was spent on, in this attempt. Older services tell only how long it
+    waited."""
+    told = view.get("stage_seconds")
+    if not isinstance(told, Mapping):
+        told = {IN_LANE: view.get("queued_seconds")}
+    return {account: read_seconds(told.get(account)) or 0.0 for account in OF_JOBS}
+
+
 def _sizes(value: object) -> dict[str, int] | None:
     if not isinstance(value, Mapping):
         return None
     return {str(name): number for name, number in value.items() if type(number) is int}
 
 
-def _text(value: object) -> str | None:
+def read_text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def read_seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
@@ -87,7 +87,11 @@ class Handler:
             verdict = refused_claim(refusal, found, now=self._clock())
             await self._settle(found, verdict, delivery, newest=found)
             return True
-        return await self._attempt(claimed, delivery)
+        _trace_the_queue(found, self._clock())
+        with tracing.span("attempt", claimed.traceparent, **_facts(claimed)) as traced:
+            reached, verdict = await self._attempt(claimed, delivery)
+            traced.tell(verdict=type(verdict).__name__.lower())
+        return reached
 
     async def _find(self, delivery: Delivery) -> Task | None:
         try:
@@ -102,7 +106,8 @@ class Handler:
             self._store, task, lambda found: found.claim(worker, now=self._clock(), lease=lease)
         )
 
-    async def _attempt(self, claimed: Task, delivery: Delivery) -> bool:
+    async def _attempt(self, claimed: Task, delivery: Delivery) -> tuple[bool, Verdict]:
+        """Is the service known to take more work, and what became of the attempt."""
         limits = self._limits
         attempt = Attempt(
             claimed, delivery, limits.times,
@@ -130,7 +135,7 @@ class Handler:
                     await self._settle(attempt.claimed, verdict, delivery, newest=attempt.task)
             raise
         await self._settle(attempt.claimed, verdict, delivery, newest=attempt.task)
-        return reached
+        return reached, verdict
 
     # --- Settlement ------------------------------------------------------------------------
 
@@ -201,6 +206,22 @@ class Handler:
             pause = min(2 * pause, longest)
 
 
+def _trace_the_queue(found: Task, now: float) -> None:
+    """What the claim has ended: the time since the submit, or since the attempt before."""
+    since = found.updated_at if found.attempt else found.created_at
+    tracing.passed("queue", found.traceparent, since, now, task_id=found.task_id)
+
+
+def _facts(claimed: Task) -> dict[str, str | int | None]:
+    return {
+        "task_id": claimed.task_id,
+        "kind": claimed.kind,
+        "lane": claimed.lane,
+        "attempt": claimed.attempt,
+        "job_id": claimed.api_job_id,
+    }
+
+
 def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Task] | None:
     """How the verdict changes the record; None when it does not."""
     worker, attempt = claimed.lease_owner or "", claimed.attempt
@@ -211,6 +232,7 @@ def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Tas
             attempt,
             api_job_id=claimed.api_job_id,
             waited=claimed.waited,
+            stage_times=claimed.stage_times,
             losses=claimed.losses,
         )
         return last if claimed.cost is None else last.with_cost(claimed.cost)

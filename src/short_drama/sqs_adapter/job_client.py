@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.domain.errors import (
     EngineFailed,
     Failure,
@@ -24,6 +24,7 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.task import Task
+from short_drama.sqs_adapter.decide import read_seconds, read_text
 
 LONG_POLL_SECONDS = 20.0
 POLL_SECONDS = 2.0
@@ -50,6 +51,16 @@ class AcceptedJob:
 
     job_id: str
     version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KindReport:
+    """What a service says of one of its kinds. `unready`: why no job of it can be done now;
+    `expected_seconds`: what one takes in the engine."""
+
+    unready: Failure | None = None
+    engine: str | None = None
+    expected_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +128,21 @@ class JobClient:
                 f"the API service at {self.base_url} takes no work: {reason}", fix=told.get("fix")
             )
 
-    async def kinds(self) -> Mapping[str, Failure | None]:
-        """Why jobs of each kind cannot be done now; None for one of which they can. Empty for
-        services that do not say."""
+    async def kinds(self) -> Mapping[str, KindReport]:
+        """What the service says of each of its kinds. Empty for services that do not say."""
         timeout = aiohttp.ClientTimeout(total=_READY_SECONDS)
-        told = (await self._call("GET", "/health", timeout=timeout)).members().get("kinds")
-        if not isinstance(told, Mapping):
-            return {}
-        return {str(kind): _unready(view) for kind, view in told.items()}
+        answer = await self._call("GET", "/health", timeout=timeout)
+        if answer.status >= 500:
+            raise Unavailable(f"the API service answers {answer.status} about its health")
+        health = answer.members()
+        kinds, engines = _mapping(health.get("kinds")), _mapping(health.get("engines"))
+        expected = _mapping(health.get("expected_seconds"))
+        return {
+            str(kind): KindReport(
+                _unready(view), read_text(engines.get(kind)), read_seconds(expected.get(kind))
+            )
+            for kind, view in kinds.items()
+        }
 
     async def submit(self, task: Task) -> AcceptedJob:
         """Start the task's job, or join it. Raises JobRefused."""
@@ -139,6 +157,7 @@ class JobClient:
                 "Task-Owner": task.owner,
                 **({"Task-Labels": _packed(task.labels)} if task.labels else {}),
                 **({"Task-Retry-Of": task.retry_of} if task.retry_of else {}),
+                **({tracing.HEADER: trace} if (trace := tracing.current()) else {}),
             },
         )
         if answer.status == 404:
@@ -208,6 +227,10 @@ class JobClient:
             seconds = time.perf_counter() - started
             metrics.CALL_SECONDS.labels("api_service", outcome).observe(seconds)
         return _HttpAnswer(answer.status, answer.headers.get("Retry-After"), body)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _unready(view: object) -> Failure | None:

@@ -5,6 +5,7 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
+from short_drama import tracing
 from short_drama.domain.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 from short_drama.web.problems import invalid
 
@@ -42,6 +43,12 @@ async def read_limited(request: Request, limit: int) -> bytes:
                 fix="Upload images to /api/v1/assets and refer to them by their key.",
             )
     return bytes(data)
+
+
+def traceparent(request: Request) -> str | None:
+    """The client's trace, if it names one (W3C trace context). One that makes no sense is none: a
+    trace is no reason to refuse anybody."""
+    return tracing.accepted(request.headers.get(tracing.HEADER))
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from short_drama.complaints import Complaints, Part
 from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.dead_letters import LaneQueues
-from short_drama.ports import AssetStore, KindNotices, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
 from short_drama.settings import Settings
 from short_drama.watch import Look, look_at_disk
 
@@ -30,7 +30,7 @@ class Backend:
     dead_letters: Mapping[Lane, TaskQueue]
     assets: AssetStore
     ledger: SpendLedger
-    notices: KindNotices
+    notices: LaneNotices
     secret: bytes | None
     """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
     look: Look
@@ -65,7 +65,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
     from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.database import Database
     from short_drama.backends.embedded.disk import require_room
-    from short_drama.backends.embedded.kind_notices import EmbeddedKindNotices
+    from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
     from short_drama.backends.embedded.recovery import take_over
     from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
     from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
@@ -99,7 +99,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
             },
             assets=assets,
             ledger=EmbeddedSpendLedger(database),
-            notices=EmbeddedKindNotices(database),
+            notices=EmbeddedLaneNotices(database),
             secret=_secret(root / "secret"),
             look=partial(look_at_disk, "data", root),
             take_over=lambda: take_over(database, store),
@@ -111,7 +111,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
 async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.aws.asset_store import S3AssetStore
     from short_drama.backends.aws.clients import open_clients
-    from short_drama.backends.aws.kind_notices import DynamoKindNotices
+    from short_drama.backends.aws.lane_notices import DynamoLaneNotices
     from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
     from short_drama.backends.aws.task_queue import SqsTaskQueue
     from short_drama.backends.aws.task_store import DynamoTaskStore
@@ -134,7 +134,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             },
             assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
             ledger=DynamoSpendLedger(clients.dynamodb, table=prefix + settings.table),
-            notices=DynamoKindNotices(clients.dynamodb, table=prefix + settings.table),
+            notices=DynamoLaneNotices(clients.dynamodb, table=prefix + settings.table),
             look=clients.look,
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,

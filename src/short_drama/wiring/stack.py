@@ -5,13 +5,13 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from fastapi import FastAPI
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.comfyui_api import unified_api
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
@@ -32,7 +32,7 @@ from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
-from short_drama.sqs_adapter.kind_reporter import KindReporter
+from short_drama.sqs_adapter.lane_reporter import LaneReporter
 from short_drama.watch import Watch, look_at_disk
 from short_drama.wiring.accounts import open_hold, open_settlement
 from short_drama.wiring.backend import Backend, open_backend
@@ -48,7 +48,7 @@ class Stack:
     apps: dict[Component, FastAPI] = field(default_factory=dict)
     runners: list[JobRunner] = field(default_factory=list)
     consumers: list[Consumer] = field(default_factory=list)
-    reporters: list[KindReporter] = field(default_factory=list)
+    reporters: list[LaneReporter] = field(default_factory=list)
     sweepers: list[Sweeper] = field(default_factory=list)
     watch: Watch
 
@@ -84,6 +84,9 @@ async def open_stack(
     )
     own_urls = (assets_url, f"{addresses[Component.CPU_ORCHESTRATOR]}/assets")
     async with contextlib.AsyncExitStack() as opened:
+        await opened.enter_async_context(
+            tracing.opened(settings.otlp_endpoint, service=_service_name(components))
+        )
         backend = await opened.enter_async_context(open_backend(settings, assets_url=assets_url))
         fetcher = await opened.enter_async_context(Fetcher(Guard(allow=settings.fetch_allow)))
         sources = ImageSources(
@@ -151,6 +154,11 @@ _LANES = {
         api_service.create_app,
     ),
 }
+
+
+def _service_name(components: Collection[Component]) -> str:
+    """In traces: the component's, or one for all that share the process."""
+    return str(*components) if len(components) == 1 else "short-drama"
 
 
 def _cdn(settings: Settings) -> str | None:
@@ -260,4 +268,7 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
         lane, consumer, jobs, hosts=settings.public_hosts
     )
     stack.consumers.append(consumer)
-    stack.reporters.append(KindReporter(name, jobs=jobs, notices=backend.notices))
+    service = _LANES[lane].service.process.title
+    stack.reporters.append(
+        LaneReporter(name, lane, service=service, jobs=jobs, notices=backend.notices)
+    )

@@ -1,5 +1,6 @@
 """What the command says of tasks."""
 
+import time
 from typing import Any
 
 import pytest
@@ -48,6 +49,42 @@ def a_task(**changes: Any) -> TaskView:
 )
 def test_a_task_in_words(changes: dict[str, Any], words: str) -> None:
     assert display.in_words(a_task(**changes)) == words
+
+
+AN_HOUR_PAST_NOON = time.mktime((2026, 3, 1, 13, 0, 0, 0, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("lane", "words"),
+    [
+        (
+            {"state": "unavailable", "since": AN_HOUR_PAST_NOON, "reason": "no worker answers"},
+            "the CPU lane has been away since 2026-03-01 13:00 (no worker answers)",
+        ),
+        (
+            {"state": "unavailable", "reason": "no worker runs now"},
+            "the CPU lane is away (no worker runs now)",
+        ),
+        (
+            {"state": "paused", "since": AN_HOUR_PAST_NOON, "reason": "Qwen refuses the key"},
+            "this kind has been paused since 2026-03-01 13:00 (Qwen refuses the key)",
+        ),
+        ({"state": "starting"}, "the CPU lane is starting"),
+    ],
+)
+def test_a_lane_that_does_not_go_on_is_told_in_place_of_a_time(
+    lane: dict[str, Any], words: str
+) -> None:
+    task = a_task(queue_position=1, lane={"name": "cpu", **lane})
+    assert display.in_words(task) == f"face-mask: waiting: {words}"
+
+
+def test_of_today_the_time_is_enough() -> None:
+    now = time.time()
+    words = display.state_in_words("unavailable", now)
+    assert words == f"away since {time.strftime('%H:%M', time.localtime(now))}"
+    assert display.state_in_words("ready", now) == "ready"
+    assert display.state_in_words(None, None) == "not known"
 
 
 @pytest.mark.parametrize(

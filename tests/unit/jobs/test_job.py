@@ -62,6 +62,18 @@ def test_an_attempt_that_joins_counts_from_then_on(job: Job, clock: Clock) -> No
     assert (job.waited, job.waited_in_attempt, job.attempt) == (32, 2, 2)
 
 
+def test_all_its_time_is_accounted_for(job: Job, clock: Clock) -> None:
+    stages = (PREPARING, WAITING, "detecting", "generating", WAITING, "publishing", "failed")
+    for stage in stages:
+        clock.now += 2.0
+        job.report(stage=stage)
+    clock.now += 100.0  # it has ended
+    times = {"in_lane": 6.0, "preparing": 2.0, "engine": 4.0, "publishing": 2.0}
+    assert job.stage_times == times
+    job.join(2)
+    assert job.stage_times_in_attempt == dict.fromkeys(times, 0.0)
+
+
 def test_a_job_that_begins_has_no_place_any_more(job: Job) -> None:
     moves: list[str] = []
     job.on_move = lambda: moves.append(job.stage)

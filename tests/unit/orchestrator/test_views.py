@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from short_drama.domain.errors import EngineFailed, Failure, ProviderPaused
+from short_drama.domain.lane_notices import Condition
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.orchestrator.views import accepted_view, task_view
@@ -122,6 +123,16 @@ def test_times_add_up() -> None:
         "engine_seconds": 1.5,
         "total_seconds": 4.0,
         "overhead_seconds": 0.5,
+        "stages": {
+            "queued": 2.0,
+            "waiting": 0.0,
+            "waiting_for": {},
+            "preparing": 0.0,
+            "in_lane": 0.0,
+            "engine": 1.5,
+            "publishing": 0.0,
+            "finishing": 0.5,
+        },
     }
 
 
@@ -180,6 +191,25 @@ def test_what_its_service_tells_of_its_place_is_more_than_the_store_knows() -> N
 def test_only_a_task_that_waits_has_a_place(state: str) -> None:
     found = view(STATES[state], Outlook(3, 2.5))
     assert (found.queue_position, found.eta_seconds) == (None, None)
+
+
+def test_while_its_lane_cannot_go_on_nobody_knows_how_long_it_will_be() -> None:
+    away = Condition(since=NOW, code="no_worker", reason="no worker answers", fix="Start one.")
+    raw = task_view(
+        STATES["pending"], Urls(), base_url=BASE, now=NOW, outlook=Outlook(3, 7.5), lane=away
+    )
+    told = {
+        "name": "gpu",
+        "state": "unavailable",
+        "since": NOW,
+        "reason": "no worker answers",
+        "fix": "Start one.",
+    }
+    assert json.loads(json.dumps(raw["lane"])) == told
+    assert (raw["queue_position"], raw["eta_seconds"]) == (3, None)
+    accepted = accepted_view(a_task(), BASE, lane=away)
+    assert accepted["lane"] == told
+    assert Accepted.model_validate(accepted).lane == TaskView.model_validate(raw).lane
 
 
 def test_the_owner_the_lease_and_the_consent_stay_inside() -> None:

@@ -19,7 +19,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.backends.aws.asked import Asked, asked_of
 from short_drama.backends.aws.credentials import look_at_credentials
 from short_drama.backends.aws.no_answer import explain_setup, explain_silence, explain_timeout
@@ -150,8 +150,9 @@ async def answer(
     started, outcome = time.perf_counter(), "error"
     _call.set(None)
     try:
-        async with asyncio.timeout(seconds):
-            result = await call
+        with tracing.part(f"AWS {service}"):
+            async with asyncio.timeout(seconds):
+                result = await call
         outcome = "ok"
         _answered()
     except ClientError as error:

@@ -90,7 +90,18 @@ INSERT INTO spending (account, micros)
     WHERE account LIKE 'day/%' GROUP BY 1;
 PRAGMA user_version = 4;
 """
-_VERSIONS = (_SCHEMA, _SPENDING, _NOTICES, _PAGES)
+_LANES = """
+DROP TABLE kind_notices;
+CREATE TABLE lane_notices (
+    lane    TEXT NOT NULL,
+    speaker TEXT NOT NULL,
+    until   REAL NOT NULL,
+    notice  TEXT NOT NULL,
+    PRIMARY KEY (lane, speaker)
+) WITHOUT ROWID;
+PRAGMA user_version = 5;
+"""
+_VERSIONS = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES)
 """Each makes of a file of the version before one of its own."""
 _LARGEST_COMMIT = 256
 _BUSY_SECONDS = 10

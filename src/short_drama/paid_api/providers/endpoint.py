@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 import aiohttp
 from yarl import URL
 
-from short_drama import metrics
+from short_drama import metrics, tracing
 from short_drama.paid_api.providers.calls import (
     CallNotSent,
     CallRefused,
@@ -86,7 +86,9 @@ class Provider:
         """Raises CallRefused, CallNotSent or CallUnanswered."""
         started, call = time.perf_counter(), _Call(self._read)
         try:
-            status, headers, data = await self._exchange(self._base_url + path, body, call)
+            with tracing.part(f"ask {self.name}") as traced:
+                status, headers, data = await self._exchange(self._base_url + path, body, call)
+                traced.tell(status=status)
         except asyncio.CancelledError:
             call.outcome = "cancelled"
             raise
