@@ -87,6 +87,9 @@ _BUT_THE_LEDGER: Condition = {"ForAllValues:StringNotLike": {_KEYS: [_LEDGER]}}
 
 # --- What several roles have --------------------------------------------------------------
 
+_SEE_QUEUES = Statement(
+    "SeeQueues", ("sqs:GetQueueUrl", "sqs:GetQueueAttributes"), (*_QUEUES, *_DEAD_LETTERS)
+)
 _HANDLE = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
 _READ_THE_TABLE = Statement("ReadTheTable", ("dynamodb:GetItem", "dynamodb:BatchGetItem"), [_TABLE])
 _WRITE_TASKS = Statement("WriteTasks", ("dynamodb:PutItem",), [_TABLE], _BUT_THE_LEDGER)
@@ -112,8 +115,8 @@ def _adapter(lane: Lane) -> Sequence[Statement]:
 
 ROLES: Final[Mapping[str, Sequence[Statement]]] = {
     "orchestrator": (
-        Statement("FindQueues", ("sqs:GetQueueUrl",), (*_QUEUES, *_DEAD_LETTERS)),
-        Statement("SendMessages", ("sqs:GetQueueAttributes", "sqs:SendMessage"), _QUEUES),
+        _SEE_QUEUES,
+        Statement("SendMessages", ("sqs:SendMessage",), _QUEUES),
         Statement("LookThroughDeadLetters", _HANDLE, _DEAD_LETTERS),
         _READ_THE_TABLE,
         _WRITE_TASKS,
@@ -153,11 +156,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         _TELL_MISSING_FROM_FORBIDDEN,
     ),
     "operator": (
-        Statement(
-            "SeeQueues",
-            ("sqs:GetQueueUrl", "sqs:GetQueueAttributes"),
-            (*_QUEUES, *_DEAD_LETTERS),
-        ),
+        _SEE_QUEUES,
         Statement("HandleDeadLetters", _HANDLE, _DEAD_LETTERS),
         Statement("Redrive", ("sqs:SendMessage",), _QUEUES),
         _READ_THE_TABLE,
