@@ -246,6 +246,7 @@ async def _operate() -> None:
         "dlq purge --all --yes",
         "spend",
         "spend reconcile",
+        "costs",
         "spend adjust --provider seedream --usd 0.01 --reason billed",
     ):
         await asyncio.to_thread(cli.main, line.split(), standalone_mode=False)
