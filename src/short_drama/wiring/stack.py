@@ -101,11 +101,7 @@ async def open_stack(
                         lane, settings, sources, backend, catalogue=catalogue, engines=engines
                     )
                 )
-                stack.runners.append(runner)
-                stack.watch.looks.append(runner.look)
-                stack.apps[parts.service] = parts.create_service(
-                    runner, backend.assets, catalogue, hosts=settings.public_hosts
-                )
+                _add_service(stack, parts, runner, catalogue, settings)
             if parts.adapter in components:
                 jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
                 _add_adapter(stack, lane, settings, jobs)
@@ -240,6 +236,16 @@ def _desk(
         check=partial(backend.check, "queues", "tasks"),
         remark=partial(backend.check, "dead letters", "assets"),
         serves_assets=_cdn(settings) is None,
+    )
+
+
+def _add_service(
+    stack: Stack, parts: _LaneParts, runner: JobRunner, catalogue: Catalogue, settings: Settings
+) -> None:
+    stack.runners.append(runner)
+    stack.watch.looks.append(runner.look)
+    stack.apps[parts.service] = parts.create_service(
+        runner, stack.backend.assets, catalogue, hosts=settings.public_hosts
     )
 
 

@@ -169,6 +169,22 @@ def test_a_right_is_missing_for_a_folder_and_a_key_for_all() -> None:
     assert explain(PUT, "InvalidAccessKeyId", "").about.scope == ()
 
 
+@pytest.mark.parametrize(
+    ("call", "roles"),
+    [
+        (RECEIVE, "(gpu-adapter)"),
+        (PUT, "(paid-api)"),
+        (QUERY, "orchestrator"),
+        (LEDGER, "paid-api"),
+        (asked("sqs", "SendMessage", QueueUrl="https://x/stage-cpu_tasks_queue"), "orchestrator"),
+        (asked("dynamodb", "PutItem", TableName="other"), "cpu-adapter"),
+        (asked("s3", "DeleteBucket", Bucket="b"), "none of ours"),
+    ],
+)
+def test_the_roles_that_should_have_a_right_are_named(call: Asked, roles: str) -> None:
+    assert roles in str(explain(call, "AccessDenied", "").error.fix)
+
+
 # --- Secrets ------------------------------------------------------------------------------
 
 TOKEN = "FwoGZXIvYXdzEBYaDKq9" * 6

@@ -7,9 +7,11 @@ a missing right is described in the IAM user guide ("Troubleshoot access denied 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 from short_drama.backends.aws.asked import Asked
+from short_drama.backends.aws.rights import ROLES, Names, policy
 from short_drama.complaints import About, Scope
 from short_drama.domain.errors import Unavailable
 
@@ -231,16 +233,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "s3": "SHORT_DRAMA_BUCKET",
 }
 """Those that name what was asked for."""
-_ROLES: Final[Mapping[str, str]] = {
-    "sqs:SendMessage": "orchestrator",
-    "sqs:ReceiveMessage": "an adapter's; of a dead-letter queue, orchestrator",
-    "dynamodb:Query": "orchestrator",
-    "dynamodb:BatchGetItem": "orchestrator",
-    "dynamodb:PutItem": "orchestrator, and an adapter's",
-    "dynamodb:UpdateItem": "orchestrator and paid-api",
-    "s3:PutObject": "orchestrator for uploads/ and incoming/, an API service's for the rest",
-    "s3:GetObject": "orchestrator, and an API service's",
-}
+_ANYWHERE: Final = Names("*", "*", "*", "*")
 
 
 def explain(asked: Asked, code: str, message: str, *, status: int = 400) -> Refusal:
@@ -319,7 +312,7 @@ def _words(asked: Asked, message: str) -> Mapping[str, str]:
         "action": action,
         "resource": resource,
         "names": _SETTINGS.get(asked.service, "the settings"),
-        "roles": _ROLES.get(action, "its README says which role has which"),
+        "roles": _roles(action, resource),
     }
 
 
@@ -334,3 +327,19 @@ def _resource(asked: Asked, caller: str) -> str:
     if asked.service == "sqs":
         return f"{place}:{asked.thing}"
     return f"{place}:table/{asked.thing}" + (f"/index/{asked.detail}" if asked.detail else "")
+
+
+def _roles(action: str, resource: str) -> str:
+    """Those of ours that have the right there; where none has, those that have it elsewhere."""
+    having = [role for role in ROLES if _allows(role, action, resource)]
+    elsewhere = [role for role in ROLES if _allows(role, action, None)]
+    return ", ".join(having or elsewhere) or "none of ours has that right"
+
+
+def _allows(role: str, action: str, resource: str | None) -> bool:
+    """`resource`: None for any. AWS does not always write actions as it does in policies."""
+    return any(
+        any(fnmatchcase(action.lower(), one.lower()) for one in statement["Action"])
+        and (resource is None or any(fnmatchcase(resource, one) for one in statement["Resource"]))
+        for statement in policy(role, _ANYWHERE)["Statement"]
+    )

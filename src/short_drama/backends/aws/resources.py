@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from short_drama.backends.aws.item import DUE_INDEX, IN_STATUS_INDEX, STATUS_INDEX
-from short_drama.backends.aws.task_queue import MAX_POLL
 from short_drama.domain.asset_keys import INCOMING_PREFIX
 from short_drama.domain.kinds import Lane
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3.type_defs import PublicAccessBlockConfigurationTypeDef
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
+
+MAX_POLL: Final = 20
+"""Seconds; the longest that SQS allows."""
 
 Attributes: TypeAlias = "Mapping[QueueAttributeNameType, str]"
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
+from short_drama.backends.aws.resources import MAX_POLL
 from short_drama.domain.errors import Unavailable
 from short_drama.ports import Delivery, QueueDepth
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
 
 log = logging.getLogger(__name__)
 
-MAX_POLL, MAX_DELAY, MAX_LEASE = 20, 900, 43_200
+MAX_DELAY, MAX_LEASE = 900, 43_200
 
 MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 _STALE = frozenset(
