@@ -13,6 +13,8 @@ from tests.deploy.booted import PYTHON, Machine
 PROJECT = Path(__file__).parents[2]
 UNITS = PROJECT / "deploy" / "systemd"
 RELEASE = f"/opt/short-drama/releases/{version('short-drama')}"
+TESTS = "/opt/comfyui/tests"
+"""Where the simulators are, for a ComfyUI that is one."""
 SECRETS = "/etc/short-drama/credentials"
 
 
