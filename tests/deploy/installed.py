@@ -41,7 +41,7 @@ def lay_release(folder: Path) -> Path:
     return folder
 
 
-def install(machine: Machine, units: Iterable[str], settings: Mapping[str, str]) -> None:
+def install(machine: Machine, units: Iterable[str], settings: Mapping[str, object]) -> None:
     """Make RELEASE the current one, with these units and settings."""
     machine.run("ln", "-sfn", RELEASE, "/opt/short-drama/current")
     for user in ("short-drama", "comfyui"):
