@@ -14,11 +14,10 @@ from short_drama.settings.credentials import secret_settings
 from short_drama.settings.parts import PREFIX
 from short_drama.wiring.components import PROCESSES, Component
 from short_drama.wiring.stopping import stop_seconds
-from tests.deploy.installed import SECRETS, UNITS, place
+from tests.deploy.installed import OURS, SECRETS, UNITS, place
 
 COMMAND = "/opt/short-drama/current/bin/short-drama"
-OURS = sorted({process.unit for process in PROCESSES.values()})
-EVERY = sorted(file.stem for file in UNITS.glob("*.service"))
+FILES = sorted(file.name for file in UNITS.glob("*.*") if file.suffix in (".service", ".path"))
 LANES = {"GPU_LANE": Component.GPU_ADAPTER, "CPU_LANE": Component.CPU_ADAPTER}
 API_SERVICES = {Lane.GPU: Component.COMFYUI_API, Lane.CPU: Component.PAID_API}
 EXPOSURE = 20
@@ -101,9 +100,9 @@ def test_the_example_of_settings_names_settings() -> None:
 @pytest.fixture
 def placed(tmp_path: Path) -> Path:
     """All units with their drop-ins; their programs are ones that are there."""
-    for unit in EVERY:
-        place(UNITS, tmp_path, unit)
-        file = tmp_path / f"{unit}.service"
+    for name in FILES:
+        place(Path(name).stem, tmp_path)
+    for file in tmp_path.glob("*.service"):
         file.write_text(
             re.sub(r"^(ExecStart=)\S+", r"\1/bin/true", file.read_text(), flags=re.MULTILINE)
         )
@@ -111,9 +110,9 @@ def placed(tmp_path: Path) -> Path:
 
 
 @systemd
-@pytest.mark.parametrize("unit", EVERY)
-def test_systemd_takes_a_unit_without_a_remark(placed: Path, unit: str) -> None:
-    said = analyze("verify", placed / f"{unit}.service")
+@pytest.mark.parametrize("name", FILES)
+def test_systemd_takes_a_unit_without_a_remark(placed: Path, name: str) -> None:
+    said = analyze("verify", placed / name)
     assert (said.returncode, said.stdout + said.stderr) == (0, "")
 
 

@@ -12,13 +12,12 @@ import pytest
 from short_drama.settings import Settings
 from short_drama.wiring.components import PROCESSES, Component
 from tests.deploy.booted import Machine
-from tests.deploy.installed import RELEASE, SECRETS, UNITS, install
+from tests.deploy.installed import OURS, RELEASE, SECRETS, UNITS, install
 from tests.emulators.server import free_ports
 from tests.faces import photographs
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
 
-OURS = sorted({process.unit for process in PROCESSES.values()})
 STILL = "/tmp/astronaut.png"
 COMMAND = f"{RELEASE}/bin/short-drama"
 
@@ -120,7 +119,7 @@ def settings() -> dict[str, object]:
 @pytest.fixture(scope="module")
 def host(machine: Machine) -> Host:
     chosen = settings()
-    install(machine, ["comfyui", *OURS], chosen)
+    install(machine, ["comfyui", "comfyui-restart", *OURS], chosen)
     machine.write("/etc/short-drama/comfyui.env", f"COMFYUI_FLAGS={chosen['COMFYUI_FLAGS']}\n")
     machine.write("/opt/comfyui/main.py", COMFYUI)
     machine.run("ln", "-s", RELEASE, "/opt/comfyui/venv")
@@ -227,6 +226,16 @@ def test_secrets_are_the_units_own(host: Host) -> None:
             machine.path(f"{SECRETS}/{name}").unlink()
         host.restart("paid-api")
     assert "local" in host.health(Component.PAID_API)["engines"]["face-mask"]
+
+
+def test_the_api_service_may_have_comfyui_restarted(host: Host) -> None:
+    before = host.machine.show("comfyui", "MainPID")
+    service = host.machine.show("comfyui-unified-api", "MainPID")
+    asked = "/run/comfyui-unified-api/restart-comfyui"
+    inside = ["nsenter", f"--target={service}", "--mount", "runuser", "-u", "short-drama"]
+    host.machine.run(*inside, "touch", asked)
+    host.machine.until("comfyui", "MainPID", lambda process: process not in (before, "0"))
+    host.machine.until("comfyui-unified-api", "StatusText", "ready".__eq__)
 
 
 def test_faces_are_found_behind_the_walls(host: Host) -> None:
