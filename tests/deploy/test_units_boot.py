@@ -44,11 +44,12 @@ def test_a_unit_says_how_it_stands(host: Host, unit: str) -> None:
     host.machine.until(unit, "StatusText", "ready".__eq__)
 
 
-def test_what_an_api_service_waits_for_is_its_status(host: Host) -> None:
+def test_what_a_process_waits_for_is_its_status(host: Host) -> None:
     host.machine.systemctl("stop", "comfyui")
     try:
         waits = "waiting: ComfyUI does not answer"
         host.machine.until("comfyui-unified-api", "StatusText", lambda said: waits in said)
+        host.machine.until("sqs-adapter", "StatusText", lambda said: "takes no work" in said)
         assert host.machine.show("comfyui-unified-api", "ActiveState") == "active"
         host.restart("comfyui-unified-api")  # that it waits is no reason for not being up
         assert host.machine.show("comfyui-unified-api", "ActiveState") == "active"
