@@ -240,6 +240,9 @@ install_units() {
         unit_file "$1/$unit.service" "$SYSTEMD/$unit.service"
         if [[ $unit != comfyui ]]; then
             unit_file "$1/common.conf" "$SYSTEMD/$unit.service.d/common.conf"
+        else
+            unit_file "$1/comfyui-restart.path" "$SYSTEMD/comfyui-restart.path"
+            unit_file "$1/comfyui-restart.service" "$SYSTEMD/comfyui-restart.service"
         fi
     done
     for name in "${lanes[@]}"; do
@@ -407,7 +410,7 @@ forget_old_releases() {
 
 remove_everything() {
     local unit file
-    for file in "$UNITS"/*.service; do
+    for file in "$UNITS"/*.path "$UNITS"/*.service; do
         unit="$(basename "$file")"
         [[ -e $SYSTEMD/$unit ]] || continue
         change "stop $unit, what runs may finish" systemctl disable --now --quiet "$unit"

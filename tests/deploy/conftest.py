@@ -7,7 +7,7 @@ import pytest
 
 from tests.deploy import booted
 from tests.deploy.booted import Machine
-from tests.deploy.installed import RELEASE, lay_release
+from tests.deploy.installed import PROJECT, RELEASE, TESTS, lay_release
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def release(boots: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def machine(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """One that shows this checkout's release, with nothing installed yet."""
+    """One that shows this checkout's release and tests, with nothing installed yet."""
     folder = tmp_path_factory.mktemp("machine")
-    with booted.booted(folder, shown={RELEASE: release}) as started:
+    with booted.booted(folder, shown={RELEASE: release, TESTS: PROJECT / "tests"}) as started:
         yield started

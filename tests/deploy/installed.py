@@ -8,11 +8,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import short_drama
+from short_drama.wiring.components import PROCESSES
 from tests.deploy.booted import PYTHON, Machine
 
 PROJECT = Path(__file__).parents[2]
 UNITS = PROJECT / "deploy" / "systemd"
+OURS = sorted({process.unit for process in PROCESSES.values()})
+"""Units of our processes; ComfyUI has others."""
 RELEASE = f"/opt/short-drama/releases/{version('short-drama')}"
+TESTS = "/opt/comfyui/tests"
+"""Where the simulators are, for a ComfyUI that is one."""
 SECRETS = "/etc/short-drama/credentials"
 
 
@@ -39,7 +44,7 @@ def lay_release(folder: Path) -> Path:
     return folder
 
 
-def install(machine: Machine, units: Iterable[str], settings: Mapping[str, str]) -> None:
+def install(machine: Machine, units: Iterable[str], settings: Mapping[str, object]) -> None:
     """Make RELEASE the current one, with these units and settings."""
     machine.run("ln", "-sfn", RELEASE, "/opt/short-drama/current")
     for user in ("short-drama", "comfyui"):
@@ -48,16 +53,17 @@ def install(machine: Machine, units: Iterable[str], settings: Mapping[str, str])
     machine.write("/etc/short-drama/short-drama.env", lines)
     machine.path(SECRETS).mkdir(mode=0o700)
     for unit in units:
-        place(UNITS, machine.path("/etc/systemd/system"), unit)
+        place(unit, machine.path("/etc/systemd/system"))
     machine.systemctl("daemon-reload")
 
 
-def place(source: Path, target: Path, unit: str) -> None:
-    """A unit with its drop-ins, as they are installed."""
-    shutil.copy(source / f"{unit}.service", target)
-    dropped = target / f"{unit}.service.d"
-    dropped.mkdir(exist_ok=True)
-    if (source / dropped.name).is_dir():
-        shutil.copytree(source / dropped.name, dropped, dirs_exist_ok=True)
-    if unit != "comfyui":
-        shutil.copy(source / "common.conf", dropped)
+def place(unit: str, folder: Path) -> None:
+    """The files of a unit, as they are installed: what all of ours have in common is a drop-in."""
+    for file in UNITS.glob(f"{unit}.*"):
+        if file.is_dir():
+            shutil.copytree(file, folder / file.name, dirs_exist_ok=True)
+        else:
+            shutil.copy(file, folder)
+    if unit in OURS:
+        (folder / f"{unit}.service.d").mkdir(exist_ok=True)
+        shutil.copy(UNITS / "common.conf", folder / f"{unit}.service.d")

@@ -79,5 +79,5 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
         asyncio.run(serving())
     except hosting.PortTaken as error:
         raise Problem(str(error), code=EXIT_UNAVAILABLE) from None
-    except ShortDramaError as error:
-        raise Problem(error.detail, fix=error.fix, code=EXIT_UNAVAILABLE) from None
+    except ShortDramaError as error:  # of the settings, or of what they name
+        raise Problem.of(error) from None

@@ -213,7 +213,7 @@ def _desk(
         raise InvalidRequest(
             "an orchestrator on AWS needs a secret for idempotency keys",
             field="SHORT_DRAMA_SECRET",
-            fix="Set it to 32 random characters or more, the same for every orchestrator.",
+            fix="Set SHORT_DRAMA_SECRET to 32 random characters or more, the same for each one.",
         )
     availability = Availability(backend.notices)
     submitter = Submitter(
