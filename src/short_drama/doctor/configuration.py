@@ -47,11 +47,6 @@ def addresses(given: Settings, components: Collection[Component]) -> Iterator[Fi
             "an orchestrator on AWS needs SHORT_DRAMA_SECRET",
             "Set it to 32 random characters or more, the same for every orchestrator.",
         )
-    if given.backend == "aws" and not (given.assets_url or given.cloudfront_domain):
-        yield warning(
-            "no CloudFront is named: the orchestrators serve all assets themselves",
-            "Set SHORT_DRAMA_CLOUDFRONT_DOMAIN to the distribution's domain.",
-        )
     if given.assets_url is None:
         return
     parts = urlsplit(given.assets_url)

@@ -22,9 +22,12 @@ _BUG = "This is a bug of the check itself: please report it, with this line."
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """`first`: the check to be mended before this one can be made."""
+
     check: Check
     finding: Finding
     seconds: float
+    first: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -59,14 +62,16 @@ async def examine(
 async def _result(
     check: Check, site: Site, running: Mapping[str, asyncio.Task[Result]], limit: float
 ) -> Result:
-    needed = [await running[name] for name in check.needs if name in running]
+    first = None
+    for name in check.needs:
+        if name in running:
+            needed = await running[name]
+            first = first or (name if needed.verdict is Verdict.WRONG else needed.first)
+    if first is not None:
+        return Result(check, not_applicable(f"first mend {first}"), 0.0, first)
     started = time.perf_counter()
-    ill = next((each for each in needed if each.verdict is Verdict.WRONG), None)
-    if ill is not None:
-        finding = not_applicable(f"first mend {ill.check.name}")
-    else:
-        finding = await _finding(check, site, limit)
-    return Result(check, _hidden(finding, site.settings), time.perf_counter() - started)
+    finding = _hidden(await _finding(check, site, limit), site.settings)
+    return Result(check, finding, time.perf_counter() - started)
 
 
 async def _finding(check: Check, site: Site, limit: float) -> Finding:

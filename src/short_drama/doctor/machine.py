@@ -1,6 +1,7 @@
 """This machine: Python, disk, data directory, files that hold secrets, limits, model files."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
@@ -147,7 +148,8 @@ def _folder_faults(folder: Path) -> Iterator[Finding]:
         with tempfile.TemporaryFile(dir=there) as file:  # has no name, and so leaves nothing
             file.write(b"x")
     except OSError as error:
-        yield wrong(f"{there} cannot be written: {error.strerror}", _cure(there, error))
+        if error.errno != errno.ENOSPC:  # that is `disk`'s matter
+            yield wrong(f"{there} cannot be written: {error.strerror}", _cure(there))
     if there == folder:
         yield from _owners(folder)
         if folder.stat().st_mode & stat.S_IRWXO:
@@ -157,7 +159,7 @@ def _folder_faults(folder: Path) -> Iterator[Finding]:
             )
 
 
-def _cure(folder: Path, error: OSError) -> str:
+def _cure(folder: Path) -> str:
     options = os.statvfs(folder).f_flag
     if options & os.ST_RDONLY:
         return f"Mount it to be written (mount -o remount,rw), or set another folder: {_DATA_DIR}."
