@@ -128,7 +128,8 @@ async def test_no_right_to_put(on_aws: Patient, stage: str, emulators: Emulators
     on_aws.components = [Component.COMFYUI_API]
     async with acting_as(["s3:GetObject", "s3:ListBucket"], emulators.ministack) as user:
         fault = await the_fault(on_aws, "bucket")
-    assert says(fault, f"bucket-{stage}/images/doctor", "do: Allow s3:PutObject", f"user/{user}")
+    assert says(fault, f"bucket-{stage}/images/comfyui-results/doctor", f"user/{user}")
+    assert says(fault, f"do: Allow s3:PutObject and s3:GetObject on arn:aws:s3:::bucket-{stage}/")
 
 
 async def test_wrong_cdn(on_aws: Patient) -> None:
@@ -212,7 +213,8 @@ async def test_clock_off_by_ten_minutes(patient: Patient, minutes: int) -> None:
 def small_disk(folder: Path, *options: str) -> Iterator[Path]:
     """A file system of its own of 1 MiB, mounted there: for root alone."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", ",".join(("size=1m", *options)), "tmpfs", folder]
+    given = ",".join(("size=1m", *options))
+    command = ["mount", "-t", "tmpfs", "-o", given, "tmpfs", str(folder)]
     mounted = subprocess.run(command, capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("only root may mount")
@@ -239,18 +241,23 @@ async def test_disk_almost_full(patient: Patient, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_read_only_data_directory(patient: Patient, tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        opened = small_disk(tmp_path / "locked", "ro", "mode=0700")
-    else:
-        (tmp_path / "locked").mkdir(mode=0o500)
-        opened = contextlib.nullcontext(tmp_path / "locked")
-    with opened as folder:
+    with _read_only(tmp_path / "locked") as folder:
         patient.given |= {"data_dir": folder}
         found = await patient.examined()
     fault = found["data-directory"]
     assert set(ill(found)) <= {"data-directory", "disk"}  # the test's own disk is small
     assert fault.verdict is Verdict.WRONG
     assert says(fault, f"{folder} cannot be written", "SHORT_DRAMA_DATA_DIR")
+
+
+@contextlib.contextmanager
+def _read_only(folder: Path) -> Iterator[Path]:
+    if os.geteuid() == 0:  # for whom modes count for nothing
+        with small_disk(folder, "ro", "mode=0700"):
+            yield folder
+    else:
+        folder.mkdir(mode=0o500)
+        yield folder
 
 
 async def test_port_taken(patient: Patient) -> None:
@@ -268,6 +275,13 @@ async def test_port_taken(patient: Patient) -> None:
         await process.wait()
     assert says(fault, f"port {port} of the paid-api is taken by python", f"(pid {process.pid})")
     assert says(fault, "do: Stop that program, or set SHORT_DRAMA_PAID_API_PORT")
+
+
+async def test_ports_that_are_swapped(patient: Patient) -> None:
+    swapped = {"comfyui_api_port": "paid_api_port", "paid_api_port": "comfyui_api_port"}
+    patient.given |= {name: patient.given[other] for name, other in swapped.items()}
+    fault = await the_fault(patient, "ports")
+    assert says(fault, "of the comfyui-api is that of paid-api", "do: Correct SHORT_DRAMA_COMFYUI")
 
 
 async def _listens(port: int) -> None:

@@ -21,12 +21,16 @@ def shell(stack: RunningStack, home: Path, **settings: str) -> Shell:
 
 async def test_all_is_well_and_nothing_is_changed(tmp_path: Path) -> None:
     async with running_stack(tmp_path / "data", NOOP) as stack:
-        before = files_in(tmp_path / "data")
-        ended = await shell(stack, tmp_path).run("doctor", "--json")
-        assert files_in(tmp_path / "data") == before
+        user = shell(stack, tmp_path)
+        ended = await user.run("doctor", "--json")
     assert ended.code == 0, ended.out
     assert [line["check"] for line in ended.lines] == [check.name for check in CHECKS]
     assert {line["verdict"] for line in ended.lines} == {"ok", "not applicable"}
+    before = files_in(tmp_path / "data")
+    ended = await user.run("doctor", "--json")
+    assert files_in(tmp_path / "data") == before
+    ill = {line["check"]: line["found"] for line in ended.lines if line["verdict"] == "wrong"}
+    assert (ended.code, ill) == (4, {"services": "none of our components answers"})
 
 
 async def test_what_is_wrong_is_told_with_its_cure_and_without_keys(tmp_path: Path) -> None:

@@ -16,14 +16,12 @@ if TYPE_CHECKING:  # AWS's own packages are an extra
     from short_drama.backends.aws.survey import Survey
 
 _WRITES = {
-    Component.ORCHESTRATOR: ("incoming/", "uploads/"),
-    Component.CPU_ORCHESTRATOR: ("incoming/", "uploads/"),
-    Component.COMFYUI_API: ("images/", "jobs/"),
-    Component.PAID_API: ("images/", "seedream/", "jobs/", "reuse/"),
+    "orchestrator": ("incoming/doctor", "uploads/doctor"),
+    "comfyui-api": ("images/comfyui-results/doctor", "jobs/doctor/hosted.json"),
+    "paid-api": ("images/face_swap/doctor", "seedream/doctor", "jobs/doctor", "reuse/doctor"),
 }
-"""Where each has to write."""
-_PROBE = "doctor"
-"""The name of one small object in each, which says nothing; the next examination writes over it."""
+"""By role: one small object where it may write, which says nothing; the next examination writes
+over it."""
 
 
 async def bucket(site: Site) -> Finding:
@@ -45,10 +43,11 @@ async def bucket(site: Site) -> Finding:
         for key in keys:
             await _put_and_get(survey, name, key)
     except NotAllowed as refused:
+        objects = f"arn:aws:s3:::{name}/{key.rpartition('/')[0]}/*"
         return wrong(
             f"{refused.action} is refused for {name}/{key}{_in_words(refused)}",
-            f"Allow s3:PutObject and s3:GetObject on arn:aws:s3:::{name}/{key.partition('/')[0]}/* "
-            f"to {await site.once('caller', survey.caller)}, as deploy/iam has it; look at the "
+            f"Allow s3:PutObject and s3:GetObject on {objects} to "
+            f"{await site.once('caller', survey.caller)}, as deploy/iam has it; look at the "
             "bucket's policy too.",
         )
     return ok(f"{name} takes and gives {', '.join(keys)}")
@@ -56,8 +55,8 @@ async def bucket(site: Site) -> Finding:
 
 def probes(components: Collection[Component]) -> Sequence[str]:
     """The keys that are put and got where these components run."""
-    prefixes = (prefix for each in components for prefix in _WRITES.get(each, ()))
-    return [f"{prefix}{_PROBE}" for prefix in dict.fromkeys(prefixes)]
+    keys = (key for each in components for key in _WRITES.get(each.process.role, ()))
+    return list(dict.fromkeys(keys))
 
 
 async def _put_and_get(survey: Survey, name: str, key: str) -> None:

@@ -41,7 +41,21 @@ class Neighbour:
 
     @property
     def is_stranger(self) -> bool:
-        return self.health is None and self.silent is None
+        """Whether somebody else answers, one of ours in the wrong place included."""
+        if self.health is None:
+            return self.silent is None
+        return str(self.health["service"]) != service_name(self.component)
+
+
+def service_name(component: Component) -> str:
+    """What it calls itself at /health."""
+    lane = component.process.lane
+    match component:
+        case Component.ORCHESTRATOR | Component.CPU_ORCHESTRATOR:
+            return f"orchestrator-{lane}"
+        case Component.GPU_ADAPTER | Component.CPU_ADAPTER:
+            return f"{lane}-adapter"
+    return str(component)
 
 
 def address(settings: Settings, component: Component) -> str | None:
@@ -129,7 +143,7 @@ def _service(neighbour: Neighbour, units: Collection[str]) -> Finding:
 
 async def versions(site: Site) -> Finding:
     """Old and new understand each other during an upgrade; afterwards one was forgotten."""
-    neighbours = [each for each in await _all(site) if each.health is not None]
+    neighbours = [each for each in await _all(site) if not (each.silent or each.is_stranger)]
     if not neighbours:
         return not_applicable("no component of ours answers")
     return together(map(_version, neighbours), otherwise=f"all that answer are {VERSION}")
@@ -169,6 +183,11 @@ def _is_elsewhere(settings: Settings, component: Component) -> bool:
 async def _taken(settings: Settings, neighbour: Neighbour) -> Finding:
     setting = neighbour.component.process.port
     port = getattr(settings, setting)
+    if neighbour.health is not None:
+        return wrong(
+            f"port {port} of the {neighbour.component} is that of {neighbour.health['service']}",
+            f"Correct {PREFIX}{setting.upper()}, or the other's setting: here and in its service.",
+        )
     program = await asyncio.to_thread(listener, port)
     who = f"{program}" if program else "somebody else; `ss -ltnp` as root says who"
     return wrong(

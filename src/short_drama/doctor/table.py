@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,12 @@ async def table(site: Site) -> Finding:
     survey, name = await site.survey(), site.settings.name_prefix + site.settings.table
     try:
         found = await survey.table(name)
-        if found is None:
-            return wrong(f"there is no table {name}", _PROVISION)
-        faults = [*shape(name, found, SHAPE), *await _upkeep(survey, name)]
     except NotAllowed as refused:
         said = refused.said or refused.action
         return not_applicable(f"this role may not look at it ({said}): ask as an operator")
+    if found is None:
+        return wrong(f"there is no table {name}", _PROVISION)
+    faults = [*shape(name, found, SHAPE), *await _upkeep(survey, name)]
     indexes = ", ".join(each["IndexName"] for each in SHAPE["GlobalSecondaryIndexes"])
     return together(faults, otherwise=f"{name} is there with {indexes}")
 
@@ -81,8 +82,9 @@ def _shown(index: Mapping[str, Any]) -> set[str]:
 
 
 async def _upkeep(survey: Survey, name: str) -> list[Finding]:
+    """What one may not look at, or a server that is not AWS's does not have, is no fault."""
     faults = []
-    try:
+    with contextlib.suppress(NotAllowed, NotOffered):
         if not await survey.expires(name):
             faults.append(
                 warning(
@@ -91,6 +93,7 @@ async def _upkeep(survey: Survey, name: str) -> list[Finding]:
                     "--time-to-live-specification Enabled=true,AttributeName=expires_at",
                 )
             )
+    with contextlib.suppress(NotAllowed, NotOffered):
         if not await survey.backed_up(name):
             faults.append(
                 warning(
@@ -99,6 +102,4 @@ async def _upkeep(survey: Survey, name: str) -> list[Finding]:
                     "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
                 )
             )
-    except NotOffered:
-        pass  # a server that is not AWS's
     return faults

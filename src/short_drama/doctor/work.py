@@ -157,16 +157,16 @@ async def budgets(site: Site) -> Finding:
 
 def remaining(left: Mapping[str, tuple[int, int]]) -> Finding:
     """`left`: by account, what is left and what it was, in millionths of a US dollar."""
-    faults = []
+    faults, told = [], []
     for account, (rest, limit) in left.items():
         period, _, name = account.partition("/")
+        told.append(f"{_usd(rest)} of {_usd(limit)} for {name}")
         cure = f"Raise SHORT_DRAMA_BUDGET_PER_{period.upper()}_USD, or wait for the next {period}."
         words = f"of the {_usd(limit)} for {name}"
         if rest <= 0 < limit:
             faults.append(wrong(f"nothing is left {words}: tasks that cost are refused", cure))
         elif rest < limit * _LITTLE:
             faults.append(warning(f"{_usd(rest)} are left {words}", cure))
-    told = [f"{_usd(rest)} of {_usd(limit)} for {name}" for name, (rest, limit) in left.items()]
     return together(faults, otherwise=f"left: {', '.join(told)}")
 
 
