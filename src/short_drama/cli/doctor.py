@@ -23,6 +23,12 @@ from short_drama.cli.options import as_json, data_dir
     help="What belongs on this machine; repeat it for more.  [default: what systemd's units say; "
     "else everything, or on AWS nothing]",
 )
+@click.option(
+    "--installed",
+    is_flag=True,
+    help="Go by the settings and credentials of the services that are installed on this host, in "
+    "/etc/short-drama: as root.",
+)
 @data_dir
 @as_json
 def doctor(**options: Any) -> None:

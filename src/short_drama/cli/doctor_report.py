@@ -20,6 +20,7 @@ from short_drama.doctor.finding import Verdict, wrong
 from short_drama.doctor.site import Site
 from short_drama.domain.errors import InvalidRequest
 from short_drama.settings import Settings
+from short_drama.settings.installed import take_on
 from short_drama.wiring.components import Component
 
 _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.WRONG: "bold red"}
@@ -31,12 +32,15 @@ def doctor(
     fast: bool,
     only: Sequence[str],
     components: Sequence[str],
+    installed: bool,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
     _require_known(only)
     logging.disable(logging.CRITICAL)  # what calls log, findings say better
     try:
+        if installed:
+            take_on()
         settings = read_settings(data_dir=data_dir)
     except InvalidRequest as error:  # a finding like any other, and the last one
         found = wrong(error.detail, error.fix or f"Correct {error.field}.")

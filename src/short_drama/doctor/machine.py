@@ -18,6 +18,7 @@ from short_drama import model_files
 from short_drama.doctor.finding import Finding, not_applicable, ok, together, warning, wrong
 from short_drama.doctor.site import Site
 from short_drama.settings import Settings
+from short_drama.settings.installed import CREDENTIALS
 from short_drama.web.version import VERSION
 
 _MIB: Final = 2**20
@@ -27,8 +28,6 @@ FULL_INODES = 1_000
 FEW_FILES: Final = 1024
 """Open files: uploads, connections and SQLite's own have been seen to take some hundreds."""
 _OURS = ("tasks.db", "tasks.db-wal", "tasks.db-shm", "assets", "secret", "lock")
-_CREDENTIALS = Path("/etc/short-drama/credentials")
-"""Where secrets lie that systemd hands to units (LoadCredential)."""
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -202,8 +201,8 @@ async def secret_files(site: Site) -> Finding:
 
 def _secret_files(settings: Settings) -> tuple[list[Path], list[Finding]]:
     files = [settings.data_dir / "secret", Path.home() / ".aws" / "credentials"]
-    if os.access(_CREDENTIALS, os.R_OK | os.X_OK):
-        files += sorted(_CREDENTIALS.iterdir())
+    if os.access(CREDENTIALS, os.R_OK | os.X_OK):
+        files += sorted(CREDENTIALS.iterdir())
     seen = [file for file in files if os.access(file.parent, os.X_OK) and file.is_file()]
     return seen, [
         wrong(f"others can read {file}", f"Run: chmod 600 {file}")

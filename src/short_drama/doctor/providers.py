@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from short_drama.doctor.finding import Finding, not_applicable, ok, warning, wrong
+from short_drama.doctor.here import here
 from short_drama.doctor.site import Site
 from short_drama.domain.errors import ProviderPaused, RetryableError, ShortDramaError, Throttled
 from short_drama.paid_api.providers.calls import CallNotSent, CallRefused, CallUnanswered
@@ -16,6 +17,7 @@ from short_drama.paid_api.providers.endpoint import Provider
 from short_drama.paid_api.providers.qwen import refusals as qwen_refusals
 from short_drama.paid_api.providers.refusals import FailedCall
 from short_drama.paid_api.providers.seedream import refusals as seedream_refusals
+from short_drama.wiring.components import Component
 
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 10.0
 _NETWORK = "Look at the network, the proxy (HTTPS_PROXY) and the provider's status page."
@@ -26,7 +28,7 @@ async def qwen(site: Site) -> Finding:
     if given.detector != "qwen":
         return not_applicable("the local engine finds faces")
     if given.dashscope_api_key is None:
-        return _without_key("SHORT_DRAMA_DASHSCOPE_API_KEY")
+        return await _without_key(site, "SHORT_DRAMA_DASHSCOPE_API_KEY")
     provider = _provider(
         "qwen", given.dashscope_base_url, given.dashscope_api_key.get_secret_value()
     )
@@ -47,7 +49,7 @@ async def seedream(site: Site) -> Finding:
     if given.generator != "seedream":
         return not_applicable("the local engine makes faces")
     if given.ark_api_key is None:
-        return _without_key("SHORT_DRAMA_ARK_API_KEY")
+        return await _without_key(site, "SHORT_DRAMA_ARK_API_KEY")
     provider = _provider("seedream", given.ark_base_url, given.ark_api_key.get_secret_value())
     async with provider:
         return await _asked(
@@ -64,8 +66,10 @@ def _provider(name: str, base_url: str, key: str) -> Provider:
     return Provider(name, base_url, key, connect=_CONNECT_SECONDS, read=_READ_SECONDS)
 
 
-def _without_key(setting: str) -> Finding:
-    return wrong("the provider was chosen without a key for it", f"Set {setting}.")
+async def _without_key(site: Site, setting: str) -> Finding:
+    if Component.PAID_API in await here(site):
+        return wrong("the provider was chosen without a key for it", f"Set {setting}.")
+    return not_applicable("only the Paid API service has the key, and that is not on this machine")
 
 
 async def _asked(
