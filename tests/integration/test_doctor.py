@@ -38,6 +38,7 @@ from tests.integration.doctor_stage import (
 )
 from tests.noop_engine import NOOP
 from tests.samples import a_task
+from tests.simulators.comfy_api import ComfyAPISimulator
 from tests.simulators.comfyui import MODELS
 from tests.stack import running_stack
 
@@ -195,6 +196,18 @@ async def test_bill_overdue(patient: Patient, provider: str, code: str) -> None:
         patient.notes[provider].failures.turn_on(code, switch=True)
         fault = await the_fault(patient, provider)
     assert says(fault, "a bill is overdue", "do: Pay it in the provider's console.")
+
+
+@pytest.mark.parametrize("key", [None, "another"])
+async def test_a_hosted_comfyui(patient: Patient, key: str | None) -> None:
+    async with ComfyAPISimulator() as cloud:
+        patient.given |= {"comfy_v2_url": cloud.url, "comfy_v2_key": key or cloud.key}
+        if key is None:
+            assert (await patient.examined())["hosted-gpu"].verdict is Verdict.OK
+        else:
+            fault = await the_fault(patient, "hosted-gpu")
+            assert says(fault, "key", "do:", "SHORT_DRAMA_COMFY_V2_KEY")
+        assert not cloud.jobs
 
 
 # --- This machine -------------------------------------------------------------------------

@@ -59,7 +59,6 @@ async def test_the_fast_form_asks_nobody_far_away(tmp_path: Path) -> None:
         ended = await user.run("doctor", "--fast", "--json")
     assert ended.code == 0, ended.out
     assert [line["check"] for line in ended.lines] == [each.name for each in CHECKS if each.fast]
-    assert all(line["seconds"] < 1.6 for line in ended.lines)
 
 
 async def test_settings_that_none_can_read_are_a_finding(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ async def models(site: Site) -> Finding:
     """Nodes and model files of every kind that is done there."""
     if site.settings.comfyui_url is None:
         return not_applicable(_NO_COMFYUI)
-    facts = await _facts(site)
-    workflows = _chosen(site, facts)
+    facts, library = await _library(site)
+    workflows = _on(site, library)
     faults = [
         wrong(f"{workflow.kind}: {fault.message}", fault.fix)
         for workflow in workflows
@@ -56,12 +56,10 @@ async def card(site: Site) -> Finding:
     """Whether the models fit, by the card, its memory and the machine's."""
     if site.settings.comfyui_url is None:
         return not_applicable(_NO_COMFYUI)
-    facts = await _facts(site)
+    facts, library = await _library(site)
     if not facts.is_cpu and not facts.vram_bytes:
         return not_applicable("ComfyUI does not tell what it runs on")
-    library = open_workflows(site.settings)
-    library.choose(facts)
-    faults = [_fit(library, workflow, facts) for workflow in _chosen(site, facts)]
+    faults = [_fit(library, workflow, facts) for workflow in _on(site, library)]
     memory = f"{facts.vram_bytes / 2**30:.0f} GiB, and {facts.ram_bytes / 2**30:.0f} GiB of RAM"
     return together(faults, otherwise=f"the models fit on {facts.card} with {memory}")
 
@@ -98,12 +96,22 @@ async def _stats(site: Site) -> Mapping[str, Any]:
     return await site.once("system_stats", asked)
 
 
-async def _facts(site: Site) -> ServerFacts:
-    async def asked() -> Mapping[str, Any]:
-        async with _server(site) as server:
-            return await server.object_info()
+async def _library(site: Site) -> tuple[ServerFacts, Library]:
+    """What the server says of itself, and every workflow as it would run it."""
 
-    return ServerFacts(await site.once("object_info", asked), await _stats(site))
+    async def asked() -> tuple[ServerFacts, Library]:
+        async with _server(site) as server:
+            facts = ServerFacts(await server.object_info(), await _stats(site))
+        library = open_workflows(site.settings)
+        library.choose(facts)
+        return facts, library
+
+    return await site.once("library", asked)
+
+
+def _on(site: Site, library: Library) -> list[Workflow]:
+    """The workflows of kinds that are not switched off."""
+    return [workflow for kind, workflow in library.items() if kind not in site.settings.kinds_off]
 
 
 def _server(site: Site) -> ComfyUI:
@@ -113,10 +121,3 @@ def _server(site: Site) -> ComfyUI:
         client_id="short-drama-doctor",
         authorization=given.comfyui_authorization,
     )
-
-
-def _chosen(site: Site, facts: ServerFacts) -> list[Workflow]:
-    """The workflow of each kind that is on, as this server would run it."""
-    library = open_workflows(site.settings)
-    library.choose(facts)
-    return [workflow for kind, workflow in library.items() if kind not in site.settings.kinds_off]

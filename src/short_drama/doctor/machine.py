@@ -122,8 +122,9 @@ def space(folder: Path, free: int, inodes: int, of_inodes: int, *, setting: str)
 
 
 def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that there is."""
-    return next(each for each in (folder, *folder.parents) if each.exists())
+    """The folder, or the nearest one above it that can be seen."""
+    seen = (each for each in (folder, *folder.parents) if os.access(each, os.F_OK))
+    return next(seen, Path("/"))
 
 
 def _size(size: int) -> str:
