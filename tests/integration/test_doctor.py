@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -61,14 +61,35 @@ def patient(ports: dict[str, Any], tmp_path: Path) -> Patient:
     return Patient({**ports, "data_dir": folder})
 
 
+@pytest.fixture(scope="module")
+def provisioned(emulators: Emulators) -> Mapping[str, str]:
+    """An account that nobody spoils, as environment variables."""
+    with account(emulators):
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("AWS_", "SHORT_DRAMA_"))
+        }
+
+
 @pytest.fixture
-def stage(emulators: Emulators) -> Iterator[str]:
+def stage(provisioned: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Its name."""
+    for name, value in provisioned.items():
+        monkeypatch.setenv(name, value)
+    return provisioned["SHORT_DRAMA_NAME_PREFIX"].removesuffix("-")
+
+
+@pytest.fixture
+def own_stage(emulators: Emulators) -> Iterator[str]:
+    """An account that the test spoils."""
     with account(emulators) as name:
         yield name
 
 
 @pytest.fixture
-def on_aws(patient: Patient, stage: str) -> Patient:
+def on_aws(patient: Patient) -> Patient:
+    """Of somebody with an account: ask for `stage` or `own_stage` as well."""
     patient.components = list(Component)
     return patient
 
@@ -97,29 +118,31 @@ async def test_wrong_region(on_aws: Patient, stage: str) -> None:
     assert says(fault, f"bucket-{stage} is in us-east-1", "do: Set AWS_REGION=us-east-1")
 
 
-async def test_missing_index(on_aws: Patient, stage: str) -> None:
+async def test_missing_index(on_aws: Patient, own_stage: str) -> None:
     name = "status-created_at-index"
     async with open_clients() as clients:
         await clients.dynamodb.update_table(
-            TableName=f"{stage}-task_store",
+            TableName=f"{own_stage}-task_store",
             GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": name}}],
         )
     fault = await the_fault(on_aws, "table")
-    assert says(fault, f"{name} of {stage}-task_store is missing", "Add it, on status (HASH) and")
+    assert says(
+        fault, f"{name} of {own_stage}-task_store is missing", "Add it, on status (HASH) and"
+    )
 
 
-async def test_queue_without_dead_letter_queue(on_aws: Patient, stage: str) -> None:
+async def test_queue_without_dead_letter_queue(on_aws: Patient, own_stage: str) -> None:
     async with open_clients() as clients:
-        sqs, name = clients.sqs, f"{stage}-{Lane.CPU.queue}"
+        sqs, name = clients.sqs, f"{own_stage}-{Lane.CPU.queue}"
         url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
         await sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
     fault = await the_fault(on_aws, "queues")
     assert says(fault, f"{name} has no dead-letter queue", "set-queue-attributes", "RedrivePolicy")
 
 
-async def test_deleted_dead_letter_queue(on_aws: Patient, stage: str) -> None:
+async def test_deleted_dead_letter_queue(on_aws: Patient, own_stage: str) -> None:
     async with open_clients() as clients:
-        sqs, name = clients.sqs, f"{stage}-{Lane.GPU.dead_letter_queue}"
+        sqs, name = clients.sqs, f"{own_stage}-{Lane.GPU.dead_letter_queue}"
         await sqs.delete_queue(QueueUrl=(await sqs.get_queue_url(QueueName=name))["QueueUrl"])
     fault = await the_fault(on_aws, "queues")
     assert says(fault, f"there is no {name}", "do: Run `short-drama provision`")
@@ -133,6 +156,7 @@ async def test_no_right_to_put(on_aws: Patient, stage: str, emulators: Emulators
     assert says(fault, f"do: Allow s3:PutObject and s3:GetObject on arn:aws:s3:::bucket-{stage}/")
 
 
+@pytest.mark.usefixtures("stage")
 async def test_wrong_cdn(on_aws: Patient) -> None:
     async def unknown(_: web.Request) -> web.Response:
         return web.Response(status=404)
@@ -145,6 +169,7 @@ async def test_wrong_cdn(on_aws: Patient) -> None:
     assert says(fault, f"{url} answers 404 for images/", "do: Set SHORT_DRAMA_CLOUDFRONT_DOMAIN")
 
 
+@pytest.mark.usefixtures("stage")
 async def test_cdn_that_there_is_not(on_aws: Patient) -> None:
     on_aws.given |= {"cloudfront_domain": "d111111abcdef8.cloudfront.invalid"}
     fault = await the_fault(on_aws, "cdn")
@@ -342,6 +367,7 @@ async def test_all_is_well_on_aws(on_aws: Patient, stage: str, tmp_path: Path) -
     assert well > {"credentials", "region", "queues", "table", "bucket", "cdn", "stuck", "backlog"}
 
 
+@pytest.mark.usefixtures("stage")
 async def test_an_operators_machine_needs_none_of_our_components(
     on_aws: Patient, ports: dict[str, Any]
 ) -> None:
@@ -421,6 +447,7 @@ async def test_budgets_that_run_out(patient: Patient, spent: str) -> None:
 # --- What is wrong has consequences -------------------------------------------------------
 
 
+@pytest.mark.usefixtures("stage")
 async def test_what_cannot_be_known_is_not_said_twice(
     on_aws: Patient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
