@@ -12,15 +12,15 @@ Examine = Callable[[Site], Awaitable[Finding]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Args:
-    name: what `--only` takes.
-    about: what it looks at, in a few words.
-    needs: checks without which this one could only repeat what they say.
-    fast: whether it is part of the fast form: quick, free, and on this machine or beside it.
+    """One entry of the table.
+
+    Args:
+        name: what `--only` takes.
+        needs: checks without which this one could only repeat what they say.
+        fast: whether it is part of the fast form: quick, free, and on this machine or beside it.
     """
 
     name: str
-    about: str
     examine: Examine
     needs: tuple[str, ...] = ()
     fast: bool = False

@@ -1,7 +1,7 @@
 """The work itself: what waits, what is stuck, what could not be delivered, what may be spent."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from short_drama.backends.aws.rightless import is_forbidden
@@ -23,62 +23,50 @@ _LITTLE: Final = 0.1
 """Of a budget, below which somebody should know."""
 
 
-async def _opened(site: Site) -> Backend | Finding:
-    """The backend, or why it cannot be looked into."""
-    if not site.on_aws and not _is_there(site.settings.data_dir / "tasks.db"):
-        return not_applicable(f"there are no tasks in {site.settings.data_dir} yet")
-    return await site.backend()
-
-
-def _is_there(path: Path) -> bool:
-    return path.is_file()
-
-
-def _forbidden(error: Unavailable) -> Finding:
-    """Not every role may look at everything: that is no fault. Raises what is one."""
-    if not is_forbidden(error):
-        raise error
+async def _seen(site: Site, look: Callable[[Backend], Awaitable[Finding]]) -> Finding:
+    """What `look` finds in the backend. That there is nothing yet, or that this role sees less
+    than an operator's, is no fault."""
+    folder = site.settings.data_dir
+    if not site.on_aws and not await asyncio.to_thread((folder / "tasks.db").is_file):
+        return not_applicable(f"there are no tasks in {folder} yet")
+    try:
+        return await look(await site.backend())
+    except Unavailable as error:
+        if not is_forbidden(error):
+            raise
     return not_applicable("this role may not look at it: ask as an operator")
 
 
 async def dead_letters(site: Site) -> Finding:
-    backend = await _opened(site)
-    if isinstance(backend, Finding):
-        return backend
-    found = {}
-    for lane, queue in backend.dead_letters.items():
-        try:
-            depth = await queue.depth()
-        except Unavailable as error:
-            return _forbidden(error)
-        found[lane] = depth.waiting + depth.in_flight
-    return together(
-        [
-            warning(
-                f"{number} dead letters of the {lane} lane wait for a person",
-                "Look: short-drama dlq ls; once their cause is mended: short-drama dlq redrive.",
-            )
-            for lane, number in found.items()
-            if number
-        ],
-        otherwise="there are none",
-    )
+    async def look(backend: Backend) -> Finding:
+        depths = {lane: await queue.depth() for lane, queue in backend.dead_letters.items()}
+        return letters({lane: depth.waiting + depth.in_flight for lane, depth in depths.items()})
+
+    return await _seen(site, look)
+
+
+def letters(numbers: Mapping[Lane, int]) -> Finding:
+    """What so many dead letters of each lane mean."""
+    faults = [
+        warning(
+            f"{number} dead letters of the {lane} lane wait for a person",
+            "Look: short-drama dlq ls; once their cause is mended: short-drama dlq redrive.",
+        )
+        for lane, number in numbers.items()
+        if number
+    ]
+    return together(faults, otherwise="there are none")
 
 
 async def backlog(site: Site) -> Finding:
     """The first trouble: messages that nobody takes."""
-    backend, now = await _opened(site), site.clock()
-    if isinstance(backend, Finding):
-        return backend
-    waits = {}
-    for lane in Lane:
-        try:
-            oldest = await backend.store.oldest_pending(lane)
-        except Unavailable as error:
-            return _forbidden(error)
-        if oldest is not None:
-            waits[lane] = now - oldest
-    return waiting(waits)
+
+    async def look(backend: Backend) -> Finding:
+        oldest = {lane: await backend.store.oldest_pending(lane) for lane in Lane}
+        now = site.clock()
+        return waiting({lane: now - at for lane, at in oldest.items() if at is not None})
+
+    return await _seen(site, look)
 
 
 def waiting(seconds: Mapping[Lane, float]) -> Finding:
@@ -100,16 +88,15 @@ def waiting(seconds: Mapping[Lane, float]) -> Finding:
 
 async def stuck(site: Site) -> Finding:
     """The second trouble: tasks in `processing` that nobody works on."""
-    backend, now = await _opened(site), site.clock()
-    if isinstance(backend, Finding):
-        return backend
-    try:
+
+    async def look(backend: Backend) -> Finding:
+        now = site.clock()
         overdue = await backend.store.due(now - END_MARGIN_SECONDS, limit=_MOST)
         held = TaskFilter(status=TaskStatus.PROCESSING)
         page = await backend.store.list(held, cursor=None, limit=_MOST)
-    except Unavailable as error:
-        return _forbidden(error)
-    return standing(overdue, page.tasks, now=now)
+        return standing(overdue, page.tasks, now=now)
+
+    return await _seen(site, look)
 
 
 def standing(overdue: Sequence[Task], held: Sequence[Task], *, now: float) -> Finding:
@@ -139,20 +126,17 @@ def standing(overdue: Sequence[Task], held: Sequence[Task], *, now: float) -> Fi
 
 
 async def budgets(site: Site) -> Finding:
-    backend = await _opened(site)
     given = site.settings
     if given.budget_per_day_usd is None and given.budget_per_month_usd is None:
         return not_applicable("no budget of a day or month is set")
-    if isinstance(backend, Finding):
-        return backend
-    books = open_budgets(given, backend)
-    left = {}
-    for account, limit in books.limits({}, [books.today()]).items():
-        try:
-            left[account] = (limit - await backend.ledger.total(account), limit)
-        except Unavailable as error:
-            return _forbidden(error)
-    return remaining(left)
+
+    async def look(backend: Backend) -> Finding:
+        books = open_budgets(given, backend)
+        limits = books.limits({}, [books.today()])
+        spent = {account: await backend.ledger.total(account) for account in limits}
+        return remaining({each: (limits[each] - spent[each], limits[each]) for each in limits})
+
+    return await _seen(site, look)
 
 
 def remaining(left: Mapping[str, tuple[int, int]]) -> Finding:

@@ -21,7 +21,7 @@ from short_drama.settings import Settings
 
 
 def check(name: str, examine: Examine, **members: Any) -> Check:
-    return Check(name=name, about="", examine=examine, **members)
+    return Check(name=name, examine=examine, **members)
 
 
 def finds(finding: Finding) -> Examine:
