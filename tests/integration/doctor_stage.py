@@ -13,7 +13,9 @@ from typing import Any
 from aiobotocore.session import get_session
 from aiohttp import web
 
+from short_drama.backends.aws import rights
 from short_drama.backends.aws.clients import open_clients
+from short_drama.backends.aws.rights import Names
 from short_drama.doctor.examination import chosen, examine
 from short_drama.doctor.finding import Finding, Verdict
 from short_drama.doctor.site import Site
@@ -77,15 +79,12 @@ def account(emulators: Emulators, **settings: Any) -> Iterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def acting_as(actions: Collection[str], ministack: str) -> AsyncIterator[str]:
-    """Meanwhile whoever asks AWS is a new user who may do this and no more; its name."""
-    name, policy = (
-        f"user-{secrets.token_hex(3)}",
-        {"Effect": "Allow", "Action": list(actions), "Resource": "*"},
-    )
+async def acting_as(policy: Mapping[str, Any], ministack: str) -> AsyncIterator[str]:
+    """Meanwhile whoever asks AWS is a new user with this policy; its name."""
+    name = f"user-{secrets.token_hex(3)}"
     async with get_session().create_client("iam", endpoint_url=ministack) as iam:
         await iam.create_user(UserName=name)
-        document = json.dumps({"Version": "2012-10-17", "Statement": [policy]})
+        document = json.dumps(policy)
         await iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
         key = (await iam.create_access_key(UserName=name))["AccessKey"]
     wanted = {
@@ -98,6 +97,18 @@ async def acting_as(actions: Collection[str], ministack: str) -> AsyncIterator[s
         yield name
     finally:
         os.environ.update(before)
+
+
+def policy_of(role: str, stage: str, *, without: str = "") -> dict[str, Any]:
+    """The role's own, in that stage, less one action."""
+    names = Names(
+        region="us-east-1", account="000000000000", prefix=f"{stage}-", bucket=f"bucket-{stage}"
+    )
+    policy = rights.policy(role, names)
+    for statement in policy["Statement"]:
+        statement["Action"] = [action for action in statement["Action"] if action != without]
+    policy["Statement"] = [each for each in policy["Statement"] if each["Action"]]
+    return policy
 
 
 @contextlib.asynccontextmanager

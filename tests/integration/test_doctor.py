@@ -33,6 +33,7 @@ from tests.integration.doctor_stage import (
     distribution,
     engines,
     ill,
+    policy_of,
     ports_of,
     served,
 )
@@ -148,12 +149,33 @@ async def test_deleted_dead_letter_queue(on_aws: Patient, own_stage: str) -> Non
     assert says(fault, f"there is no {name}", "do: Run `short-drama provision`")
 
 
-async def test_no_right_to_put(on_aws: Patient, stage: str, emulators: Emulators) -> None:
-    on_aws.components = [Component.COMFYUI_API]
-    async with acting_as(["s3:GetObject", "s3:ListBucket"], emulators.ministack) as user:
+@pytest.mark.parametrize(
+    ("component", "key"),
+    [
+        (Component.COMFYUI_API, "images/comfyui-results/doctor"),
+        (Component.ORCHESTRATOR, "incoming/doctor"),
+    ],
+)
+async def test_no_right_to_put(
+    on_aws: Patient, stage: str, emulators: Emulators, component: Component, key: str
+) -> None:
+    on_aws.components = [component]
+    lacking = policy_of(component.process.role, stage, without="s3:PutObject")
+    async with acting_as(lacking, emulators.ministack) as user:
         fault = await the_fault(on_aws, "bucket")
-    assert says(fault, f"bucket-{stage}/images/comfyui-results/doctor", f"user/{user}")
-    assert says(fault, f"do: Allow s3:PutObject and s3:GetObject on arn:aws:s3:::bucket-{stage}/")
+    assert says(fault, "AWS s3 refuses PutObject", "do: Give arn:aws:iam:", "deploy/iam")
+    assert says(fault, f"user/{user} the right s3:PutObject on arn:aws:s3:::bucket-{stage}/{key}")
+
+
+@pytest.mark.parametrize("role", ["orchestrator", "gpu-adapter", "paid-api", "operator"])
+async def test_what_a_role_may_not_look_at_is_no_fault(
+    on_aws: Patient, stage: str, emulators: Emulators, role: str
+) -> None:
+    on_aws.components = [each for each in Component if each.process.role == role]
+    async with acting_as(policy_of(role, stage), emulators.ministack):
+        found = await on_aws.examined()
+    assert not ill(found), ill(found)
+    assert found["credentials"].verdict is Verdict.OK
 
 
 @pytest.mark.usefixtures("stage")

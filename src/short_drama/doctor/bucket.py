@@ -1,9 +1,6 @@
 """The asset bucket: is it there, may we write what we have to, and is it closed to the public?"""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 from short_drama.backends.aws.rightless import NotAllowed, NotOffered
 from short_drama.doctor.account import EMBEDDED
@@ -12,16 +9,9 @@ from short_drama.doctor.here import here
 from short_drama.doctor.site import Site
 from short_drama.wiring.components import Component
 
-if TYPE_CHECKING:  # AWS's own packages are an extra
-    from short_drama.backends.aws.survey import Survey
-
-_WRITES = {
-    "orchestrator": ("incoming/doctor", "uploads/doctor"),
-    "comfyui-api": ("images/comfyui-results/doctor", "jobs/doctor/hosted.json"),
-    "paid-api": ("images/face_swap/doctor", "seedream/doctor", "jobs/doctor", "reuse/doctor"),
-}
-"""By role: one small object where it may write, which says nothing; the next examination writes
-over it."""
+_PROBE = "doctor"
+"""The name of one small object wherever something of ours may write; it says nothing, and the next
+examination writes over it."""
 
 
 async def bucket(site: Site) -> Finding:
@@ -39,33 +29,24 @@ async def bucket(site: Site) -> Finding:
     keys = probes(await here(site))
     if not keys:
         return ok(f"{name} is there; nothing that writes to it runs here, so no put was tried")
-    try:
-        for key in keys:
-            await _put_and_get(survey, name, key)
-    except NotAllowed as refused:
-        objects = f"arn:aws:s3:::{name}/{key.rpartition('/')[0]}/*"
-        return wrong(
-            f"{refused.action} is refused for {name}/{key}{_in_words(refused)}",
-            f"Allow s3:PutObject and s3:GetObject on {objects} to "
-            f"{await site.once('caller', survey.caller)}, as deploy/iam has it; look at the "
-            "bucket's policy too.",
-        )
+    for key in keys:
+        await survey.put(name, key)
+        await survey.get(name, key)
     return ok(f"{name} takes and gives {', '.join(keys)}")
 
 
 def probes(components: Collection[Component]) -> Sequence[str]:
-    """The keys that are put and got where these components run."""
-    keys = (key for each in components for key in _WRITES.get(each.process.role, ()))
-    return list(dict.fromkeys(keys))
+    """The keys that are put and got where these components run, as their roles' rights have it."""
+    from short_drama.backends.aws.rights import ROLES
 
-
-async def _put_and_get(survey: Survey, name: str, key: str) -> None:
-    await survey.put(name, key)
-    await survey.get(name, key)
-
-
-def _in_words(refused: NotAllowed) -> str:
-    return f": {refused.said}" if refused.said else ""
+    patterns = (
+        pattern.partition("/")[2]
+        for component in components
+        for statement in ROLES[component.process.role]
+        if "s3:PutObject" in statement.actions
+        for pattern in statement.resources
+    )
+    return list(dict.fromkeys(pattern.replace("*", _PROBE) for pattern in patterns))
 
 
 async def privacy(site: Site) -> Finding:

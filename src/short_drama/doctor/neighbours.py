@@ -73,7 +73,7 @@ def address(settings: Settings, component: Component) -> str | None:
 
 async def look(site: Site, component: Component) -> Neighbour | None:
     url = address(site.settings, component)
-    if url is None or not component.serves_http:
+    if url is None:
         return None
     return await site.once(("neighbour", component), lambda: _ask(site, component, url))
 

@@ -1,15 +1,19 @@
-"""The lanes' queues on SQS: are they there, and are they as the product needs them?"""
+"""The queues on SQS: are they there, and are they as the product needs them?"""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from short_drama.backends.aws.rightless import NotAllowed
 from short_drama.doctor.account import EMBEDDED
 from short_drama.doctor.finding import Finding, not_applicable, together, warning, wrong
 from short_drama.doctor.site import Site
 from short_drama.domain.attempts import MAX_RECEIVES
-from short_drama.domain.kinds import Lane
+
+if TYPE_CHECKING:  # AWS's own packages are an extra
+    from short_drama.backends.aws.resources import Queue
 
 Attributes = Mapping[str, str]
 _PROVISION = "Run `short-drama provision`, or check AWS_REGION and SHORT_DRAMA_NAME_PREFIX."
@@ -20,37 +24,34 @@ _APART = frozenset({"SqsManagedSseEnabled", "RedrivePolicy"})
 async def queues(site: Site) -> Finding:
     if not site.on_aws:
         return not_applicable(EMBEDDED)
+    from short_drama.backends.aws.resources import QUEUES
+
     faults: list[Finding] = []
     seen = []
-    for lane in Lane:
+    for queue in QUEUES:
         try:
-            faults += await _of_lane(site, lane)
-            seen.append(lane)
+            faults += await _of(site, queue)
+            seen.append(queue.name)
         except NotAllowed as refused:
             hidden = refused.said or refused.action
     if not seen:
         return not_applicable(f"this role may not look at them ({hidden}): ask as an operator")
-    lanes = " and ".join(seen)
-    return together(faults, otherwise=f"those of {lanes} are there, with their dead-letter queues")
+    return together(faults, otherwise=f"{' and '.join(seen)} are as they were made")
 
 
-async def _of_lane(site: Site, lane: Lane) -> list[Finding]:
-    from short_drama.backends.aws.queue_resources import dead_letter_attributes, lane_attributes
-
+async def _of(site: Site, queue: Queue) -> list[Finding]:
     survey, prefix = await site.survey(), site.settings.name_prefix
-    name, dead_name = prefix + lane.queue, prefix + lane.dead_letter_queue
-    queue, dead = await survey.queue(name), await survey.queue(dead_name)
-    if queue is None:
+    name, dead_name = prefix + queue.name, prefix + queue.dead_letters
+    found, dead = await survey.queue(name), await survey.queue(dead_name)
+    if found is None:
         return [wrong(f"there is no queue {name}", _PROVISION)]
     if dead is None:
         return [wrong(f"{name} has no dead-letter queue: there is no {dead_name}", _PROVISION)]
-    wanted = lane_attributes(lane, dead["QueueArn"], MAX_RECEIVES)
+    wanted = queue.attributes(dead_letter_arn=dead["QueueArn"], max_receives=MAX_RECEIVES)
     return [
-        *redrives(name, queue, dead_name, dead),
-        *differences(name, queue, {str(key): value for key, value in wanted.items()}),
-        *differences(
-            dead_name, dead, {str(key): value for key, value in dead_letter_attributes().items()}
-        ),
+        *redrives(name, found, dead_name, dead),
+        *differences(name, found, wanted),
+        *differences(dead_name, dead, queue.dead_letter_attributes()),
     ]
 
 
@@ -78,7 +79,7 @@ def redrives(name: str, queue: Attributes, dead_name: str, dead: Attributes) -> 
         yield warning(f"{dead_name} takes dead letters of any queue", _allow(dead_name, queue))
 
 
-def differences(name: str, found: Attributes, wanted: Attributes) -> Iterator[Finding]:
+def differences(name: str, found: Attributes, wanted: Mapping[Any, str]) -> Iterator[Finding]:
     """Attributes that are not as `provision` makes them."""
     for key, value in wanted.items():
         if key not in _APART and found.get(key) != value:

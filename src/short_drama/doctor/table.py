@@ -20,7 +20,7 @@ _PROVISION = "Run `short-drama provision`, or check AWS_REGION and SHORT_DRAMA_N
 async def table(site: Site) -> Finding:
     if not site.on_aws:
         return not_applicable(EMBEDDED)
-    from short_drama.backends.aws.table import SHAPE
+    from short_drama.backends.aws.resources import TASKS
 
     survey, name = await site.survey(), site.settings.name_prefix + site.settings.table
     try:
@@ -30,8 +30,8 @@ async def table(site: Site) -> Finding:
         return not_applicable(f"this role may not look at it ({said}): ask as an operator")
     if found is None:
         return wrong(f"there is no table {name}", _PROVISION)
-    faults = [*shape(name, found, SHAPE), *await _upkeep(survey, name)]
-    indexes = ", ".join(each["IndexName"] for each in SHAPE["GlobalSecondaryIndexes"])
+    faults = [*shape(name, found, TASKS.shape), *await _upkeep(survey, name)]
+    indexes = ", ".join(index.name for index in TASKS.indexes)
     return together(faults, otherwise=f"{name} is there with {indexes}")
 
 

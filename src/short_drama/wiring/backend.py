@@ -20,6 +20,7 @@ from short_drama.watch import Look, look_at_disk
 class BackendCheck(Protocol):
     async def __call__(self, *parts: Part) -> None: ...
 
+
 if TYPE_CHECKING:
     from short_drama.backends.embedded.database import Database
     from short_drama.backends.embedded.wakeups import Wakeups

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from short_drama.backends.aws.table import SHAPE
+from short_drama.backends.aws.resources import TASKS
 from short_drama.doctor.bucket import probes
 from short_drama.doctor.configuration import addresses, times
 from short_drama.doctor.finding import Finding, Verdict
@@ -28,6 +28,7 @@ from short_drama.settings import Settings
 from short_drama.wiring.components import Component
 from tests.samples import NOW, a_task
 
+SHAPE = TASKS.shape
 OWN, DEAD, OTHER = (f"arn:aws:sqs:us-east-1:1:{name}" for name in ("gpu", "dead", "other"))
 
 

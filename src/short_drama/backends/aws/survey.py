@@ -126,12 +126,14 @@ class Survey:
         return all(found["PublicAccessBlockConfiguration"].values())
 
     async def put(self, bucket: str, key: str) -> None:
-        """Over whatever was put there before."""
-        await _ask("s3", self._s3.put_object(Bucket=bucket, Key=key, Body=PROBE))
+        """Over whatever was put there before. Here a right that is lacking is Unavailable."""
+        putting = self._s3.put_object(Bucket=bucket, Key=key, Body=PROBE)
+        await answer("s3", putting, seconds=SECONDS)
 
     async def get(self, bucket: str, key: str) -> bytes:
-        found = await _ask("s3", self._s3.get_object(Bucket=bucket, Key=key))
-        async with found["Body"] as body:
+        """As `put`."""
+        asked = self._s3.get_object(Bucket=bucket, Key=key)
+        async with (await answer("s3", asked, seconds=SECONDS))["Body"] as body:
             return await answer("s3", body.read(), seconds=SECONDS)
 
     async def any_object(self, bucket: str, prefix: str) -> Stored | None:
