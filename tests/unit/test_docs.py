@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from short_drama.doctor.checks import CHECKS
 from short_drama.domain.errors import (
     Failure,
     PermanentError,
@@ -76,6 +77,17 @@ def test_every_setting_is_documented() -> None:
 def test_every_finding_of_reconciling_is_explained() -> None:
     page = (ROOT / "docs" / "money.md").read_text()
     assert not [finding for finding in Finding if f"| `{finding}` |" not in page]
+
+
+def test_every_check_of_doctor_is_explained() -> None:
+    rows = (ROOT / "docs" / "doctor.md").read_text().splitlines()
+    told = {
+        name: "*" in row.split("|")[1]
+        for row in rows
+        if re.match(r"\| `[a-z]", row)
+        for name in re.findall(r"`([\w-]+)`", row.split("|")[1])
+    }
+    assert told == {check.name: check.fast for check in CHECKS}
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -12,7 +12,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 MAX_FUNCTION, MAX_MODULE, MAX_PARAMETERS = 45, 400, 8
 
 READS_ENVIRONMENT = {
-    f"settings/{name}.py" for name in ("__init__", "aws", "gpu_engine", "parts", "unit")
+    f"settings/{name}.py"
+    for name in ("__init__", "aws", "gpu_engine", "installed", "parts", "unit")
 }
 """Configuration is read once, in one place."""
 EDGES = {

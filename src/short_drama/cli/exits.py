@@ -6,7 +6,7 @@ import click
 
 from short_drama.domain.errors import ShortDramaError, UserError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_ILL, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 
 
 class Problem(click.ClickException):

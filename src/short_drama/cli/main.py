@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 a task failed or was cancelled, the demo found a fault, dead letters were
 left, or accounts differ; 2 the command line or a request was wrong; 3 the service could not be
-reached or could not start; 130 interrupted.
+reached or could not start; 4 doctor found something wrong; 130 interrupted.
 
 Only what is quick to import is imported here: `--help` and completion must be quick.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
+from short_drama.cli.doctor import doctor
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
 from short_drama.cli.kinds import kinds
 from short_drama.cli.options import as_json, data_dir, service
@@ -194,6 +195,7 @@ def retry(task_id: str, **options: Any) -> None:
 
 # --- The operator's -----------------------------------------------------------------------
 
+cli.add_command(doctor)
 cli.add_command(spend)
 cli.add_command(costs)
 

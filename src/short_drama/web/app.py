@@ -20,6 +20,7 @@ from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaE
 from short_drama.web import problems
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
+from short_drama.web.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -80,14 +81,15 @@ def _install_service_routes(
     @app.get("/health", tags=["service"], summary="Is the process alive, and what is it doing")
     async def health() -> JSONResponse:
         told: Mapping[str, Any] = {}
+        own = {"service": service, "version": VERSION}
         try:
             told = await report()
             await check()
             await remark()
-            return JSONResponse({"status": "ready", "service": service, **told})
+            return JSONResponse({"status": "ready", **own, **told})
         except ShortDramaError as error:
             status = "starting" if isinstance(error, EngineStarting) else "unhealthy"
-            body = {**told, "status": status, "service": service, "reason": error.detail}
+            body = {**told, **own, "status": status, "reason": error.detail}
             return JSONResponse(body if error.fix is None else {**body, "fix": error.fix})
 
     @app.get("/ready", tags=["service"], summary="Can it take work now")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from short_drama.complaints import Complaints, Part
 from short_drama.domain.kinds import Lane
@@ -19,6 +19,11 @@ from short_drama.watch import Look, look_at_disk
 
 class BackendCheck(Protocol):
     async def __call__(self, *parts: Part) -> None: ...
+
+
+if TYPE_CHECKING:
+    from short_drama.backends.embedded.database import Database
+    from short_drama.backends.embedded.wakeups import Wakeups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +67,53 @@ def open_backend(
 
 @contextlib.asynccontextmanager
 async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
-    from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.database import Database
+    from short_drama.backends.embedded.wakeups import Wakeups
+
+    root, complaints = settings.data_dir, Complaints()
+    database = Database(root / "tasks.db", complaints=complaints)
+    async with database, Wakeups(root) as wakeups:
+        secret = _secret(root / "secret")
+        yield _embedded(settings, database, wakeups, complaints, assets_url, secret=secret)
+
+
+@contextlib.asynccontextmanager
+async def look_into(settings: Settings) -> AsyncIterator[Backend]:
+    """The backend to be read only, beside whoever works on it: nothing is made or changed.
+
+    Raises Unavailable, also when the data directory has no tasks or those of another version;
+    InvalidRequest as `open_backend`.
+    """
+    if settings.backend == "aws":
+        async with _open_aws(settings, assets_url="") as backend:
+            yield backend
+        return
+    from short_drama.backends.embedded.read_only import ReadOnlyDatabase
+    from short_drama.backends.embedded.wakeups import Wakeups
+
+    root = settings.data_dir
+    async with ReadOnlyDatabase(root / "tasks.db") as database:
+        yield _embedded(settings, database, Wakeups(root), Complaints(), "", secret=None)
+
+
+def _embedded(
+    settings: Settings,
+    database: "Database",
+    wakeups: "Wakeups",
+    complaints: Complaints,
+    assets_url: str,
+    *,
+    secret: bytes | None,
+) -> Backend:
+    from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.disk import require_room
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
     from short_drama.backends.embedded.recovery import take_over
     from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
     from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
-    from short_drama.backends.embedded.wakeups import Wakeups
 
-    root, complaints = settings.data_dir, Complaints()
-    database = Database(root / "tasks.db", complaints=complaints)
+    root, store = settings.data_dir, EmbeddedTaskStore(database, wakeups)
     assets = EmbeddedAssetStore(root / "assets", public_url=assets_url, complaints=complaints)
 
     async def check(*parts: Part) -> None:
@@ -83,28 +123,21 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
             await database.try_to_write()
             await assets.try_to_write()
 
-    async with database, Wakeups(root) as wakeups:
-        store = EmbeddedTaskStore(database, wakeups)
-        queues = {
-            lane: EmbeddedTaskQueue(
-                database, wakeups, lane.queue, dead_letter=lane.dead_letter_queue
-            )
-            for lane in Lane
-        }
-        yield Backend(
-            store=store,
-            queues=queues,
-            dead_letters={
-                lane: EmbeddedTaskQueue(database, wakeups, lane.dead_letter_queue) for lane in Lane
-            },
-            assets=assets,
-            ledger=EmbeddedSpendLedger(database),
-            notices=EmbeddedLaneNotices(database),
-            secret=_secret(root / "secret"),
-            look=partial(look_at_disk, "data", root),
-            take_over=lambda: take_over(database, store),
-            check=check,
-        )
+    def queue(name: str, dead_letter: str | None = None) -> EmbeddedTaskQueue:
+        return EmbeddedTaskQueue(database, wakeups, name, dead_letter=dead_letter)
+
+    return Backend(
+        store=store,
+        queues={lane: queue(lane.queue, lane.dead_letter_queue) for lane in Lane},
+        dead_letters={lane: queue(lane.dead_letter_queue) for lane in Lane},
+        assets=assets,
+        ledger=EmbeddedSpendLedger(database),
+        notices=EmbeddedLaneNotices(database),
+        secret=secret,
+        look=partial(look_at_disk, "data", root),
+        take_over=lambda: take_over(database, store),
+        check=check,
+    )
 
 
 @contextlib.asynccontextmanager

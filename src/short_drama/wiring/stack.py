@@ -1,4 +1,4 @@
-"""From settings to objects: the only package that names a backend or an engine."""
+"""From settings to objects: the only package, but for doctor, that names a backend or an engine."""
 
 import asyncio
 import contextlib

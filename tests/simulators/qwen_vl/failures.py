@@ -1,6 +1,6 @@
 """What a test can make the simulator do wrong, at any moment and while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -56,10 +56,10 @@ class Failures:
             else:
                 self.turn_on(name, value)
 
-    def take(self) -> str | None:
-        """The first that is on; one that counts has then been used once."""
+    def take(self, kinds: Container[str] = ALL) -> str | None:
+        """The first of these that is on; one that counts has then been used once."""
         for name, left in self.switches.items():
-            if left:
+            if left and name in kinds:
                 if left is not True:
                     self.switches[name] = left - 1
                 return name

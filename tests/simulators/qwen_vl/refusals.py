@@ -96,6 +96,14 @@ REFUSALS: Final = {refusal.code: refusal for refusal in _ALL} | {
     ),
 }
 """By code, and by a name where a code has a second meaning."""
+ACCOUNT: Final = frozenset(
+    {
+        "Arrearage", "InvalidApiKey", "invalid_api_key", "NOT AUTHORIZED", "AccessDenied",
+        "AccessDenied.Unpurchased", "CommodityNotPurchased", "PrepaidBillOverdue",
+        "PostpaidBillOverdue",
+    }
+)  # fmt: skip
+"""What is refused whatever is asked for."""
 
 
 def invalid(message: str) -> Refused:

@@ -14,7 +14,7 @@ from tests.simulators.qwen_vl import answers
 from tests.simulators.qwen_vl.answers import FAULTS, SHAPES, Box
 from tests.simulators.qwen_vl.calls import Call, Calls
 from tests.simulators.qwen_vl.failures import Failures
-from tests.simulators.qwen_vl.refusals import REFUSALS, Refusal, Refused, invalid
+from tests.simulators.qwen_vl.refusals import ACCOUNT, REFUSALS, Refusal, Refused, invalid
 from tests.simulators.qwen_vl.validation import Question, read_question
 from tests.simulators.seedream import wire
 
@@ -66,7 +66,8 @@ class Server:
         return web.json_response(body, status=refusal.status, headers=headers)
 
     async def _carry_out(self, request: web.Request, call: Call) -> web.StreamResponse:
-        """A request that is not valid is refused even while a failure is on, and uses none up."""
+        """A request that is not valid is refused even while a failure is on, and uses none up, but
+        for those of the account."""
         question = await self._read(request, call)
         self.calls.admit(call)
         failure = self.failures.take()
@@ -84,6 +85,8 @@ class Server:
     async def _read(self, request: web.Request, call: Call) -> Question:
         if request.headers.get("Authorization") != f"Bearer {self.key}":
             raise Refused(REFUSALS["invalid_api_key"])
+        if account := self.failures.take(ACCOUNT):
+            raise Refused(REFUSALS[account])
         try:
             body = await request.json()
         except ValueError as error:

@@ -112,6 +112,18 @@ REFUSALS: Final = {refusal.code: refusal for refusal in _ALL} | {
     ),
 }
 """By code, and by a name where a code has a second status or meaning."""
+ACCOUNT: Final = {
+    code: REFUSALS[code]
+    for code in (
+        "AuthenticationError",
+        "InvalidAccountStatus",
+        "AccountOverdueError",
+        "AccessDenied",
+        "OperationDenied.ServiceNotOpen",
+        "OperationDenied.ServiceOverdue",
+    )
+}
+"""What is refused whatever is asked for."""
 
 
 def invalid(parameter: str, why: str) -> Refused:

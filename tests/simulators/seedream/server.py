@@ -13,7 +13,7 @@ from aiohttp import web
 from tests.simulators.seedream import pictures, wire
 from tests.simulators.seedream.calls import Call, Calls
 from tests.simulators.seedream.failures import ENDINGS, Failures
-from tests.simulators.seedream.refusals import REFUSALS, Refusal, Refused, invalid
+from tests.simulators.seedream.refusals import ACCOUNT, REFUSALS, Refusal, Refused, invalid
 from tests.simulators.seedream.results import Results
 from tests.simulators.seedream.validation import Order, read_order
 
@@ -64,7 +64,8 @@ class Server:
         return web.json_response(refusal.body(request_id), status=refusal.status, headers=headers)
 
     async def _carry_out(self, request: web.Request, call: Call) -> web.StreamResponse:
-        """A request that is not valid is refused even while a failure is on, and uses none up."""
+        """A request that is not valid is refused even while a failure is on, and uses none up, but
+        for those of the account."""
         started = time.monotonic()
         order = await self._read(request, call)
         self.calls.admit(call)
@@ -88,6 +89,8 @@ class Server:
     async def _read(self, request: web.Request, call: Call) -> Order:
         if request.headers.get("Authorization") != f"Bearer {self.key}":
             raise Refused(REFUSALS["AuthenticationError"])
+        if account := self.failures.take(ACCOUNT):
+            raise Refused(REFUSALS[account])
         try:
             body = await request.json()
         except ValueError as error:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from short_drama.backends.embedded.disk import trouble_with
 from short_drama.complaints import About, Complaints
@@ -103,6 +103,7 @@ PRAGMA user_version = 5;
 """
 _VERSIONS = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES)
 """Each makes of a file of the version before one of its own."""
+VERSION: Final = len(_VERSIONS)
 _LARGEST_COMMIT = 256
 _BUSY_SECONDS = 10
 
@@ -138,6 +139,9 @@ class Database:
             await self.write(lambda _: None)  # behind all that were asked for
         self._writing.cancel()
         await asyncio.wait([self._writing])
+        self._close()
+
+    def _close(self) -> None:
         self._committer.shutdown()
         self._readers.shutdown()
         for connection in (self._connection, *self._reading):
