@@ -46,15 +46,12 @@ def task_view(
         outlook: the store's, for what the record does not tell of a task that waits.
         lane: what keeps it from going on with the task.
     """
-    outcome, failure = task.outcome, task.failure
     return {
         "task_id": task.task_id,
         "status": task.status,
         "kind": task.kind,
         "job_type": task.job_type,
-        "result_url": _result_url(task, assets),
-        "error_message": failure.message if failure else None,
-        "error": failure.to_json() if failure else None,
+        **_end(task, assets),
         "created_at": task.created_at,
         "updated_at": task.updated_at,
         "version": task.version,
@@ -73,13 +70,23 @@ def task_view(
         "queue_position": _queue_position(task, outlook),
         "eta_seconds": None if lane else _eta_seconds(task, outlook, now),
         "deadline": task.deadline,
-        "result": outcome.result if outcome else None,
-        "engine": outcome.engine if outcome else None,
-        "provenance": _provenance(task, assets),
         "trace_id": trace_id(task.traceparent),
         "timings": asdict(timings_of(task)),
         "cost": None if task.cost is None else dict(task.cost),
         "urls": urls(task, base_url),
+    }
+
+
+def _end(task: Task, assets: AssetStore) -> dict[str, Any]:
+    """What came of it."""
+    outcome, failure = task.outcome, task.failure
+    return {
+        "result_url": _result_url(task, assets),
+        "error_message": failure.message if failure else None,
+        "error": failure.to_json() if failure else None,
+        "result": outcome.result if outcome else None,
+        "engine": outcome.engine if outcome else None,
+        "provenance": _provenance(task, assets),
     }
 
 
