@@ -10,6 +10,7 @@ from short_drama.domain.errors import (
     UserError,
     leaves,
 )
+from short_drama.logs.steps import Step
 from short_drama.orchestrator.accounts.reconcile import Finding
 from short_drama.settings import Settings
 from short_drama.settings.parts import PREFIX
@@ -76,6 +77,11 @@ def test_every_setting_is_documented() -> None:
 def test_every_finding_of_reconciling_is_explained() -> None:
     page = (ROOT / "docs" / "money.md").read_text()
     assert not [finding for finding in Finding if f"| `{finding}` |" not in page]
+
+
+def test_every_step_of_a_task_is_explained() -> None:
+    page = (ROOT / "docs" / "logs.md").read_text()
+    assert not [step for step in Step if f"| `{step}` |" not in page]
 
 
 def test_links_between_pages_lead_somewhere() -> None:
