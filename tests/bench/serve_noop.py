@@ -19,6 +19,7 @@ from aiobotocore.session import get_session
 
 from short_drama.backends.aws import clients
 from short_drama.cli import host
+from short_drama.cli.configuration import set_up_logging
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import Job, Work
@@ -77,6 +78,10 @@ async def main() -> None:
     parser.add_argument("--engine-seconds", type=float, default=0.0)
     options = parser.parse_args()
     settings = stack_settings(options.folder)
+    # Lines are part of what the product costs; among figures they would be in the way.
+    with (options.folder / "stderr").open("w") as file:
+        os.dup2(file.fileno(), 2)
+    set_up_logging(settings, "bench")
     counts = count_requests()
     engines = partial(idle_engines, options.engine_seconds)
     await host.run(

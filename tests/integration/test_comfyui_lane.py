@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from short_drama.images.codec import decode
@@ -187,7 +188,9 @@ async def test_a_waiting_job_never_runs(tmp_path: Path) -> None:
 # --- What there is to say -----------------------------------------------------------------
 
 
-async def test_health_says_what_the_engine_is_doing(tmp_path: Path) -> None:
+async def test_health_says_what_the_engine_is_doing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with (
         ComfyUISimulator(step_seconds=0.1) as comfyui,
         simulated(tmp_path, comfyui) as stage,
@@ -199,8 +202,18 @@ async def test_health_says_what_the_engine_is_doing(tmp_path: Path) -> None:
         await comfyui.stop()
         starting = await stage.until("starting")
         assert "ComfyUI" in starting["reason"]
+        while "fix" not in starting:  # when it has been asked
+            await asyncio.sleep(0.02)
+            starting = await stage.until("starting")
+        assert comfyui.url in starting["reason"]
+        assert "SHORT_DRAMA_COMFYUI_URL" in starting["fix"]
         await comfyui.start()
         await stage.until("ready")
+    told = [record.getMessage() for record in caplog.records]
+    assert [one for one in told if one.startswith("ComfyUI is")] == [
+        "ComfyUI is away",
+        "ComfyUI is back",
+    ]
 
 
 async def test_workflows_are_warm_before_the_service_is_ready(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from short_drama.domain.errors import (
     UserError,
     leaves,
 )
+from short_drama.logs.steps import Step
 from short_drama.orchestrator.accounts.reconcile import Finding
 from short_drama.settings import Settings
 from short_drama.settings.parts import PREFIX
@@ -88,6 +89,11 @@ def test_every_check_of_doctor_is_explained() -> None:
         for name in re.findall(r"`([\w-]+)`", row.split("|")[1])
     }
     assert told == {check.name: check.fast for check in CHECKS}
+
+
+def test_every_step_of_a_task_is_explained() -> None:
+    page = (ROOT / "docs" / "logs.md").read_text()
+    assert not [step for step in Step if f"| `{step}` |" not in page]
 
 
 def test_links_between_pages_lead_somewhere() -> None:

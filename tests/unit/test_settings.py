@@ -116,6 +116,9 @@ READ: dict[str, tuple[str, Any]] = {
     "cpu_parallel": ("8", 8),
     "gpu_instance": ("g5.xlarge", "g5.xlarge"),
     "cpu_instance": ("t3.large", "t3.large"),
+    "log_level": ("Warning", "warning"),
+    "log_format": ("json", "json"),
+    "log_folder": ("/var/log/short-drama", Path("/var/log/short-drama")),
 }
 
 
@@ -407,3 +410,22 @@ def test_comfyuis_proxy_is_told_a_token_or_credentials() -> None:
         with pytest.raises(InvalidRequest) as refused:
             load({"comfyui_url": url})
         assert refused.value.field == "SHORT_DRAMA_COMFYUI_URL"
+
+
+def test_what_is_secret_is_known_by_its_value(environment: pytest.MonkeyPatch) -> None:
+    secrets = {name for name, (_, value) in READ.items() if isinstance(value, SecretStr)}
+    texts = {name: READ[name][0] for name in secrets - {"comfyui_token"}}  # of two, one is given
+    for name, text in texts.items():
+        environment.setenv(PREFIX + name.upper(), text)
+    environment.setenv("AWS_SECRET_ACCESS_KEY", "key of aws")
+    environment.setenv("AWS_SESSION_TOKEN", "token of aws")
+    hidden = load().hidden_values
+    assert {*texts.values(), "key of aws", "token of aws"} < set(hidden)
+    assert "safe" in hidden  # the password of user:password
+
+
+def test_files_of_lines_are_where_no_journal_is() -> None:
+    assert load({"data_dir": "/data/x"}).logs_dir == Path("/data/x/logs")
+    assert load({"backend": "aws"}).logs_dir is None
+    assert load({"backend": "aws", "log_folder": "/logs"}).logs_dir == Path("/logs")
+    assert load({"log_folder": "none"}).logs_dir is None

@@ -6,11 +6,21 @@ import fcntl
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from structlog.contextvars import bound_contextvars
 
 from short_drama.cli.standing import told, under_way
 from short_drama.domain.errors import Unavailable
@@ -147,7 +157,7 @@ async def _until(stop: asyncio.Event, consuming: list[asyncio.Task[None]]) -> No
 async def _serving(stack: Stack, sockets: Mapping[Component, socket.socket]) -> AsyncIterator[None]:
     servers = {component: Server(app) for component, app in stack.apps.items()}
     serving = [
-        asyncio.create_task(server.serve([sockets[component]]))
+        _named(component, server.serve([sockets[component]]))
         for component, server in servers.items()
     ]
     try:
@@ -156,6 +166,12 @@ async def _serving(stack: Stack, sockets: Mapping[Component, socket.socket]) -> 
         for server in servers.values():
             server.stop()
         await asyncio.gather(*serving, return_exceptions=True)
+
+
+def _named(component: Component, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """As a task, whose lines in the log, and those of its requests, tell whose they are."""
+    with bound_contextvars(component=component):
+        return asyncio.create_task(work)
 
 
 def _claimed(settings: Settings, *, alone: bool) -> contextlib.AbstractContextManager[None]:

@@ -17,6 +17,7 @@ from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.doctor import doctor
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
 from short_drama.cli.kinds import kinds
+from short_drama.cli.logs_command import logs
 from short_drama.cli.options import as_json, data_dir, service
 from short_drama.cli.spend_group import costs, spend
 from short_drama.domain.errors import ShortDramaError
@@ -198,6 +199,7 @@ def retry(task_id: str, **options: Any) -> None:
 cli.add_command(doctor)
 cli.add_command(spend)
 cli.add_command(costs)
+cli.add_command(logs)
 
 
 @cli.command()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 
 from short_drama.cli import host as hosting
 from short_drama.cli import models
-from short_drama.cli.configuration import read_settings
+from short_drama.cli.configuration import read_settings, set_up_logging
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 from short_drama.cli.standing import counted
 from short_drama.domain.errors import ShortDramaError, Unavailable
@@ -19,16 +18,20 @@ from short_drama.settings import Settings
 from short_drama.settings.unit import unit
 from short_drama.wiring.components import FREE_PORTS, Component
 
+log = logging.getLogger(__name__)
+
 
 def up(*, data_dir: Path | None, host: str | None, ports: str | None) -> None:
     chosen = FREE_PORTS if ports == "auto" else {}
     settings = read_settings(data_dir=data_dir, host=host, **chosen)
     models.prepare(settings)
+    set_up_logging(settings, "up")
     _run(settings, list(Component), alone=True)
 
 
 def serve(components: Sequence[str], *, data_dir: Path | None, host: str | None) -> None:
     settings = read_settings(data_dir=data_dir, host=host)
+    set_up_logging(settings, "+".join(components))
     _run(settings, [Component(name) for name in components], alone=False)
 
 
@@ -39,12 +42,6 @@ def _data(settings: Settings) -> str:
 
 
 def _run(settings: Settings, components: Iterable[Component], *, alone: bool) -> None:
-    logging.basicConfig(
-        level=logging.WARNING,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-
     waits = False
 
     def away(trouble: Unavailable) -> None:
@@ -58,6 +55,7 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
         click.echo(f"{'Data':<24} {_data(settings)}")
         word = "It is asked again until it answers." if waits else "Ready."
         click.echo(f"{word} Ctrl-C drains and stops.")
+        log.info("ready", extra={"addresses": {str(one): url for one, url in urls.items()}})
 
     def draining(tasks: int) -> None:
         click.echo(f"draining, {counted(tasks)}")

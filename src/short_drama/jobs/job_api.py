@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
+from structlog.contextvars import bind_contextvars
 
 from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, JobNotFound, ShortDramaError
@@ -66,7 +67,7 @@ def create_job_api(
         return {"service": service, "kinds": [kind.name for kind in kinds], "docs": "/docs"}
 
     for kind in kinds:
-        _install_submit(app, kind, runner)
+        _install_submit(app, kind, runner, lane)
     _install_jobs(app, lane, kinds, runner, assets)
     openapi.document(app, [kind.request for kind in kinds])
     return app
@@ -121,7 +122,7 @@ _SUBMIT_HEADERS = {
 }
 
 
-def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
+def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner, lane: Lane) -> None:
     @app.post(
         kind.job_path,
         tags=["jobs"],
@@ -143,6 +144,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner) -> None:
             traceparent=traceparent(request),
             retry_of=request.headers.get("Task-Retry-Of"),
         )
+        bind_contextvars(lane=str(lane))  # for the job's lines, as the request's id
         job = runner.accept(order)
         return JSONResponse(
             {"job_id": job.job_id, "status": job.status, "version": job.version},

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from structlog.contextvars import bind_contextvars
+
 from short_drama import metrics, tracing
 from short_drama.domain.attempts import PREPARING, WAITING, job_id_for
 from short_drama.domain.errors import (
@@ -36,6 +38,7 @@ from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
 from short_drama.jobs.standings import Standing, Standings
 from short_drama.jobs.threads import to_the_end
 from short_drama.jobs.turns import FirstCome, Turns
+from short_drama.logs.steps import Step, why
 
 __all__ = ["Job", "JobOrder", "JobRunner", "Work"]
 
@@ -166,6 +169,7 @@ class JobRunner:
         if known is not None and known.status not in ("failed", "cancelled"):
             _require_same(known, order)
             known.join(order.attempt)
+            log.info(Step.JOINED, extra=_ids(known))
             return known
         job = Job(
             order, job_id_for(order.key, order.attempt), order.attempt,
@@ -215,6 +219,7 @@ class JobRunner:
     # --- One run ---------------------------------------------------------------------------
 
     async def _carry_out(self, job: Job) -> None:
+        bind_contextvars(**_ids(job))
         order = job.order
         facts = {"task_id": order.key, "kind": order.kind, "attempt": order.attempt}
         with tracing.span("job", order.traceparent, job_id=job.job_id, **facts) as traced:
@@ -230,7 +235,7 @@ class JobRunner:
         except ShortDramaError as error:
             self._end(job, "failed", failure=Failure.of(error))
         except Exception:
-            log.exception("a job failed unexpectedly", extra={"job_id": job.job_id})
+            log.exception("a job failed unexpectedly", extra=_ids(job))
             bug = InternalError(f"an unexpected error; tell us the job id {job.job_id}")
             # It may be a rare one; the attempts' limit bounds how often it is tried.
             self._end(job, "failed", failure=replace(Failure.of(bug), retryable=True))
@@ -245,10 +250,13 @@ class JobRunner:
             job.status = "processing"
             with self._stage(job, PREPARING):
                 prepared = await self._prepare(work, job)
+            log.info(Step.PREPARED, extra={"waited_seconds": round(job.waited, 3)})
             job.report(stage=WAITING)
             async with self._turn(work, job, prepared):
                 with self._stage(job, "running"):
+                    log.info(Step.ENGINE_BEGAN, extra={"engine": work.engine})
                     made, seconds = await self._make(work, job, prepared)
+                log.info(Step.ENGINE_ENDED, extra={"engine_seconds": round(seconds, 3)})
                 # Before the engine takes the next job, or results would pile up in between.
                 await self._publishing.acquire()
         try:
@@ -259,6 +267,7 @@ class JobRunner:
         if outcome.engine_seconds is not None:
             seconds = outcome.engine_seconds
         self._standings.pace.took(job.order.kind, seconds)
+        log.info(Step.PUBLISHED, extra={"result_key": outcome.result_key})
         return replace(outcome, engine=work.engine, engine_seconds=round(seconds, 4))
 
     async def _prepare(self, work: Work[Prepared, Made], job: Job) -> Prepared:
@@ -348,6 +357,9 @@ class JobRunner:
         if job.ended:
             return
         job.status, job.outcome, job.failure = status, outcome, failure
+        if failure is not None:
+            step = Step.JOB_CANCELLED if status == "cancelled" else Step.JOB_FAILED
+            log.info(step, extra=_ids(job) | why(failure))
         job.report(stage=status, progress=1.0 if outcome else None)
         metrics.JOB_SECONDS.labels(job.order.kind, WAITING).observe(job.waited)
         self._ended.append(job)
@@ -383,6 +395,17 @@ async def _abandon(work: Work[Prepared, Made], job: Job, prepared: Prepared) -> 
     """Only for a job that was cancelled: else the service stops, and another goes on with it."""
     if job.ended and isinstance(work, Abandoning):
         await to_the_end(asyncio.create_task(work.abandon(prepared)))
+
+
+def _ids(job: Job) -> dict[str, Any]:
+    """What every line of the job tells. Its order's key is the task's id."""
+    return {
+        "task_id": job.order.key,
+        "job_id": job.job_id,
+        "attempt": job.attempt,
+        "kind": job.order.kind,
+        "owner": job.order.owner,
+    }
 
 
 def _require_same(known: Job, order: JobOrder) -> None:

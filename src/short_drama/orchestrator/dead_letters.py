@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from structlog.contextvars import bound_contextvars
+
 from short_drama import metrics
 from short_drama.domain.attempts import MAX_DEAD_LETTERS
 from short_drama.domain.errors import (
@@ -23,6 +25,7 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
+from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.orchestrator import outbox
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 
@@ -113,7 +116,8 @@ class Undertaker:
         """One pass. Raises Unavailable; what was not done is done in the next pass."""
         async with contextlib.aclosing(held_letters(self._queues, self._store)) as letters:
             async for letter in letters:
-                await self._settle(letter)
+                with bound_contextvars(**(ids_of(letter.task) if letter.task else {})):
+                    await self._settle(letter)
 
     async def _settle(self, letter: Letter) -> None:
         judgement = judge(letter.task, self._clock())
@@ -123,6 +127,8 @@ class Undertaker:
             await self._queues.dead_letters.ack(letter.delivery)
         if judgement != "leave":
             metrics.SWEPT.labels(f"dead_letter_{judgement}").inc()
+            received = letter.delivery.receives
+            log.info(Step.DEAD_LETTER, extra={"judgement": judgement, "received": received})
 
     async def _carry_out(self, judgement: Judgement, task: Task) -> Judgement:
         """What was done: the judgement, unless somebody changed the task meanwhile."""
@@ -134,9 +140,11 @@ class Undertaker:
                 failure = Failure.of(
                     DeadLetter("its message was received too often without an end")
                 )
-                metrics.ended(
-                    await advance(self._store, task, lambda found: found.expire(failure, now=now))
+                dead = await advance(
+                    self._store, task, lambda found: found.expire(failure, now=now)
                 )
+                metrics.ended(dead)
+                log.warning(Step.FAILED, extra=end_of(dead))
         except (TaskConflict, LeaseLost, TaskNotFound):
             return "leave"  # judged anew in the next pass
         return judgement
@@ -146,4 +154,4 @@ class Undertaker:
         try:
             await outbox.send(revived, now=now, queue=self._queues.queue, store=self._store)
         except Unavailable:
-            log.warning("a revived task's message is sent later", extra={"task_id": task.task_id})
+            log.warning("a revived task's message is sent later")

@@ -8,6 +8,7 @@ crash in between is mended by the sweeper; what is held for a task that there is
 import hashlib
 import hmac
 import json
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
+from structlog.contextvars import bound_contextvars
 
 from short_drama import metrics, tracing
 from short_drama.domain.errors import (
@@ -29,8 +31,11 @@ from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import OUTBOX_SECONDS, Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.images.sources import ImageSources
+from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
+
+log = logging.getLogger(__name__)
 
 Hold = Callable[[Task], Awaitable[None]]
 """Holds what a task may cost. Repeated, it changes nothing."""
@@ -123,6 +128,7 @@ class Submitter:
         Raises TaskConflict when the task has ended."""
         cancelled = await advance(self._store, task, lambda found: found.cancel(now=self._clock()))
         metrics.ended(cancelled)
+        log.info(Step.CANCELLED, extra=ids_of(cancelled) | end_of(cancelled))
         return cancelled
 
     async def find(self, task_id: str, owner: str) -> Task:
@@ -183,6 +189,10 @@ class Submitter:
         )
 
     async def _store_and_send(self, task: Task) -> Task:
+        with bound_contextvars(**ids_of(task)):
+            return await self._stored_and_sent(task)
+
+    async def _stored_and_sent(self, task: Task) -> Task:
         if self._hold is not None:
             await self._hold(task)
         try:
@@ -190,13 +200,23 @@ class Submitter:
         except TaskExists as exists:  # a concurrent submit with the same key was first
             return _replayed(exists.task, task.request_hash)
         metrics.SUBMITTED.labels(task.kind).inc()
+        _tell_submitted(stored)
         if stored.outbox_due is None:
             return stored
         queue = self._queues[stored.lane]
         try:
-            return await outbox.send(stored, now=self._clock(), queue=queue, store=self._store)
-        except Unavailable:  # accepted all the same: the sweeper sends it when due
+            sent = await outbox.send(stored, now=self._clock(), queue=queue, store=self._store)
+        except Unavailable as error:  # accepted all the same: the sweeper sends it when due
+            log.warning("a message is sent later: %s", error.detail)
             return stored
+        log.info(Step.SENT)
+        return sent
+
+
+def _tell_submitted(task: Task) -> None:
+    """As of when that was: a worker may have been quicker to tell of it than we are."""
+    facts = {"at": task.created_at, "sent": task.outbox_due is None, "retry_of": task.retry_of}
+    log.info(Step.SUBMITTED, extra={name: fact for name, fact in facts.items() if fact is not None})
 
 
 def not_found(task_id: str) -> TaskNotFound:

@@ -10,11 +10,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
+from structlog.contextvars import bind_contextvars, bound_contextvars
+
 from short_drama import metrics
 from short_drama.domain.errors import LeaseLost, TaskConflict, TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
+from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.orchestrator import outbox
 from short_drama.orchestrator.dead_letters import LaneQueues, Undertaker
 from short_drama.ports import TaskStore, advance
@@ -43,7 +46,7 @@ def plan(task: Task, now: float) -> Action:
 class Sweeper:
     """`every` and `dead_letters_every` are seconds between two passes: the first over due tasks and
     of `settle`, the second, which costs a request for each queue even when idle, over dead
-    letters."""
+    letters. `about`: what each of its lines in the log tells."""
 
     def __init__(
         self,
@@ -53,13 +56,16 @@ class Sweeper:
         settle: Callable[[], Awaitable[None]] | None = None,
         every: float = 2.0,
         dead_letters_every: float = 30.0,
+        about: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._lanes, self._settle, self._clock = store, lanes, settle, clock
         self._every, self._dead_letters_every = every, dead_letters_every
+        self._about = about or {}
 
     async def run(self) -> None:
         """Until cancelled."""
+        bind_contextvars(**self._about)
         async with asyncio.TaskGroup() as passes:
             passes.create_task(self._repeat("tasks", self._sweep_ahead, self._every))
             passes.create_task(self._repeat("dead letters", self.bury, self._dead_letters_every))
@@ -75,7 +81,8 @@ class Sweeper:
         for task in await self._store.due(self._clock() + ahead, limit=_BATCH):
             if task.parked:
                 await asyncio.sleep(min((task.due_at or 0.0) - self._clock(), ahead))
-            await self._mend(task)
+            with bound_contextvars(**ids_of(task)):
+                await self._mend(task)
 
     async def bury(self) -> None:
         """One pass over dead letters."""
@@ -90,10 +97,11 @@ class Sweeper:
                 taken = await advance(self._store, task, lambda found: _take_sending(found, now))
                 queue = self._lanes[task.lane].queue
                 await outbox.send(taken, now=now, queue=queue, store=self._store)
+                log.info(Step.RESUMED if task.parked else Step.SENT_AGAIN)
             elif action == "expire":
-                metrics.ended(
-                    await advance(self._store, task, lambda found: found.overdue(now=now))
-                )
+                ended = await advance(self._store, task, lambda found: found.overdue(now=now))
+                metrics.ended(ended)
+                log.info(Step.EXPIRED, extra=end_of(ended))
         except (TaskConflict, LeaseLost, TaskNotFound):
             return  # another sweeper or a worker was first
         if action != "none":

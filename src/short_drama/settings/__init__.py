@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
-from short_drama.settings.aws import AwsSettings
+from short_drama.settings.aws import AwsSettings, secrets_in_environment
 from short_drama.settings.costs import CostSettings
 from short_drama.settings.gpu_engine import GpuEngineSettings
+from short_drama.settings.logging import LogSettings
 from short_drama.settings.pace import PaceSettings
 from short_drama.settings.parts import PREFIX, folder
 from short_drama.settings.providers import ProviderSettings
@@ -22,7 +23,13 @@ from short_drama.settings.service import ServiceSettings
 
 
 class Settings(
-    ServiceSettings, GpuEngineSettings, ProviderSettings, AwsSettings, PaceSettings, CostSettings
+    ServiceSettings,
+    GpuEngineSettings,
+    ProviderSettings,
+    AwsSettings,
+    PaceSettings,
+    CostSettings,
+    LogSettings,
 ):
     """Everything that can be set, and what follows from several of them."""
 
@@ -40,6 +47,22 @@ class Settings(
     @property
     def samples_dir(self) -> Path:
         return self.cache_dir / "samples"
+
+    @property
+    def logs_dir(self) -> Path | None:
+        """Where lines are kept in files; None where they are not."""
+        if self.log_folder == "auto":
+            return self.data_dir / "logs" if self.backend == "embedded" else None
+        return None if self.log_folder == "none" else Path(self.log_folder)
+
+    @property
+    def hidden_values(self) -> list[str]:
+        """What must never be seen: every secret, of user:password the password as well, and those
+        of AWS."""
+        found = [getattr(self, name) for name in type(self).model_fields]
+        secrets = [one.get_secret_value() for one in found if isinstance(one, SecretStr)]
+        passwords = [secret.partition(":")[2] for secret in secrets]
+        return [one for one in (*secrets, *passwords, *secrets_in_environment()) if one]
 
     def parallel(self, lane: Lane) -> int:
         """Jobs in the lane's engine at a time. Those elsewhere do many, as many as are let in."""

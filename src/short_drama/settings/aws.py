@@ -7,6 +7,13 @@ from pydantic import Field, SecretStr
 
 from short_drama.settings.parts import Group
 
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Read by AWS's own tools, which find them in other places as well."""
+
+
+def secrets_in_environment() -> list[str]:
+    return [value for name in _SECRETS if (value := os.environ.get(name))]
+
 
 class AwsSettings(Group):
     """What the AWS backend is called and where it is."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from short_drama.domain.errors import (
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import StageTimes, account_of_stage, added, rounded
 from short_drama.domain.task import Task
+from short_drama.logs.steps import Step
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.decide import (
     read_cost,
@@ -32,6 +34,8 @@ from short_drama.sqs_adapter.decide import (
     read_text,
 )
 from short_drama.sqs_adapter.job_client import AcceptedJob, JobClient, JobRefused
+
+log = logging.getLogger(__name__)
 
 MAX_PREVIEW = 64 * 1024
 """Characters; a record has room for 400 KB in DynamoDB, and each of its writes is paid by size."""
@@ -148,6 +152,7 @@ class Attempt:
         self._posting = asyncio.create_task(self._jobs.submit(self.task))
         job = await asyncio.shield(self._posting)
         self.job_id = job.job_id
+        log.info(Step.ACCEPTED, extra={"job_id": job.job_id, "joined": job.version is None})
         if job.job_id != self.task.api_job_id:  # an earlier attempt's job runs on
             self._note({"api_job_id": job.job_id})
         return job

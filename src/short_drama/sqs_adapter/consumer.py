@@ -5,8 +5,10 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from random import Random
+
+from structlog.contextvars import bind_contextvars
 
 from short_drama.domain.errors import Unavailable
 from short_drama.ports import Delivery, TaskQueue, TaskStore
@@ -28,6 +30,7 @@ class Consumer:
     Args:
         name: names this process in leases; no two living processes share it.
         check: raises Unavailable while no task could be claimed: no message is taken then.
+        about: what each of its lines in the log tells.
     """
 
     def __init__(
@@ -39,10 +42,12 @@ class Consumer:
         store: TaskStore,
         jobs: JobClient,
         check: Callable[[], Awaitable[None]] | None = None,
+        about: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._check = check
         self._limits, self._queue, self._jobs = limits, queue, jobs
+        self._about = about or {}
         rng = Random()  # noqa: S311 - spreads retries, keeps no secret
         self._handler = Handler(limits, queue=queue, store=store, jobs=jobs, clock=clock, rng=rng)
         # A worker is one delivery's: a claim whose answer was lost is then known to be its own.
@@ -70,6 +75,7 @@ class Consumer:
         self._stopping.set()
 
     async def run(self) -> None:
+        bind_contextvars(**self._about)
         handling = self._handling
         try:
             while await self._free_slot():

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
+from structlog.contextvars import bound_contextvars
+
 from short_drama import metrics, tracing
 from short_drama.domain.errors import (
     AttemptsExhausted,
@@ -20,6 +22,7 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
+from short_drama.logs.steps import Step, ids_of, why
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.attempt import Attempt, LeaseTimes
 from short_drama.sqs_adapter.decide import (
@@ -36,6 +39,7 @@ from short_drama.sqs_adapter.decide import (
     refused_claim,
 )
 from short_drama.sqs_adapter.job_client import JobClient
+from short_drama.sqs_adapter.told import told
 
 log = logging.getLogger(__name__)
 
@@ -81,14 +85,23 @@ class Handler:
         if found is None:  # on its way to the dead-letter queue
             await self._insist(lambda: self._queue.release(delivery, delay=0))
             return True
+        with bound_contextvars(**ids_of(found)):
+            return await self._work_on(found, delivery, worker)
+
+    async def _work_on(self, found: Task, delivery: Delivery, worker: str) -> bool:
         try:
             claimed = await self._insist(lambda: self._claim(found, worker), hiding=delivery)
         except (TaskConflict, LeaseLost, AttemptsExhausted, DeadlineExceeded) as refusal:
+            log.info(Step.NOT_CLAIMED, extra={"reason": refusal.detail})
             verdict = refused_claim(refusal, found, now=self._clock())
             await self._settle(found, verdict, delivery, newest=found)
             return True
         _trace_the_queue(found, self._clock())
-        with tracing.span("attempt", claimed.traceparent, **_facts(claimed)) as traced:
+        with (
+            bound_contextvars(**ids_of(claimed)),
+            tracing.span("attempt", claimed.traceparent, **_facts(claimed)) as traced,
+        ):
+            log.info(Step.CLAIMED, extra={"worker": worker, "received": delivery.receives})
             reached, verdict = await self._attempt(claimed, delivery)
             traced.tell(verdict=type(verdict).__name__.lower())
         return reached
@@ -122,10 +135,13 @@ class Handler:
             verdict = after_attempt(
                 result, claimed, accepted=accepted, policy=limits.policy, rng=self._rng
             )
-        except (TaskConflict, TaskNotFound):
+            if isinstance(result, Failure) and isinstance(verdict, Retry):
+                log.info(Step.ATTEMPT_FAILED, extra=why(result))
+        except (TaskConflict, TaskNotFound) as ended:
+            log.info(Step.STOPPED, extra={"reason": ended.detail})
             verdict = Done()
-        except LeaseLost:
-            self._note_loss(claimed)
+        except LeaseLost as lost:
+            self._note_loss(claimed, lost)
             verdict = Abandon()
         except asyncio.CancelledError:
             # Drained: the job may run on, and the next attempt joins it.
@@ -149,16 +165,18 @@ class Handler:
             metrics.PARKED.labels(claimed.lane, metrics.known_code(verdict.reason.code)).inc()
         try:
             await self._insist(lambda: self._record(verdict, claimed, newest), hiding=delivery)
-        except (TaskConflict, TaskNotFound):  # it ended otherwise meanwhile: its end stands
+        except (TaskConflict, TaskNotFound) as ended:  # it ended otherwise: its end stands
+            log.info(Step.STOPPED, extra={"reason": ended.detail})
             verdict = Done()
-        except LeaseLost:
-            self._note_loss(claimed)
+        except LeaseLost as lost:
+            self._note_loss(claimed, lost)
             # Perhaps to ourselves, in a write whose answer was lost: a message given back too
             # often does no harm, one forgotten would.
             verdict = Retry(verdict.delay) if isinstance(verdict, Retry | Park) else Abandon()
         await self._dismiss(delivery, verdict)
 
-    def _note_loss(self, claimed: Task) -> None:
+    def _note_loss(self, claimed: Task, lost: LeaseLost) -> None:
+        log.warning(Step.LEASE_LOST, extra={"reason": lost.detail})
         self.lease_losses += 1
         metrics.LEASE_LOSSES.labels(claimed.lane).inc()
 
@@ -177,6 +195,8 @@ class Handler:
         if change is None:
             return
         ended = await advance(self._store, newest, change)
+        step, facts = told(verdict, ended)
+        log.info(step, extra=facts)
         if ended.status.is_terminal:
             metrics.ended(ended)
 

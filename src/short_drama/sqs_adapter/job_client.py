@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ from short_drama.domain.errors import (
     Unavailable,
 )
 from short_drama.domain.task import Task
+from short_drama.logs.neighbours import Neighbour
 from short_drama.sqs_adapter.decide import read_seconds, read_text
+
+log = logging.getLogger(__name__)
 
 LONG_POLL_SECONDS = 20.0
 POLL_SECONDS = 2.0
@@ -97,6 +101,7 @@ class JobClient:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.base_url, self._poll, self._clock = base_url.rstrip("/"), poll, clock
+        self._service = Neighbour(log, "the API service", url=self.base_url)
 
     async def __aenter__(self) -> "JobClient":
         self._session = aiohttp.ClientSession(
@@ -123,10 +128,12 @@ class JobClient:
         answer = await self._call("GET", "/ready", timeout=timeout)
         if answer.status not in (200, 404):
             told = answer.members() if answer.status >= 400 else {}
-            reason = told.get("detail", f"it answers {answer.status}")
+            reason = str(told.get("detail", f"it answers {answer.status}"))
+            self._service.away(reason, fix=told.get("fix"))
             raise Unavailable(
                 f"the API service at {self.base_url} takes no work: {reason}", fix=told.get("fix")
             )
+        self._service.back()
 
     async def kinds(self) -> Mapping[str, KindReport]:
         """What the service says of each of its kinds. Empty for services that do not say."""
@@ -222,6 +229,7 @@ class JobClient:
                 outcome = str(answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
+            self._service.away(f"it does not answer: {reason}")
             raise Unavailable(f"the API service does not answer: {reason}") from error
         finally:
             seconds = time.perf_counter() - started

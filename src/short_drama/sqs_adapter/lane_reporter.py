@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from structlog.contextvars import bind_contextvars
+
 from short_drama.domain.errors import Failure, InternalError, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import HOLDS_SECONDS, Condition, KindNotice, LaneNotice
@@ -28,6 +30,7 @@ class LaneReporter:
     """Args:
     speaker: names this process; no two living ones share it.
     service: what its API service is called.
+    about: what each of its lines in the log tells.
     """
 
     def __init__(
@@ -38,16 +41,18 @@ class LaneReporter:
         service: str,
         jobs: JobClient,
         notices: LaneNotices,
+        about: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._speaker, self._lane, self._service = speaker, lane, service
         self._jobs, self._notices, self._clock = jobs, notices, clock
         self._began, self._said_at = clock(), 0.0
         self._said: LaneNotice | None = None
-        self._trouble = ""
+        self._trouble, self._about = "", about or {}
 
     async def run(self) -> None:
         """Until cancelled; what has been said is then taken back."""
+        bind_contextvars(**self._about)
         try:
             while True:
                 try:

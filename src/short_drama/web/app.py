@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from short_drama import metrics
 from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaError, Unavailable
@@ -141,6 +142,7 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         request_id = self._request_id(scope)
+        bind_contextvars(request_id=request_id)
         started, begun, status = time.perf_counter(), False, 500
 
         async def send_with_headers(message: Message) -> None:
@@ -159,7 +161,8 @@ class RequestContext:
         except ClientDisconnect:
             pass  # nobody is there to be answered
         except Exception:
-            log.exception("an unexpected error in request %s", request_id)
+            asked = {"method": scope["method"], "path": scope["path"]}
+            log.exception("an unexpected error in request %s", request_id, extra=asked)
             if begun:  # what was sent cannot be taken back; the server breaks off
                 raise
             bug = InternalError(f"an unexpected error; tell us the request id {request_id}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from fastapi import FastAPI
+from structlog.contextvars import bound_contextvars
 
 from short_drama import metrics, tracing
 from short_drama.comfyui_api import unified_api
@@ -96,11 +97,12 @@ async def open_stack(
         _add_orchestrators(stack, settings, sources, catalogue, components)
         for lane, parts in _LANES.items():
             if parts.service in components:
-                runner = await opened.enter_async_context(
-                    open_runner(
-                        lane, settings, sources, backend, catalogue=catalogue, engines=engines
+                with bound_contextvars(component=parts.service, lane=str(lane)):
+                    runner = await opened.enter_async_context(
+                        open_runner(
+                            lane, settings, sources, backend, catalogue=catalogue, engines=engines
+                        )
                     )
-                )
                 _add_service(stack, parts, runner, catalogue, settings)
             if parts.adapter in components:
                 jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
@@ -201,6 +203,7 @@ def _add_orchestrators(
             backend.lane_queues(),
             settle=open_settlement(settings, backend).settle_once,
             every=settings.sweep_seconds,
+            about={"component": wanted[0].orchestrator},
             dead_letters_every=settings.dead_letter_seconds,
         )
     )
@@ -262,6 +265,7 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
     )
     backend = stack.backend
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    about = {"component": _LANES[lane].adapter, "lane": lane}
     consumer = Consumer(
         name,
         limits,
@@ -269,6 +273,7 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
         store=backend.store,
         jobs=jobs,
         check=partial(backend.check, "tasks"),
+        about=about,
     )
     stack.apps[_LANES[lane].adapter] = adapter_api.create_app(
         lane, consumer, jobs, hosts=settings.public_hosts
@@ -276,5 +281,5 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
     stack.consumers.append(consumer)
     service = _LANES[lane].service.process.title
     stack.reporters.append(
-        LaneReporter(name, lane, service=service, jobs=jobs, notices=backend.notices)
+        LaneReporter(name, lane, service=service, jobs=jobs, notices=backend.notices, about=about)
     )

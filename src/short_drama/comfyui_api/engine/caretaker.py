@@ -16,6 +16,7 @@ from short_drama.domain.errors import (
     ShortDramaError,
     Unavailable,
 )
+from short_drama.logs.neighbours import Neighbour
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ _LOOK_SECONDS = 0.25, 5.0
 _RESTART_SECONDS = 120.0
 """For the restart command to return."""
 _BETWEEN_RESTARTS = 60.0
+_START_FIX = "Start ComfyUI, or correct SHORT_DRAMA_COMFYUI_URL."
 _RECOVERY_SECONDS = 1.0
 """Between two looks at a server that is unhealthy."""
 _MENDED_SECONDS = 1.0, 10.0
@@ -52,6 +54,7 @@ class Caretaker:
         self._engine, self._health, self._prepare = engine, engine.health, prepare
         self._lacking, self._restart, self._clock = lacking, restart, clock
         self._restarted_at = -_BETWEEN_RESTARTS
+        self._seen = Neighbour(log, "ComfyUI", url=engine.comfyui.url)
 
     async def __aenter__(self) -> Self:
         self._watching = asyncio.create_task(self._keep_ready(), name="comfyui caretaker")
@@ -65,6 +68,7 @@ class Caretaker:
         while True:
             try:
                 if self._health.state is State.UNHEALTHY:
+                    self._tell_unhealthy()
                     await self._recover()
                 await self._make_ready()
                 if self._health.state is State.READY:
@@ -75,17 +79,16 @@ class Caretaker:
 
     async def _make_ready(self) -> None:
         """Until it is ready, or found to be unhealthy meanwhile, by a warm-up for one."""
-        (pause, longest), said = _LOOK_SECONDS, ""
+        pause, longest = _LOOK_SECONDS
         while True:
             try:
                 await self._prepare_or_say()
             except ShortDramaError as error:
-                if error.detail != said:
-                    log.log(_level(error), "ComfyUI is not ready: %s", error.detail)
-                said = error.detail
+                self._seen.away(error.detail, fix=error.fix, level=_level(error))
                 self._health.starting(error)
             else:
                 self._health.ready()
+                self._seen.back()
             if self._health.state is not State.STARTING:
                 return
             await asyncio.sleep(pause)
@@ -112,7 +115,14 @@ class Caretaker:
         try:
             await self._prepare()
         except (Unavailable, EngineUnavailable) as error:
-            raise EngineStarting(error.detail, fix=error.fix) from error
+            detail = f"{error.detail}, asked at {self._engine.comfyui.url}"
+            raise EngineStarting(detail, fix=error.fix or _START_FIX) from error
+
+    def _tell_unhealthy(self) -> None:
+        try:
+            self._health.check()
+        except ShortDramaError as error:
+            self._seen.away(error.detail, fix=error.fix, level=logging.ERROR)
 
     async def _recover(self) -> None:
         """Until the server is another process, or moves again."""
@@ -159,7 +169,5 @@ class Caretaker:
 
 
 def _level(error: ShortDramaError) -> int:
-    """A server that starts says nothing new; one that lacks a model waits for a person."""
-    if isinstance(error, EngineNotReady):
-        return logging.ERROR
-    return logging.INFO if isinstance(error, EngineStarting) else logging.WARNING
+    """A server that starts helps itself; one that lacks a model waits for a person."""
+    return logging.ERROR if isinstance(error, EngineNotReady) else logging.WARNING

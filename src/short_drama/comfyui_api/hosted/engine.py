@@ -23,6 +23,7 @@ from short_drama.domain.errors import (
 )
 from short_drama.images.codec import EXTENSIONS
 from short_drama.jobs.threads import to_the_end
+from short_drama.logs.neighbours import Neighbour
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class HostedEngine:
         self._api, self._times = api, times
         self._submissions = Submissions(api, notes)
         self._following = Following(api, times, previews=previews)
-        self._health, self._pause, self._said = Health(), times.recheck, ""
+        self._health, self._pause = Health(), times.recheck
+        self._seen = Neighbour(log, "Comfy API v2")
         self._rejected: OrderedDict[str, None] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -73,13 +75,14 @@ class HostedEngine:
                 with self._noticing():
                     await self._api.check()
                 self._health.ready()
-                self._said = ""
+                self._seen.back()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._times.watch):
                         await self._health.trouble()
             except ProviderPaused:
                 pass
             except ShortDramaError as error:
+                self._seen.away(error.detail, fix=error.fix)
                 self._health.starting(EngineStarting(error.detail, fix=error.fix))
                 after = error.after if isinstance(error, RetryableError) else None
                 self._pause = after or self._times.recheck
@@ -96,9 +99,7 @@ class HostedEngine:
             raise
 
     def _lose(self, error: ProviderPaused) -> None:
-        if error.detail != self._said:
-            log.error(error.detail)
-        self._said = error.detail
+        self._seen.away(error.detail, fix=error.fix, level=logging.ERROR)
         self._pause = error.after or self._times.recheck
         self._health.starting(EngineNotReady(error.detail, fix=error.fix))
 

@@ -188,7 +188,7 @@ class Turn:
         if self._openings != self._circuit.openings:
             return
         if self._circuit.reason is None:
-            log.error("%s is paused: %s", self._name, reason.detail)
+            log.error("%s is paused: %s", self._name, reason.detail, extra={"fix": reason.fix})
             metrics.PROVIDER_PAUSED.labels(self._name).set(1)
         self._circuit.open(reason, self._clock())
 

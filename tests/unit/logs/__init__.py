@@ -1,0 +1,1 @@
+"""Lines: what they tell, what they never do, and where they go."""
