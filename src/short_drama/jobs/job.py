@@ -75,6 +75,17 @@ class Job:
         self._entered_at = self.accepted_at = self.clock()
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What every line of the log about it tells. Its order's key is the task's id."""
+        return {
+            "task_id": self.order.key,
+            "job_id": self.job_id,
+            "attempt": self.attempt,
+            "kind": self.order.kind,
+            "owner": self.order.owner,
+        }
+
+    @property
     def ended(self) -> bool:
         return self.status in ("completed", "failed", "cancelled")
 

@@ -21,20 +21,19 @@ from structlog.contextvars import bind_contextvars
 from short_drama import metrics, tracing
 from short_drama.domain.attempts import PREPARING, WAITING, job_id_for
 from short_drama.domain.errors import (
-    EngineNotReady,
     Failure,
     IdempotencyKeyReused,
     InternalError,
     JobCancelled,
     KindNotAvailable,
-    ProviderPaused,
     ShortDramaError,
     Unavailable,
 )
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import PUBLISHING
 from short_drama.jobs.engine_time import EngineTime
-from short_drama.jobs.job import Abandoning, Job, JobOrder, SelfChecking, Work
+from short_drama.jobs.job import Job, JobOrder, Work
+from short_drama.jobs.offers import abandon, require_able, unready
 from short_drama.jobs.standings import Standing, Standings
 from short_drama.jobs.threads import to_the_end
 from short_drama.jobs.turns import FirstCome, Turns
@@ -130,29 +129,22 @@ class JobRunner:
 
     async def unready(self) -> dict[str, ShortDramaError]:
         """The kinds of which no job could be done now, and why."""
-        found: dict[str, ShortDramaError] = {}
-        for kind, work in self._works.items():
-            if isinstance(work, SelfChecking):
-                try:
-                    await work.check()
-                except ShortDramaError as error:
-                    found[kind] = error
-        return found
+        return await unready(self._works)
 
     async def look(self) -> None:
         """For /metrics: which kinds could be done, and what the engine has worked."""
         self._engine_time.count()
-        unready = await self.unready()
+        not_ready = await self.unready()
         for kind in self._works:
-            metrics.KIND_READY.tell(kind not in unready, self._service, kind)
+            metrics.KIND_READY.tell(kind not in not_ready, self._service, kind)
 
     async def check(self) -> None:
         """Raises why no job could be done now, or its result not be stored, when there is no kind
         of which one could."""
         await self._store()
-        unready = await self.unready()
-        if unready and len(unready) == len(self._works):
-            raise next(iter(unready.values()))
+        not_ready = await self.unready()
+        if not_ready and len(not_ready) == len(self._works):
+            raise next(iter(not_ready.values()))
 
     def accept(self, order: JobOrder) -> Job:
         """Start a job, or join the one that runs or succeeded under the same key.
@@ -169,7 +161,7 @@ class JobRunner:
         if known is not None and known.status not in ("failed", "cancelled"):
             _require_same(known, order)
             known.join(order.attempt)
-            log.info(Step.JOINED, extra=_ids(known))
+            log.info(Step.JOINED, extra=known.facts)
             return known
         job = Job(
             order, job_id_for(order.key, order.attempt), order.attempt,
@@ -219,7 +211,7 @@ class JobRunner:
     # --- One run ---------------------------------------------------------------------------
 
     async def _carry_out(self, job: Job) -> None:
-        bind_contextvars(**_ids(job))
+        bind_contextvars(**job.facts)
         order = job.order
         facts = {"task_id": order.key, "kind": order.kind, "attempt": order.attempt}
         with tracing.span("job", order.traceparent, job_id=job.job_id, **facts) as traced:
@@ -235,7 +227,7 @@ class JobRunner:
         except ShortDramaError as error:
             self._end(job, "failed", failure=Failure.of(error))
         except Exception:
-            log.exception("a job failed unexpectedly", extra=_ids(job))
+            log.exception("a job failed unexpectedly", extra=job.facts)
             bug = InternalError(f"an unexpected error; tell us the job id {job.job_id}")
             # It may be a rare one; the attempts' limit bounds how often it is tried.
             self._end(job, "failed", failure=replace(Failure.of(bug), retryable=True))
@@ -244,7 +236,7 @@ class JobRunner:
 
     async def _stages(self, job: Job) -> Outcome:
         work = self._works[job.order.kind]
-        await _require_able(work)
+        await require_able(work)
         await self._store()
         async with self._preparing:
             job.status = "processing"
@@ -276,7 +268,7 @@ class JobRunner:
             return await to_the_end(preparing)
         except asyncio.CancelledError:
             if not preparing.cancelled() and preparing.exception() is None:
-                await _abandon(work, job, preparing.result())
+                await abandon(work, job, preparing.result())
             raise
 
     @contextlib.asynccontextmanager
@@ -288,7 +280,7 @@ class JobRunner:
                 with tracing.part(WAITING):
                     await turn.enter_async_context(self._turns.turn(job))
             except asyncio.CancelledError:
-                await _abandon(work, job, prepared)
+                await abandon(work, job, prepared)
                 raise
             self._standings.called(job)
             turn.callback(self._standings.left, job)
@@ -359,7 +351,7 @@ class JobRunner:
         job.status, job.outcome, job.failure = status, outcome, failure
         if failure is not None:
             step = Step.JOB_CANCELLED if status == "cancelled" else Step.JOB_FAILED
-            log.info(step, extra=_ids(job) | why(failure))
+            log.info(step, extra=job.facts | why(failure))
         job.report(stage=status, progress=1.0 if outcome else None)
         metrics.JOB_SECONDS.labels(job.order.kind, WAITING).observe(job.waited)
         self._ended.append(job)
@@ -375,37 +367,6 @@ class JobRunner:
 
 async def _stores() -> None:
     pass
-
-
-async def _require_able(work: Work[Any, Any]) -> None:
-    """Nothing is spent on a job that would have to wait for a person. What time mends, the work
-    waits for itself."""
-    if isinstance(work, SelfChecking):
-        try:
-            await work.check()
-        except EngineNotReady as error:
-            raise KindNotAvailable(error.detail, fix=error.fix) from error
-        except ProviderPaused:
-            raise
-        except ShortDramaError:
-            pass
-
-
-async def _abandon(work: Work[Prepared, Made], job: Job, prepared: Prepared) -> None:
-    """Only for a job that was cancelled: else the service stops, and another goes on with it."""
-    if job.ended and isinstance(work, Abandoning):
-        await to_the_end(asyncio.create_task(work.abandon(prepared)))
-
-
-def _ids(job: Job) -> dict[str, Any]:
-    """What every line of the job tells. Its order's key is the task's id."""
-    return {
-        "task_id": job.order.key,
-        "job_id": job.job_id,
-        "attempt": job.attempt,
-        "kind": job.order.kind,
-        "owner": job.order.owner,
-    }
 
 
 def _require_same(known: Job, order: JobOrder) -> None:
