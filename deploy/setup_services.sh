@@ -324,13 +324,13 @@ switch_to() {
     fi
     say_what_is_unwell
     if [[ -z $before || $before == "$release" ]]; then
-        fail "mend it, and run this again; $CURRENT/bin/short-drama doctor may help"
+        fail "mend it, and run this again; $CURRENT/bin/short-drama doctor --installed may help"
     fi
     echo "back to ${before##*/}" >&2
     point_to "$before"
     install_units "$before/units"
     restart_all || true
-    all_is_well "$ready" || fail "and ${before##*/} is not well either: see short-drama doctor"
+    all_is_well "$ready" || fail "and ${before##*/} is not well either: see short-drama doctor --installed"
     fail "${release##*/} was not well; ${before##*/} runs again"
 }
 
