@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from pydantic import BaseModel
 
 from short_drama.domain.attempts import PREPARING, WAITING
-from short_drama.domain.errors import Failure
+from short_drama.domain.errors import Failure, IdempotencyKeyReused
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import IN_LANE, StageTimes, account_of_stage, added
 
@@ -75,8 +75,8 @@ class Job:
         self._entered_at = self.accepted_at = self.clock()
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What every line of the log about it tells. Its order's key is the task's id."""
+    def ids(self) -> dict[str, Any]:
+        """What each of its lines in the log tells. Its order's key is the task's id."""
         return {
             "task_id": self.order.key,
             "job_id": self.job_id,
@@ -120,6 +120,15 @@ class Job:
         """As `stage_times`, since the latest attempt asked for it."""
         earlier = {account: -seconds for account, seconds in self._times_before.items()}
         return added(self.stage_times, earlier)
+
+    def require_same(self, order: JobOrder) -> None:
+        """Raises IdempotencyKeyReused for an order of something else."""
+        if not self.order.asks_the_same(order):
+            raise IdempotencyKeyReused(
+                f"this key started job {self.job_id} from a different request",
+                field="Idempotency-Key",
+                fix="Use a new key for a new request.",
+            )
 
     def join(self, attempt: int) -> None:
         """An attempt asks for it as well."""

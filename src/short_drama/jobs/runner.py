@@ -22,7 +22,6 @@ from short_drama import metrics, tracing
 from short_drama.domain.attempts import PREPARING, WAITING, job_id_for
 from short_drama.domain.errors import (
     Failure,
-    IdempotencyKeyReused,
     InternalError,
     JobCancelled,
     KindNotAvailable,
@@ -159,9 +158,9 @@ class JobRunner:
             )
         known = self._by_key.get(order.key)
         if known is not None and known.status not in ("failed", "cancelled"):
-            _require_same(known, order)
+            known.require_same(order)
             known.join(order.attempt)
-            log.info(Step.JOINED, extra=known.facts)
+            log.info(Step.JOINED, extra=known.ids)
             return known
         job = Job(
             order, job_id_for(order.key, order.attempt), order.attempt,
@@ -211,7 +210,7 @@ class JobRunner:
     # --- One run ---------------------------------------------------------------------------
 
     async def _carry_out(self, job: Job) -> None:
-        bind_contextvars(**job.facts)
+        bind_contextvars(**job.ids)
         order = job.order
         facts = {"task_id": order.key, "kind": order.kind, "attempt": order.attempt}
         with tracing.span("job", order.traceparent, job_id=job.job_id, **facts) as traced:
@@ -227,7 +226,7 @@ class JobRunner:
         except ShortDramaError as error:
             self._end(job, "failed", failure=Failure.of(error))
         except Exception:
-            log.exception("a job failed unexpectedly", extra=job.facts)
+            log.exception("a job failed unexpectedly", extra=job.ids)
             bug = InternalError(f"an unexpected error; tell us the job id {job.job_id}")
             # It may be a rare one; the attempts' limit bounds how often it is tried.
             self._end(job, "failed", failure=replace(Failure.of(bug), retryable=True))
@@ -351,7 +350,7 @@ class JobRunner:
         job.status, job.outcome, job.failure = status, outcome, failure
         if failure is not None:
             step = Step.JOB_CANCELLED if status == "cancelled" else Step.JOB_FAILED
-            log.info(step, extra=job.facts | why(failure))
+            log.info(step, extra=job.ids | why(failure))
         job.report(stage=status, progress=1.0 if outcome else None)
         metrics.JOB_SECONDS.labels(job.order.kind, WAITING).observe(job.waited)
         self._ended.append(job)
@@ -367,12 +366,3 @@ class JobRunner:
 
 async def _stores() -> None:
     pass
-
-
-def _require_same(known: Job, order: JobOrder) -> None:
-    if not known.order.asks_the_same(order):
-        raise IdempotencyKeyReused(
-            f"this key started job {known.job_id} from a different request",
-            field="Idempotency-Key",
-            fix="Use a new key for a new request.",
-        )
