@@ -116,3 +116,19 @@ def test_every_alert_has_its_part_of_the_runbook() -> None:
     told = re.findall(r"^### (ShortDrama\w+)$", runbook, re.MULTILINE)
     assert len(alerts) > 10
     assert sorted(told) == sorted(alerts)
+
+
+def test_every_alarm_has_its_part_of_the_runbook() -> None:
+    template = (DEPLOY / "cloudformation" / "short-drama.yaml").read_text()
+    alarms = re.findall(r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm", template, re.MULTILINE)
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    assert len(alarms) > 5
+    assert not [alarm for alarm in alarms if f"`{alarm}`" not in runbook]
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    table = page[page.index("## From the architecture document to the code") :]
+    named = re.findall(r"`((?:src|deploy|tests|docs)/[^`]+)`", table)
+    assert len(named) > 40
+    assert not [name for name in named if not (ROOT / name).exists()]
