@@ -55,7 +55,8 @@ class Site:
 
     def lines(self, component: str) -> list[dict[str, Any]]:
         path = self.folder / "logs" / f"{component}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        told = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in told]
 
     def neighbours(self, component: str) -> list[str]:
         events = [str(line["event"]) for line in self.lines(component)]
@@ -150,6 +151,7 @@ def test_tasks_of_both_lanes_are_told_from_submit_to_end(site: Site) -> None:
 
 def test_who_idles_is_silent_and_a_dead_service_is_two_lines(site: Site) -> None:
     site.start("comfyui-api", "gpu-adapter")
+    eventually(lambda: bool(site.lines("gpu-adapter") and site.lines("comfyui-api")))
     before = len(site.lines("gpu-adapter")), len(site.lines("comfyui-api"))
     time.sleep(5)  # dozens of passes, looks and polls
     assert (len(site.lines("gpu-adapter")), len(site.lines("comfyui-api"))) == before
