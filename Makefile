@@ -33,6 +33,7 @@ setup: $(INSTALLED) models ## Everything the other commands need: packages, mode
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "short-drama needs Python 3.11 or later; set PYTHON=...")'
+	@echo "Installing the pinned packages into $(VENV): a few minutes"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -44,6 +45,7 @@ models: $(INSTALLED)
 emulators: $(EMULATED) ## The servers of others that tests start, in a venv of their own
 
 $(EMULATED): requirements/emulators.txt
+	@echo "Installing the emulators into $(EMULATORS): a minute or two"
 	test -x $(EMULATORS)/bin/python || $(PYTHON) -m venv $(EMULATORS)
 	$(EMULATORS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/emulators.txt
 	@touch $@
@@ -51,6 +53,7 @@ $(EMULATED): requirements/emulators.txt
 deploy-tools: $(DEPLOYING) ## The programs that check deploy/: cfn-lint, the AWS CLI, promtool and Prometheus
 
 $(DEPLOYING): requirements/deploy.txt tests/deploy/get_prometheus.py
+	@echo "Installing the programs that check deploy/ into $(DEPLOY): a minute or two"
 	test -x $(DEPLOY)/bin/python || $(PYTHON) -m venv $(DEPLOY)
 	$(DEPLOY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
 	$(PYTHON) -m tests.deploy.get_prometheus $(DEPLOY)/prometheus

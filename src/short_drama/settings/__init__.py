@@ -111,4 +111,6 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
-        raise InvalidRequest(f"{name}: {first['msg']}", field=name) from None
+        raise InvalidRequest(
+            f"{name}: {first['msg'].removeprefix('Value error, ')}", field=name
+        ) from None
