@@ -2,6 +2,7 @@
 removed. One machine for all of it, in this order."""
 
 import contextlib
+import json
 import socket
 import subprocess
 import threading
@@ -128,6 +129,15 @@ def test_it_installs_and_starts_everything(host: Host) -> None:
     with host.under_load():
         time.sleep(3)
     host.all_completed()
+
+
+def test_the_story_of_a_task_is_in_the_journal(host: Host) -> None:
+    command = "/opt/short-drama/current/bin/short-drama"
+    told = host.machine.run(command, "logs", host.accepted[-1], "--json").stdout.splitlines()
+    story = [json.loads(line) for line in told]
+    components = {line["component"] for line in story}
+    assert {"orchestrator", "gpu-adapter", "comfyui-api"} <= components
+    assert {line["task_id"] for line in story} == {host.accepted[-1]}
 
 
 def test_twice_in_a_row_changes_nothing(host: Host) -> None:
