@@ -106,7 +106,7 @@ watch: $(INSTALLED) $(DEPLOYING) ## A real Prometheus beside all processes under
 release: $(INSTALLED) ## dist/short-drama.tar.gz: the wheel, and all that a host needs to install it
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target wheel
-	tar --create --gzip --file dist/short-drama.tar.gz --transform 's,^,short-drama/,' deploy requirements/aws.txt -C dist $$(cd dist && echo *.whl)
+	tar --create --gzip --file dist/short-drama.tar.gz --transform 's,^,short-drama/,' deploy requirements/aws.txt requirements/otel.txt -C dist $$(cd dist && echo *.whl)
 
 check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .

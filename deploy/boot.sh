@@ -32,7 +32,10 @@ settings() {
   setting SHORT_DRAMA_CLOUDFRONT_DOMAIN "$CDN"
   setting SHORT_DRAMA_BUDGET_PER_DAY_USD "${BUDGET:-}"
   setting SHORT_DRAMA_PUBLIC_HOSTS "${PUBLIC_HOST:-}"
-  [ ! -d "$ROOT/opt/comfyui" ] || setting SHORT_DRAMA_COMFYUI_URL http://127.0.0.1:8188
+  if [ -d "$ROOT/opt/comfyui" ]; then
+    setting SHORT_DRAMA_COMFYUI_URL http://127.0.0.1:8188
+    setting SHORT_DRAMA_COMFYUI_RESTART_COMMAND "touch /run/comfyui-unified-api/restart-comfyui"
+  fi
   setting AWS_REGION "$REGION"
   setting AWS_CONFIG_FILE /etc/short-drama/aws
 }

@@ -21,7 +21,7 @@ umask 022
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly HERE
 readonly UNITS="$HERE/systemd"
-readonly REQUIREMENTS="$HERE/../requirements/aws.txt"
+readonly REQUIREMENTS="$HERE/../requirements"
 
 readonly HOME_OF_CODE=/opt/short-drama
 readonly RELEASES="$HOME_OF_CODE/releases"
@@ -30,6 +30,8 @@ readonly SETTINGS=/etc/short-drama
 readonly STATE=/var/lib/short-drama
 readonly CACHE=/var/cache/short-drama
 readonly SYSTEMD=/etc/systemd/system
+readonly COMMAND=/usr/local/bin/short-drama
+readonly COMFYUI=/opt/comfyui
 readonly ACCOUNT=short-drama
 readonly RELEASES_KEPT=3
 readonly WELL_WITHIN=90 # seconds, after which a service that was started must be well
@@ -127,7 +129,9 @@ install_or_upgrade() {
     release="$RELEASES/$(release_name)"
     install_release "$release"
     install_settings
+    put_on_the_path
     roles_of_this_machine
+    make_comfyui_its_users
     install_units "$UNITS"
     install_models "$release"
     if [[ $before == "$release" && $units_changed == false ]]; then
@@ -206,7 +210,8 @@ fill_release() {
     rm -rf "$1" # what an earlier try left
     "$python" -m venv "$1"
     local pip=("$1/bin/python" -m pip --disable-pip-version-check --quiet install)
-    "${pip[@]}" "${packages[@]}" --require-hashes --requirement "$REQUIREMENTS"
+    "${pip[@]}" "${packages[@]}" --require-hashes \
+        --requirement "$REQUIREMENTS/aws.txt" --requirement "$REQUIREMENTS/otel.txt"
     "${pip[@]}" --no-deps "$wheel"
     "$1/bin/short-drama" --version >/dev/null || fail "release ${1##*/} does not run"
     cp --recursive "$UNITS" "$1/units" # so that going back is to these as well
@@ -218,6 +223,26 @@ install_settings() {
     if [[ ! -e $SETTINGS/short-drama.env ]]; then
         change "write $SETTINGS/short-drama.env: look through it" \
             install --mode 644 "$UNITS/short-drama.env" "$SETTINGS/short-drama.env"
+    fi
+}
+
+# Only where nobody else's command is.
+put_on_the_path() {
+    if [[ ! -e $COMMAND && ! -L $COMMAND ]]; then
+        change "write $COMMAND" ln --symbolic "$CURRENT/bin/short-drama" "$COMMAND"
+    fi
+}
+
+# Its nodes are others' code: they run as a user who reads no key of ours.
+make_comfyui_its_users() {
+    [[ " ${units[*]} " == *" comfyui "* ]] || return 0
+    if ! getent passwd comfyui >/dev/null; then
+        change "make the user comfyui" \
+            useradd --system --home-dir "$COMFYUI" --shell /usr/sbin/nologin comfyui
+    fi
+    if [[ $(stat --dereference --format=%U "$COMFYUI") != comfyui ]]; then
+        change "give $COMFYUI to the user comfyui" \
+            chown --recursive -H comfyui:comfyui "$COMFYUI"
     fi
 }
 
@@ -273,7 +298,7 @@ roles_of_this_machine() {
         units+=(gpu-orchestrator cpu-orchestrator)
     fi
     if has gpu; then
-        [[ ! -d /opt/comfyui ]] || units+=(comfyui)
+        [[ ! -d $COMFYUI ]] || units+=(comfyui)
         units+=(comfyui-unified-api)
         lanes+=(gpu)
     fi
@@ -303,9 +328,16 @@ start_what_does_not_run() {
     local unit
     for unit in "${units[@]}"; do
         if ! systemctl is-active --quiet "$unit"; then
-            change "start $unit" systemctl start "$unit"
+            change "start $unit" start "$unit"
         fi
     done
+}
+
+# ComfyUI is not ours: whether it starts is no reason for anything but a word.
+start() {
+    systemctl start "$1" && return
+    [[ $1 == comfyui ]] || return 1
+    echo "comfyui does not start: see journalctl --unit comfyui" >&2
 }
 
 switch_to() {
@@ -354,7 +386,7 @@ restart_all() {
     fi
     for unit in "${units[@]}"; do
         case "$unit" in
-            comfyui) systemctl start comfyui || true ;; # not ours: it stays as it is
+            comfyui) start comfyui ;; # what runs of it stays as it is
             *) systemctl restart "$unit" 2>/dev/null || { unwell="$unit" && return 1; } ;;
         esac
     done
@@ -418,6 +450,9 @@ remove_everything() {
     done
     if [[ $changes -gt 0 ]]; then
         change "tell systemd of it" systemctl daemon-reload
+    fi
+    if [[ $(readlink "$COMMAND") == "$CURRENT/bin/short-drama" ]]; then
+        change "remove $COMMAND" rm "$COMMAND"
     fi
     remove "$HOME_OF_CODE"
     remove "$SETTINGS/roles"

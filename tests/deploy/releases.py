@@ -9,13 +9,16 @@ from pathlib import Path
 from tests.deploy.booted import PYTHON
 
 ROOT = Path(__file__).parents[2]
+PINNED = ("aws.txt", "otel.txt")
+"""What a host needs, as files of requirements/."""
 
 
 def copy_of_deploy(folder: Path) -> Path:
     """What a host gets beside the wheel, as in the archive of `make release`."""
     shutil.copytree(ROOT / "deploy", folder / "deploy")
     (folder / "requirements").mkdir()
-    shutil.copy(ROOT / "requirements" / "aws.txt", folder / "requirements")
+    for name in PINNED:
+        shutil.copy(ROOT / "requirements" / name, folder / "requirements")
     return folder / "deploy" / "setup_services.sh"
 
 
@@ -24,7 +27,7 @@ def download_packages(folder: Path) -> None:
     _run(
         str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "download",
         "--only-binary", ":all:", "--require-hashes", "--dest", str(folder),
-        "--requirement", str(ROOT / "requirements" / "aws.txt"),
+        *(word for name in PINNED for word in ("--requirement", str(ROOT / "requirements" / name))),
     )  # fmt: skip
 
 

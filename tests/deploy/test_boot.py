@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from short_drama.settings.installed import read
+from tests.deploy.installed import UNITS
 from tests.deploy.instance import Instance
+
+PATH = UNITS / "comfyui-restart.path"
 
 
 @pytest.fixture
@@ -39,6 +43,16 @@ def test_an_instance_becomes_its_lane(instance: Instance) -> None:
     )
     signal = "--logical-resource-id CpuGroup --unique-id i-1 --status SUCCESS"
     assert instance.notes[-1].endswith(signal)
+
+
+def test_a_comfyui_of_the_image_is_used_and_may_be_restarted(instance: Instance) -> None:
+    (instance.root / "opt/comfyui").mkdir(parents=True)
+    assert instance.boot() == 0
+    settings = read(instance.file("short-drama/short-drama.env"))
+    assert settings["SHORT_DRAMA_COMFYUI_URL"] == "http://127.0.0.1:8188"
+    _, asked = settings["SHORT_DRAMA_COMFYUI_RESTART_COMMAND"].split()
+    [watched] = re.findall("^PathChanged=(.*)$", PATH.read_text(), re.MULTILINE)
+    assert asked == watched
 
 
 def test_what_is_encrypted_is_for_root_only(instance: Instance) -> None:

@@ -90,6 +90,13 @@ def test_a_credential_that_nobody_gave_is_an_empty_one(unit: str) -> None:
     assert said["SetCredential"] == [f"{name}:\\n" for name in names]
 
 
+def test_nodes_of_comfyui_reach_this_machine_only_and_read_nothing_of_ours() -> None:
+    said = lines("comfyui.service")
+    assert (said["IPAddressDeny"], said["IPAddressAllow"]) == (["any"], ["localhost"])
+    assert said["User"] == ["comfyui"] != lines("common.conf")["User"]
+    assert not said["LoadCredential"]
+
+
 def test_the_example_of_settings_names_settings() -> None:
     named = set(re.findall(rf"{PREFIX}(\w+)=", (UNITS / "short-drama.env").read_text()))
     assert named

@@ -16,13 +16,14 @@ from short_drama import settings
 from short_drama.sdk.errors import ClientError
 from short_drama.sdk.sync import Client
 from short_drama.wiring.components import Component
-from tests.deploy.booted import Machine, booted
+from tests.deploy.booted import PYTHON, Machine, booted
 from tests.deploy.releases import build, copy_of_deploy, download_packages
 from tests.samples import png
 
 pytestmark = pytest.mark.timeout(900)
 
 BUNDLE = "/srv/short-drama"
+COMMAND = "/usr/local/bin/short-drama"
 UNITS = sorted({component.process.unit for component in Component})
 
 
@@ -140,6 +141,13 @@ def test_the_story_of_a_task_is_in_the_journal(host: Host) -> None:
     assert {line["task_id"] for line in story} == {host.accepted[-1]}
 
 
+def test_its_command_and_its_traces_are_there(host: Host) -> None:
+    assert "0.8.0" in host.machine.run(COMMAND, "--version").stdout
+    host.machine.run(
+        "/opt/short-drama/current/bin/python", "-c", "import short_drama.tracing.export"
+    )
+
+
 def test_twice_in_a_row_changes_nothing(host: Host) -> None:
     before = host.processes()
     done = host.install("0.8.0")
@@ -180,10 +188,35 @@ def test_a_release_that_does_not_start_is_put_back(host: Host) -> None:
     host.all_completed()
 
 
+def test_a_comfyui_that_is_there_becomes_its_own_users(host: Host) -> None:
+    machine = host.machine
+    machine.write("/opt/comfyui/main.py", "import time\n\ntime.sleep(10**6)\n")
+    machine.write("/opt/comfyui/venv/bin/python", f'#!/bin/sh\nexec {PYTHON} "$@"\n', mode=0o755)
+    done = host.install("0.9.0")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert machine.show("comfyui", "ActiveState") == "active"
+    process = machine.show("comfyui", "MainPID")
+    owners = machine.run("stat", "--format=%U", f"/proc/{process}", "/opt/comfyui/main.py").stdout
+    assert owners.split() == ["comfyui", "comfyui"]
+    again = host.install("0.9.0")
+    assert (again.returncode, again.stdout) == (0, "Nothing to change.\n"), again.stderr
+
+
+def test_a_comfyui_that_does_not_start_stops_nobody_else(host: Host) -> None:
+    host.machine.systemctl("stop", "comfyui", "paid-api")
+    program = host.machine.path("/opt/comfyui/venv/bin/python")
+    program.chmod(0o644)
+    done = host.install("0.9.0")
+    assert (done.returncode, done.stdout) == (0, "start comfyui\nstart paid-api\n")
+    assert "comfyui does not start" in done.stderr
+    assert host.machine.show("paid-api", "ActiveState") == "active"
+
+
 def test_it_goes_without_a_trace_but_keeps_what_is_ours(host: Host) -> None:
     done = host.setup("--uninstall")
     assert done.returncode == 0, done.stderr
     assert not host.machine.path("/opt/short-drama").exists()
+    assert not host.machine.path(COMMAND).is_symlink()
     left = host.machine.run("sh", "-c", "ls /etc/systemd/system").stdout
     assert not [unit for unit in UNITS if unit in left]
     assert host.machine.path("/var/lib/short-drama/tasks.db").exists()

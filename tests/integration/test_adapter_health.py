@@ -57,6 +57,7 @@ async def test_it_is_as_ready_as_its_service_and_says_why_not(line: WorkedLine) 
     async with adapter(consumer, "http://127.0.0.1:1") as app:
         answer = await ready(app)
         assert (answer.status, "127.0.0.1:1" in answer.json["detail"]) == (503, True)
+        assert answer.json["fix"].startswith("Start it")
 
 
 async def test_it_is_not_ready_while_its_queue_cannot_be_read(line: WorkedLine) -> None:

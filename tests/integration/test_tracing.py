@@ -1,11 +1,13 @@
 """One task, one trace: from the client's span to the engine, through processes of their own."""
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -15,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest
+from short_drama.logs.steps import Step
 from short_drama.sdk.client import AsyncClient
 from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
 from tests.noop_engine import NOOP
@@ -130,6 +133,17 @@ async def test_a_task_through_three_processes_is_one_trace(
     assert all(span.end >= span.begin for span in collected.spans)
     for name in ("submit", "queue", "attempt", "job"):
         assert found[name].attributes["short_drama.task_id"] == task_id
+    told = _told(tmp_path, task_id)
+    assert {line.get("trace_id") for line in told} == {TRACE}, told
+    assert {Step.SUBMITTED, Step.CLAIMED, Step.PUBLISHED, Step.COMPLETED} < {
+        line["event"] for line in told
+    }
+
+
+def _told(data: Path, task_id: str) -> list[dict[str, Any]]:
+    """The lines of every process about a task."""
+    lines = (line for file in data.glob("logs/*.jsonl") for line in file.read_text().splitlines())
+    return [line for line in map(json.loads, lines) if line.get("task_id") == task_id]
 
 
 async def test_a_collector_that_is_away_fails_no_task_and_is_told_of_once(

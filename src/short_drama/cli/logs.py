@@ -18,7 +18,9 @@ from short_drama.settings import Settings
 from short_drama.wiring.components import Component
 
 _LOOK_SECONDS = 1.0
-_KNOWN = frozenset({"task_id", "kind", "lane", "owner", "attempt", "job_id", "request_id"})
+_KNOWN = frozenset(
+    {"task_id", "kind", "lane", "owner", "attempt", "job_id", "request_id", "trace_id"}
+)
 """What a heading tells, or nobody wants to read in each line."""
 
 

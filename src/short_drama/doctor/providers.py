@@ -95,7 +95,9 @@ def meaning(error: ShortDramaError, well: str, *, setting: str) -> Finding:
     """What it says of the account that an empty call is refused so."""
     match error:
         case ProviderPaused():
-            return wrong(error.detail, f"{error.fix} The key is the setting {setting}.")
+            named = setting in (error.fix or "")
+            key = "" if named else f" The key is the setting {setting}."
+            return wrong(error.detail, f"{error.fix}{key}")
         case Throttled():
             return warning(
                 error.detail, "Wait a minute; if it stays so, raise the account's limits."

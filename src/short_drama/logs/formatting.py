@@ -22,7 +22,7 @@ _LONGEST = 16_384
 _DEEPEST = 8
 """Mappings and lists inside each other."""
 
-_IDS = ("task_id", "job_id", "attempt", "kind", "lane", "owner", "request_id")
+_IDS = ("task_id", "job_id", "attempt", "kind", "lane", "owner", "request_id", "trace_id")
 """What the context knows comes in any order."""
 
 Event = MutableMapping[str, Any]

@@ -38,6 +38,10 @@ _READY_SECONDS = 2.0
 _LONGEST_PAUSE = 3600.0
 """What a service may ask for in Retry-After, in seconds."""
 _RESULT_MEMBERS = ("result_key", "result_url", "result_s3_uri")
+_START = (
+    "Start it, or say where it is: SHORT_DRAMA_COMFYUI_API_URL for the GPU lane, "
+    "SHORT_DRAMA_PAID_API_URL for the CPU lane."
+)
 
 
 class JobRefused(Exception):
@@ -229,8 +233,8 @@ class JobClient:
                 outcome = str(answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
-            self._service.away(f"it does not answer: {reason}")
-            raise Unavailable(f"the API service does not answer: {reason}") from error
+            self._service.away(f"it does not answer: {reason}", fix=_START)
+            raise Unavailable(f"the API service does not answer: {reason}", fix=_START) from error
         finally:
             seconds = time.perf_counter() - started
             metrics.CALL_SECONDS.labels("api_service", outcome).observe(seconds)

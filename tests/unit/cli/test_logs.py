@@ -33,7 +33,7 @@ def show(data: Path, wanted: str = "t", *, follow: bool = False, as_json: bool =
 
 
 def test_a_story_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(tmp_path, 1, "task submitted", owner="local", request_id="r")
+    write(tmp_path, 1, "task submitted", owner="local", request_id="r", trace_id="0a")
     write(tmp_path, 2, "task claimed", attempt=1, job_id="j", worker="w")
     write(tmp_path, 3, "lease lost", attempt=1, job_id="j", level="warning")
     write(tmp_path, 3, "task submitted", task_id="another")

@@ -69,7 +69,8 @@ _RIGHTS: Final = Content(
 )
 _KEY: Final = Operator(
     "the API key is refused",
-    "Check Qwen's API key, and that the base URL is that of the key's region.",
+    "Check Qwen's API key, SHORT_DRAMA_DASHSCOPE_API_KEY, and that the base URL is that of the "
+    "key's region.",
 )
 _OVERDUE: Final = Operator("a bill is overdue", "Pay it in the provider's console.")
 _ACCESS: Final = Operator(

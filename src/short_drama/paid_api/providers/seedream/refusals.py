@@ -97,7 +97,8 @@ _SOMETHING: Final = Content(
 )
 _KEY: Final = Operator(
     "the API key is refused",
-    "Check SeeDream's API key, and that the base URL is that of the key's region.",
+    "Check SeeDream's API key, SHORT_DRAMA_ARK_API_KEY, and that the base URL is that of the "
+    "key's region.",
 )
 _ACCOUNT: Final = Operator(
     "the account is not in order", "Look at the account in the provider's console."
