@@ -423,7 +423,8 @@ is_ready() {
     "$python" - "$1" <<'END' 2>/dev/null
 import sys, urllib.request
 
-urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/ready", timeout=5)
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+direct.open(f"http://127.0.0.1:{sys.argv[1]}/ready", timeout=5)
 END
 }
 
