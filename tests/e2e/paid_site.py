@@ -21,7 +21,8 @@ from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
-from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
+from short_drama.wiring.components import Component
+from tests.e2e.processes import COMMAND, ENVIRONMENT, Ports, Process
 from tests.emulators.server import free_ports
 from tests.samples import png
 from tests.simulators import qwen_vl, seedream
@@ -85,23 +86,21 @@ async def paid_site(
     changes: Mapping[str, str] | None = None,
 ) -> AsyncIterator[PaidSite]:
     """`limits`: options of both simulators; `changes`: settings of the product."""
-    ports = free_ports(6)
+    ports = Ports()
+    qwen, ark = free_ports(2)
     simulators = []
-    for name, port in (("qwen_vl", ports[0]), ("seedream", ports[1])):
+    for name, port in (("qwen_vl", qwen), ("seedream", ark)):
         command = [sys.executable, "-m", f"tests.simulators.{name}", "--port", str(port)]
         log = folder / name.removesuffix("_vl")
         command += ["--latency", str(latency), "--log", str(log), *limits]
         simulators.append(Process(command, r"(http\S+)", {**ENVIRONMENT, "PYTHONPATH": "."}))
-    names = ("ORCHESTRATOR", "CPU_ORCHESTRATOR", "COMFYUI_API", "PAID_API")
     settings = {
-        f"SHORT_DRAMA_{name}_PORT": str(port) for name, port in zip(names, ports[2:], strict=True)
-    }
-    settings |= {
+        **ports.settings,
         **ENVIRONMENT,
         "DASHSCOPE_API_KEY": qwen_vl.KEY,
         "ARK_API_KEY": seedream.KEY,
-        "SHORT_DRAMA_DASHSCOPE_BASE_URL": f"http://127.0.0.1:{ports[0]}/compatible-mode/v1",
-        "SHORT_DRAMA_ARK_BASE_URL": f"http://127.0.0.1:{ports[1]}/api/v3",
+        "SHORT_DRAMA_DASHSCOPE_BASE_URL": f"http://127.0.0.1:{qwen}/compatible-mode/v1",
+        "SHORT_DRAMA_ARK_BASE_URL": f"http://127.0.0.1:{ark}/api/v3",
         "SHORT_DRAMA_LEASE_SECONDS": "6",
         "SHORT_DRAMA_QWEN_READ_SECONDS": str(READ_SECONDS),
         "SHORT_DRAMA_SEEDREAM_READ_SECONDS": str(READ_SECONDS),
@@ -111,7 +110,7 @@ async def paid_site(
     product = Process([COMMAND, "up", "--data-dir", str(folder / "data")], r"^(Ready)", settings)
     for process in (*simulators, product):
         process.start()
-    gpu, cpu = (f"http://127.0.0.1:{port}" for port in ports[2:4])
+    gpu, cpu = ports.url(Component.ORCHESTRATOR), ports.url(Component.CPU_ORCHESTRATOR)
     async with (
         AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8) as client,
         Database(folder / "data" / "tasks.db") as database,

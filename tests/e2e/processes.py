@@ -7,8 +7,28 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from short_drama.settings.parts import PREFIX
+from short_drama.wiring.components import Component
+from tests.emulators.server import free_ports
+
 COMMAND = str(Path(sys.executable).with_name("short-drama"))
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Free ones of this machine, one for each component."""
+
+    of: dict[Component, int] = field(
+        default_factory=lambda: dict(zip(Component, free_ports(len(Component)), strict=True))
+    )
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {PREFIX + each.process.port.upper(): str(port) for each, port in self.of.items()}
+
+    def url(self, component: Component) -> str:
+        return f"http://127.0.0.1:{self.of[component]}"
 
 
 @dataclass
@@ -31,6 +51,8 @@ class Process:
             if match := re.search(self.ready, line):
                 self.found = match[1]
                 return
+        self.process.wait(30)  # it has closed its output
+        self.process.stdout.close()
         raise AssertionError(f"{self.command[:3]} did not start")
 
     def end(self, number: signal.Signals) -> None:

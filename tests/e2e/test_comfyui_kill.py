@@ -17,7 +17,8 @@ import pytest
 
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
-from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
+from short_drama.wiring.components import Component
+from tests.e2e.processes import COMMAND, ENVIRONMENT, Ports, Process
 from tests.emulators.server import free_ports
 from tests.samples import png
 
@@ -56,16 +57,14 @@ class Site:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    log, ports = tmp_path / "runs", free_ports(5)
-    simulator = [sys.executable, "-m", "tests.simulators.comfyui", "--port", str(ports[0])]
+    log, ports = tmp_path / "runs", Ports()
+    [engine] = free_ports(1)
+    simulator = [sys.executable, "-m", "tests.simulators.comfyui", "--port", str(engine)]
     options = ["--step-seconds", "0.1", "--run-log", str(log), "--folder", str(tmp_path / "c")]
-    names = ("ORCHESTRATOR", "CPU_ORCHESTRATOR", "COMFYUI_API", "PAID_API")
     settings = {
-        f"SHORT_DRAMA_{name}_PORT": str(port) for name, port in zip(names, ports[1:], strict=True)
-    }
-    settings |= {
+        **ports.settings,
         **ENVIRONMENT,
-        "SHORT_DRAMA_COMFYUI_URL": f"http://127.0.0.1:{ports[0]}",
+        "SHORT_DRAMA_COMFYUI_URL": f"http://127.0.0.1:{engine}",
         "SHORT_DRAMA_COMFYUI_WARM_UP": "false",
         "SHORT_DRAMA_LEASE_SECONDS": "6",
         "SHORT_DRAMA_SWEEP_SECONDS": "0.5",
@@ -74,7 +73,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     product = Process([COMMAND, "up", "--data-dir", str(tmp_path / "data")], r"^(Ready)", settings)
     comfyui.start()
     product.start()
-    gpu, cpu = (f"http://127.0.0.1:{port}" for port in ports[1:3])
+    gpu, cpu = ports.url(Component.ORCHESTRATOR), ports.url(Component.CPU_ORCHESTRATOR)
     async with AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8) as client:
         found = Site(comfyui, product, client, log)
         found.image = (await client.upload(png())).image_url

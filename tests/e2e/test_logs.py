@@ -1,10 +1,8 @@
 """What separate processes tell of their tasks, and of each other."""
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +15,7 @@ import pytest
 from short_drama import model_files
 from short_drama.sdk.sync import Client
 from short_drama.settings import load
-from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
+from tests.e2e.processes import COMMAND, ENVIRONMENT, Ports, Process
 
 pytestmark = pytest.mark.models
 
@@ -26,14 +24,6 @@ WHOLE_LIFE = [
     "engine ended", "result published", "task completed",
 ]  # fmt: skip
 SOON = 30.0
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as opened:
-        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 @dataclass
@@ -86,13 +76,7 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     model_files.install(load().models_dir, "models")
-    names = (
-        "ORCHESTRATOR", "CPU_ORCHESTRATOR", "COMFYUI_API", "PAID_API", "GPU_ADAPTER", "CPU_ADAPTER",
-    )  # fmt: skip
-    ports = {
-        f"SHORT_DRAMA_{name}_PORT": str(port)
-        for name, port in zip(names, free_ports(6), strict=True)
-    }
+    ports = Ports().settings
     quick = {"SHORT_DRAMA_SWEEP_SECONDS": "0.1", "SHORT_DRAMA_DEAD_LETTER_SECONDS": "0.1"}
     made = Site(tmp_path, ENVIRONMENT | ports | quick | {"SHORT_DRAMA_DATA_DIR": str(tmp_path)})
     try:
