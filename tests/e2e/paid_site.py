@@ -23,6 +23,7 @@ from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
 from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
 from tests.emulators.server import free_ports
+from tests.patience import SOON
 from tests.samples import png
 from tests.simulators import qwen_vl, seedream
 
@@ -45,7 +46,7 @@ class PaidSite:
         return (await self.client.submit(kind, body)).task_id
 
     async def ended(self, task_id: str) -> TaskView:
-        return await self.client.wait(task_id, timeout=150)
+        return await self.client.wait(task_id, timeout=SOON)
 
     async def kill_and_start(self) -> None:
         self.product.end(signal.SIGKILL)

@@ -22,10 +22,9 @@ from tests.chaos.proxy import BlackHole, Fault, FaultProxy, Refuse
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.integration.paced_engine import Pace
+from tests.patience import SOON
 from tests.samples import png
 from tests.stack import stack_settings
-
-pytestmark = pytest.mark.timeout(180)
 
 CAMERA = "/api/v1/camera-angle/tasks"
 _TICK_SECONDS = 0.01
@@ -61,7 +60,7 @@ class Client:
             return view
 
     async def ended(self, task_id: str) -> dict[str, Any]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SOON):
             while True:
                 view = await self.task(task_id, wait=5)
                 if view["status"] in ("completed", "failed", "cancelled"):
@@ -154,7 +153,7 @@ async def test_a_cancel_is_final_while_pending_and_while_processing(stage: Stage
     await stage.start(Component.GPU_ADAPTER, comfyui_api_url=urls[Component.COMFYUI_API])
     await stage.pace.held("on")
     assert (await client.cancel(held["task_id"]))[0] == 200
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         await stage.pace.stopped["on"].wait()
     for task in (pending, held):
         assert (await client.task(task["task_id"]))["status"] == "cancelled"

@@ -30,6 +30,7 @@ from tests.emulators import Emulators
 from tests.integration.test_cli import Shell, at_a_terminal
 from tests.integration.test_sdk import names_in
 from tests.noop_engine import NOOP
+from tests.patience import SOON
 from tests.samples import a_task, png
 from tests.stack import RunningStack, running_stack
 
@@ -154,7 +155,7 @@ async def test_queues_tell_what_waits_how_long_and_what_died(stage: Stage) -> No
 async def told(stack: RunningStack, name: str, queue: str, wanted: Callable[[float], bool]) -> None:
     """Until /metrics tells what is wanted of a queue: what it tells at first may be what another
     test has left in this process."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON):
         while True:
             async with stack.http.get(f"{stack.gpu}/metrics") as answer:
                 text = await answer.text()
@@ -293,7 +294,7 @@ async def test_a_redriven_task_completes(stage: Stage, tmp_path: Path) -> None:
     async with running_stack(stage.settings.data_dir, NOOP, **quick):
         ended = await stage.shell.run("dlq", "redrive", "t1")
         assert (ended.code, ended.out, ended.err) == (0, "gpu t1: pending again\n", "")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SOON):
             while not (task := await stage.record("t1")).status.is_terminal:
                 await stage.backend.store.wait_for_change("t1", task.version, timeout=1)
     assert (task.status, task.attempt, task.failure) == (TaskStatus.COMPLETED, 2, None)
