@@ -110,19 +110,18 @@ async def paid_site(
         **(changes or {}),
     }
     product = Process([COMMAND, "up", "--data-dir", str(folder / "data")], r"^(Ready)", settings)
-    for process in (*simulators, product):
-        process.start()
     gpu, cpu = (f"http://127.0.0.1:{port}" for port in ports[2:4])
-    async with (
-        AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8) as client,
-        Database(folder / "data" / "tasks.db") as database,
-    ):
+    async with contextlib.AsyncExitStack() as running:
+        for process in (*simulators, product):
+            process.start()
+            running.callback(process.end, signal.SIGKILL)
+        client = await running.enter_async_context(
+            AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8)
+        )
+        database = await running.enter_async_context(Database(folder / "data" / "tasks.db"))
         site = PaidSite(folder, product, client, EmbeddedSpendLedger(database))
         site.image = (await client.upload(png(320, 240))).image_url
         yield site
-    for process in (product, *simulators):
-        with contextlib.suppress(ProcessLookupError):
-            process.end(signal.SIGKILL)
 
 
 async def rampage(tasks: int, kills: int, in_flight: int, seed: int) -> dict[str, int]:

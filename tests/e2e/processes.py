@@ -7,8 +7,16 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.patience import SOON
+
 COMMAND = str(Path(sys.executable).with_name("short-drama"))
-ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": str(Path.home()),
+    "SHORT_DRAMA_GPU_ADAPTER_PORT": "0",
+    "SHORT_DRAMA_CPU_ADAPTER_PORT": "0",
+}
+"""Their ports are any that are free, since nobody asks them."""
 
 
 @dataclass
@@ -31,10 +39,11 @@ class Process:
             if match := re.search(self.ready, line):
                 self.found = match[1]
                 return
+        self.end(signal.SIGKILL)
         raise AssertionError(f"{self.command[:3]} did not start")
 
     def end(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(SOON)
         assert self.process.stdout is not None
         self.process.stdout.close()
