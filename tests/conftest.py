@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_socket import _remove_restrictions, disable_socket, socket_allow_hosts
 
+from short_drama.backends.aws import clients
 from tests import emulators as emulated
+from tests import patience
 from tests.emulators import Emulators
 
 UNIT = Path(__file__).parent / "unit"
@@ -38,6 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "aws: starts servers that stand in for AWS")
     # What a shell starts in the background ignores interrupts, and so would all that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    patience.factor()  # told to all workers, which pytest starts later
+    settings.register_profile(
+        "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,10 +71,15 @@ def emulators(
     """The servers that stand in for AWS: started by the first test that asks, shared by all.
 
     They keep what tests leave behind: take names of your own for queues, tables and buckets.
+    From then on the product gives AWS as long to answer as these servers take on this machine.
     """
     second_opinions: bool = request.config.getoption("--second-opinions")
     folder = tmp_path_factory.mktemp("emulators")
-    with emulated.running(folder, second_opinions=second_opinions) as started:
+    with (
+        emulated.running(folder, second_opinions=second_opinions) as started,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(clients, "SECONDS", clients.SECONDS * patience.factor())
         yield started
 
 

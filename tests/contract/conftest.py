@@ -115,7 +115,10 @@ class Embedded:
 
 
 @contextlib.asynccontextmanager
-async def embedded(_: pytest.FixtureRequest, root: Path) -> AsyncIterator[Backend]:
+async def embedded(request: pytest.FixtureRequest, root: Path) -> AsyncIterator[Backend]:
+    patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    # Who looks now and then would be prompt as well.
+    patch.setattr("short_drama.backends.embedded.wakeups.POLL_SECONDS", 60.0)
     async with Database(root / "tasks.db") as database, Wakeups(root) as wakeups:
         yield Embedded(root, database, wakeups)
 

@@ -81,7 +81,7 @@ async def nginx(folder: Path, *, gpu: str, cpu: str) -> AsyncIterator[Nginx]:
 
 
 async def _listening(port: int, process: asyncio.subprocess.Process, folder: Path) -> None:
-    for _ in range(100):
+    for _ in range(1000):
         if process.returncode is not None:
             break
         with contextlib.suppress(OSError):

@@ -24,7 +24,7 @@ class Stacks:
         return await self.outputs(name, "CREATE_COMPLETE")
 
     async def outputs(self, name: str, status: str) -> dict[str, str]:
-        for _ in range(300):
+        for _ in range(1000):
             stack: Any = (await self._ask.describe_stacks(StackName=name))["Stacks"][0]
             if not stack["StackStatus"].endswith("IN_PROGRESS"):
                 break
@@ -56,7 +56,7 @@ class Stacks:
             Parameters=listed(parameters),
             Capabilities=["CAPABILITY_IAM"],
         )
-        for _ in range(300):
+        for _ in range(1000):
             found: Any = await self._ask.describe_change_set(StackName=name, ChangeSetName="change")
             if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
                 break
@@ -68,7 +68,7 @@ class Stacks:
 
     async def delete(self, name: str) -> None:
         await self._ask.delete_stack(StackName=name)
-        for _ in range(300):
+        for _ in range(1000):
             found = await self._ask.list_stacks()
             statuses = [
                 one["StackStatus"] for one in found["StackSummaries"] if one["StackName"] == name

@@ -24,8 +24,6 @@ from tests.emulators.server import ROOT, installed
 from tests.integration.aws_stage import aws_names
 from tests.samples import png
 
-pytestmark = pytest.mark.timeout(180)
-
 _DEPTH = "--attribute-names ApproximateNumberOfMessages"
 
 

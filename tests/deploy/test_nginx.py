@@ -13,6 +13,7 @@ import pytest
 from short_drama.domain.kinds import KINDS, Lane
 from tests.deploy.nginx import CONFIGURATION, NAME, PASSWORD, PROGRAM, USER, nginx
 from tests.noop_engine import NOOP
+from tests.patience import SOON
 from tests.samples import png
 from tests.stack import running_stack
 
@@ -69,7 +70,7 @@ async def test_events_pass_as_they_happen(studio: Studio) -> None:
     accepted = await studio.json("POST", "/api/v1/camera-angle/tasks", json=request)
     path = f"/api/v1/tasks/{accepted['task_id']}/events"
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(SOON),
         studio.http.get(studio.url + path, headers=LOGIN) as stream,
     ):
         assert stream.content_type == "text/event-stream"

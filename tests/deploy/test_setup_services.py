@@ -9,12 +9,15 @@ import pytest
 
 from short_drama.settings import Settings
 from short_drama.wiring.components import Component
+from tests.patience import SOON
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "setup_services.sh"
 
 
 def setup(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([SCRIPT, *words], check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [SCRIPT, *words], check=False, capture_output=True, text=True, timeout=SOON
+    )
 
 
 @pytest.fixture
@@ -80,6 +83,6 @@ def test_it_knows_every_port() -> None:
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_shellcheck_has_nothing_to_say() -> None:
     checked = subprocess.run(
-        ["shellcheck", SCRIPT], check=False, capture_output=True, text=True, timeout=60
+        ["shellcheck", SCRIPT], check=False, capture_output=True, text=True, timeout=SOON
     )
     assert checked.returncode == 0, checked.stdout

@@ -31,8 +31,6 @@ from tests.integration.test_aws_stack import Client, every_kind, running
 from tests.noop_engine import NOOP
 from tests.stack import stack_settings
 
-pytestmark = pytest.mark.timeout(180)
-
 GROUPS = ("Gpu", "Cpu", "Orchestrator")
 
 

@@ -15,6 +15,7 @@ from short_drama.settings.parts import PREFIX
 from short_drama.wiring.components import PROCESSES, Component
 from short_drama.wiring.stopping import stop_seconds
 from tests.deploy.installed import OURS, SECRETS, UNITS, place
+from tests.patience import SOON
 
 COMMAND = "/opt/short-drama/current/bin/short-drama"
 FILES = sorted(file.name for file in UNITS.glob("*.*") if file.suffix in (".service", ".path"))
@@ -134,5 +135,5 @@ def test_a_unit_is_exposed_little(placed: Path, unit: str) -> None:
 
 def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["systemd-analyze", *words], check=False, capture_output=True, text=True, timeout=60
+        ["systemd-analyze", *words], check=False, capture_output=True, text=True, timeout=SOON
     )

@@ -9,7 +9,7 @@ from tests.deploy.host import Host, set_up
 from tests.deploy.installed import OURS, SECRETS
 from tests.emulators import Emulators
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.models
 
 
 @pytest.fixture(scope="module")

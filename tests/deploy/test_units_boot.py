@@ -9,7 +9,7 @@ from tests.deploy.booted import Machine
 from tests.deploy.host import STILL, Host, set_up
 from tests.deploy.installed import OURS, SECRETS, UNITS
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.models
 
 BLOCKING = """
 import signal, time

@@ -18,6 +18,7 @@ from short_drama.sdk.sync import Client
 from short_drama.wiring.components import Component
 from tests.deploy.booted import PYTHON, Machine, booted
 from tests.deploy.releases import build, copy_of_deploy, download_packages
+from tests.patience import SOON
 from tests.samples import png
 
 pytestmark = pytest.mark.timeout(900)
@@ -79,7 +80,7 @@ class Host:
         assert len(self.accepted) > 5
         with self.client() as client:
             for task_id in self.accepted:
-                task = client.wait(task_id, timeout=120)
+                task = client.wait(task_id, timeout=SOON)
                 assert task.status == "completed", task
 
 

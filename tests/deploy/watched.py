@@ -22,6 +22,7 @@ from tests.chaos.cluster import Member
 from tests.deploy.prometheus import Prometheus, prometheus
 from tests.e2e.processes import ENVIRONMENT
 from tests.emulators.server import ROOT, free_ports
+from tests.patience import SOON
 
 SCRAPE_SECONDS = 1
 _PATIENCE = "3s"
@@ -52,7 +53,7 @@ class Site:
 
     async def forget_letters(self, lane: Lane) -> None:
         """As soon as no orchestrator has them in its hands."""
-        async with open_backend(self.settings, assets_url="") as backend, asyncio.timeout(60):
+        async with open_backend(self.settings, assets_url="") as backend, asyncio.timeout(SOON):
             queues = backend.lane_queues()[lane]
             while True:
                 async with contextlib.aclosing(held_letters(queues, backend.store)) as letters:

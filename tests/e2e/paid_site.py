@@ -24,6 +24,7 @@ from short_drama.sdk.models import TaskView
 from short_drama.wiring.components import Component
 from tests.e2e.processes import COMMAND, ENVIRONMENT, Ports, Process
 from tests.emulators.server import free_ports
+from tests.patience import SOON
 from tests.samples import png
 from tests.simulators import qwen_vl, seedream
 
@@ -46,7 +47,7 @@ class PaidSite:
         return (await self.client.submit(kind, body)).task_id
 
     async def ended(self, task_id: str) -> TaskView:
-        return await self.client.wait(task_id, timeout=150)
+        return await self.client.wait(task_id, timeout=SOON)
 
     async def kill_and_start(self) -> None:
         self.product.end(signal.SIGKILL)
@@ -108,19 +109,18 @@ async def paid_site(
         **(changes or {}),
     }
     product = Process([COMMAND, "up", "--data-dir", str(folder / "data")], r"^(Ready)", settings)
-    for process in (*simulators, product):
-        process.start()
     gpu, cpu = ports.url(Component.ORCHESTRATOR), ports.url(Component.CPU_ORCHESTRATOR)
-    async with (
-        AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8) as client,
-        Database(folder / "data" / "tasks.db") as database,
-    ):
+    async with contextlib.AsyncExitStack() as running:
+        for process in (*simulators, product):
+            process.start()
+            running.callback(process.end, signal.SIGKILL)
+        client = await running.enter_async_context(
+            AsyncClient(gpu_url=gpu, cpu_url=cpu, attempts=8)
+        )
+        database = await running.enter_async_context(Database(folder / "data" / "tasks.db"))
         site = PaidSite(folder, product, client, EmbeddedSpendLedger(database))
         site.image = (await client.upload(png(320, 240))).image_url
         yield site
-    for process in (product, *simulators):
-        with contextlib.suppress(ProcessLookupError):
-            process.end(signal.SIGKILL)
 
 
 async def rampage(tasks: int, kills: int, in_flight: int, seed: int) -> dict[str, int]:

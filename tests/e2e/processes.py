@@ -10,6 +10,7 @@ from pathlib import Path
 from short_drama.settings.parts import PREFIX
 from short_drama.wiring.components import Component
 from tests.emulators.server import free_ports
+from tests.patience import SOON
 
 COMMAND = str(Path(sys.executable).with_name("short-drama"))
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
@@ -51,12 +52,11 @@ class Process:
             if match := re.search(self.ready, line):
                 self.found = match[1]
                 return
-        self.process.wait(30)  # it has closed its output
-        self.process.stdout.close()
+        self.end(signal.SIGKILL)
         raise AssertionError(f"{self.command[:3]} did not start")
 
     def end(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(SOON)
         assert self.process.stdout is not None
         self.process.stdout.close()

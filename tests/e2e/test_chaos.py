@@ -4,12 +4,9 @@ one."""
 import subprocess
 import sys
 
-import pytest
-
 from tests.emulators.server import ROOT
 
 
-@pytest.mark.timeout(200)
 def test_nothing_is_lost_or_done_twice_under_chaos() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tests.chaos", "--duration", "15", "--seed", "1", "--untimed"],
@@ -17,7 +14,7 @@ def test_nothing_is_lost_or_done_twice_under_chaos() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=190,
+        timeout=550,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     summary = run.stdout.splitlines()[-1]

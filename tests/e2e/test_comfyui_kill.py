@@ -20,6 +20,7 @@ from short_drama.sdk.models import TaskView
 from short_drama.wiring.components import Component
 from tests.e2e.processes import COMMAND, ENVIRONMENT, Ports, Process
 from tests.emulators.server import free_ports
+from tests.patience import SOON
 from tests.samples import png
 
 TASKS = 6
@@ -84,7 +85,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 async def all_done(site: Site, tasks: list[str]) -> list[TaskView]:
-    ended = [await site.client.wait(task, timeout=100) for task in tasks]
+    ended = [await site.client.wait(task, timeout=SOON) for task in tasks]
     assert [task.status for task in ended] == ["completed"] * len(tasks), [t.error for t in ended]
     return ended
 

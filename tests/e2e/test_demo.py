@@ -10,6 +10,7 @@ from PIL import Image
 
 from short_drama.domain.kinds import KINDS
 from short_drama.images import labels
+from tests.patience import SOON
 
 pytestmark = pytest.mark.models
 
@@ -19,7 +20,7 @@ COMMAND = str(Path(sys.executable).with_name("short-drama"))
 def demo(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [COMMAND, "demo", "--output", str(folder), *words],
-        check=False, capture_output=True, text=True, timeout=100,
+        check=False, capture_output=True, text=True, timeout=SOON,
     )  # fmt: skip
 
 

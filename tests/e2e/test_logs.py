@@ -16,6 +16,7 @@ from short_drama import model_files
 from short_drama.sdk.sync import Client
 from short_drama.settings import load
 from tests.e2e.processes import COMMAND, ENVIRONMENT, Ports, Process
+from tests.patience import SOON
 
 pytestmark = pytest.mark.models
 
@@ -23,7 +24,6 @@ WHOLE_LIFE = [
     "task submitted", "task claimed", "job accepted", "job prepared", "engine began",
     "engine ended", "result published", "task completed",
 ]  # fmt: skip
-SOON = 30.0
 
 
 @dataclass

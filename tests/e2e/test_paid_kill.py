@@ -30,7 +30,6 @@ POINTS = {
 }
 
 
-@pytest.mark.timeout(240)
 async def test_at_most_one_call_is_repeated_wherever_it_is_killed(site: PaidSite) -> None:
     for point, (line, later, allowed) in POINTS.items():
         before = site.paid_calls()
@@ -49,7 +48,6 @@ async def test_at_most_one_call_is_repeated_wherever_it_is_killed(site: PaidSite
         assert site.paid_calls() - before <= len(states), (point, states)
 
 
-@pytest.mark.timeout(240)
 async def test_killed_twice_in_the_same_call_it_gives_up(site: PaidSite) -> None:
     task_id = await site.submit()
     for number in (1, 2):

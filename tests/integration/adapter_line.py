@@ -25,17 +25,18 @@ from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.decide import RetryPolicy
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
+from tests import patience
 from tests.integration.fake_job_service import FakeJob, FakeService
 from tests.samples import a_task
 
 GPU = Lane.GPU
 MAX_RECEIVES = 20
-SOON = 1.0
+SOON = 1.0 * patience.factor()
 
 
 async def eventually(happens: Callable[[], Awaitable[bool]]) -> None:
     """For what tells nobody that it has changed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patience.SOON):
         while True:
             if await happens():
                 return
@@ -140,7 +141,7 @@ class WorkedLine:
         return await self.store.create(a_task(task_id, created_at=now, updated_at=now, **changes))
 
     async def until(
-        self, wanted: Callable[[Task], bool], task_id: str = "t1", *, seconds: float = 10.0
+        self, wanted: Callable[[Task], bool], task_id: str = "t1", *, seconds: float = patience.SOON
     ) -> Task:
         """The task once it is as wanted."""
         async with asyncio.timeout(seconds):
@@ -150,7 +151,7 @@ class WorkedLine:
                 task = await self.store.wait_for_change(task_id, version, timeout=1)
             return task
 
-    async def ended(self, task_id: str = "t1", *, seconds: float = 10.0) -> Task:
+    async def ended(self, task_id: str = "t1", *, seconds: float = patience.SOON) -> Task:
         return await self.until(lambda task: task.status.is_terminal, task_id, seconds=seconds)
 
     async def receives(self) -> list[int]:

@@ -17,7 +17,7 @@ from tests.stack import RunningStack, running_stack
 ANGLE, EDIT = "camera-angle", "qwen-image-edit"
 _ENDS_WITHIN = 300.0
 """Seconds; a real ComfyUI on a busy CPU takes most of a minute for a picture."""
-_LOOK_SECONDS, _LOOKS = 0.02, 1500
+_LOOK_SECONDS, _LOOKS = 0.02, 5000
 BODIES: dict[str, dict[str, Any]] = {ANGLE: {"horizontal": -1}, EDIT: {"prompt": "at night"}}
 
 

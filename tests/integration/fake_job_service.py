@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.patience import SOON
+
 
 @dataclass
 class FakeJob:
@@ -104,14 +106,14 @@ class FakeService:
 
     async def tried(self, count: int) -> None:
         """Until there were `count` POSTs, answered or not."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON):
             while len(self.posts) < count:
                 self._posted.clear()
                 await self._posted.wait()
 
     async def posted(self, count: int = 1) -> FakeJob:
         """The last job, once there were `count` POSTs and the last was answered."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON):
             while len(self.posts) < count or not self.jobs:
                 self._posted.clear()
                 await self._posted.wait()

@@ -23,6 +23,7 @@ from short_drama.sdk.models import (
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.integration.paced_engine import Pace
+from tests.patience import SOON
 from tests.samples import png
 from tests.stack import RunningStack, running_stack
 
@@ -98,7 +99,7 @@ class Api:
         Returns the name by which to let the first one go."""
         _, name = await self.hold()
         following = await self.submit()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON):
             while (task := await self.task(following)).status == "pending":
                 await self.task(following, f"?wait=5&since={task.version}")
         return name
@@ -109,7 +110,7 @@ class Api:
         return TaskView.model_validate(document)
 
     async def ended(self, task: Accepted | str) -> TaskView:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SOON):
             while not (view := await self.task(task, "?wait=10")).ended:
                 pass
         return view

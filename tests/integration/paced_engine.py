@@ -13,6 +13,7 @@ from short_drama.ports import AssetStore
 from short_drama.settings import Settings
 from short_drama.wiring.engines import Engines
 from tests.noop_engine import NoopWork
+from tests.patience import SOON
 
 
 class Pace:
@@ -29,7 +30,7 @@ class Pace:
 
     async def held(self, name: str) -> None:
         """Until the job is in the engine."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON):
             await self.holding[name].wait()
 
     def engines(self) -> Mapping[Lane, Engines]:

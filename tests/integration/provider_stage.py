@@ -21,7 +21,7 @@ from tests.stack import RunningStack, running_stack
 
 MASK, SWAP, FULL = "face-mask", "face-swap", "full-face-swap"
 WIDTH, HEIGHT = 480, 320
-_ENDS_WITHIN = 60.0
+_ENDS_WITHIN = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class ProviderStage:
 
     async def until_unready(self, kind: str) -> dict[str, Any]:
         """What /health says of the kind then."""
-        for _ in range(400):
+        for _ in range(2000):
             told: dict[str, Any] = (await self.health())["kinds"][kind]
             if not told["ready"]:
                 return told
@@ -82,7 +82,7 @@ class ProviderStage:
         raise AssertionError(f"{kind} is still ready")
 
     async def until(self, status: str) -> dict[str, Any]:
-        for _ in range(400):
+        for _ in range(2000):
             if (health := await self.health())["status"] == status:
                 return health
             await asyncio.sleep(0.05)

@@ -15,6 +15,7 @@ from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.job_client import JobClient
 from tests.figures import counted, figure
 from tests.integration.adapter_line import StallingStore, WorkedLine, held
+from tests.patience import SOON
 from tests.unit.web.asgi import Answer, answered
 
 
@@ -26,7 +27,7 @@ async def adapter(consumer: Consumer, url: str) -> AsyncIterator[FastAPI]:
 
 async def until(app: FastAPI, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """/health, once it is as wanted."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON):
         while True:
             health: dict[str, Any] = (await answered(app, "/health")).json
             if wanted(health):

@@ -15,6 +15,7 @@ from short_drama.sdk.models import (
 )
 from short_drama.wiring.components import Component
 from tests.integration.http_api import Api
+from tests.patience import SOON
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,7 +33,7 @@ async def test_a_job_is_run_and_shown_at_both_its_addresses(api: Api, kind: str)
     assert answer.headers["Location"] == f"/api/v1/jobs/{accepted['job_id']}"
     address = f"{base}/api/v1/jobs/{accepted['job_id']}"
     document, version = accepted, accepted["version"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SOON):
         while document["status"] not in ("completed", "failed"):
             document, _ = await api.call("GET", f"{address}?wait=5&since={version}", status=200)
             version = document["version"]
@@ -106,7 +107,7 @@ async def test_health_and_readiness(api: Api, component: Component) -> None:
 async def test_health_tells_what_waits(api: Api) -> None:
     await api.busy()
     await api.submit()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         queue: dict[str, Any] = {}
         while (queue.get("waiting"), queue.get("in_flight")) != (1, 2):
             queue = (await api.call("GET", "/health", status=200))[0]["queue"]

@@ -4,8 +4,8 @@ Waiting calls are of tasks and jobs that do not change, so that only the stop ca
 """
 
 import asyncio
+import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from short_drama.wiring.components import Component
 from tests.integration.http_api import Api
 from tests.integration.paced_engine import Pace
+from tests.patience import within
 from tests.stack import running_stack
 
 WAIT = 60
@@ -24,7 +25,7 @@ WAIT = 60
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """Outlives the services."""
-    timeout = aiohttp.ClientTimeout(total=WAIT)
+    timeout = aiohttp.ClientTimeout(total=10 * WAIT)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         yield session
 
@@ -60,15 +61,15 @@ async def test_a_stop_answers_every_waiting_call_at_once(
     http: aiohttp.ClientSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pace = Pace()
-    async with running_stack(
-        tmp_path, pace.engines(), poll_seconds=0.1, progress_seconds=0.05, drain_seconds=0.1
-    ) as stack:
-        api = Api(stack, pace)
-        await api.upload()
-        asking = await waiting_calls(api, http)
-        stopped = time.monotonic()
-    (known, submitted, events, job) = await asyncio.gather(*asking)
-    assert time.monotonic() - stopped < 10
+    with contextlib.ExitStack() as stopping:
+        async with running_stack(
+            tmp_path, pace.engines(), poll_seconds=0.1, progress_seconds=0.05, drain_seconds=0.1
+        ) as stack:
+            api = Api(stack, pace)
+            await api.upload()
+            asking = await waiting_calls(api, http)
+            stopping.enter_context(within(10))
+        (known, submitted, events, job) = await asyncio.gather(*asking)
     assert (known[0], submitted[0], events[0], job[0]) == (200, 202, 200, 200)
     assert '"status":"pending"' in known[1]
     assert '"status":"pending"' in submitted[1]

@@ -10,6 +10,7 @@ from short_drama.sdk.models import (
     TaskView,
 )
 from tests.integration.http_api import Api
+from tests.patience import SOON
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -76,7 +77,7 @@ async def test_a_pending_task_is_cancelled_at_once_and_never_runs(api: Api) -> N
 async def test_a_running_task_is_cancelled_and_its_engine_stopped(api: Api) -> None:
     accepted, name = await api.hold()
     await api.call("POST", accepted.urls.cancel, status=200)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(SOON):
         await api.pace.stopped[name].wait()
     task = await api.task(accepted)
     assert (task.status, task.result_url, task.error) == ("cancelled", None, None)

@@ -22,13 +22,11 @@ from tests.chaos.proxy import BlackHole, Fault, FaultProxy, Refuse
 from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.integration.paced_engine import Pace
+from tests.patience import SOON, within
 from tests.samples import png
 from tests.stack import stack_settings
 
-pytestmark = pytest.mark.timeout(180)
-
 CAMERA = "/api/v1/camera-angle/tasks"
-_TICK_SECONDS = 0.01
 
 
 @dataclass
@@ -61,7 +59,7 @@ class Client:
             return view
 
     async def ended(self, task_id: str) -> dict[str, Any]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(SOON):
             while True:
                 view = await self.task(task_id, wait=5)
                 if view["status"] in ("completed", "failed", "cancelled"):
@@ -154,7 +152,7 @@ async def test_a_cancel_is_final_while_pending_and_while_processing(stage: Stage
     await stage.start(Component.GPU_ADAPTER, comfyui_api_url=urls[Component.COMFYUI_API])
     await stage.pace.held("on")
     assert (await client.cancel(held["task_id"]))[0] == 200
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         await stage.pace.stopped["on"].wait()
     for task in (pending, held):
         assert (await client.task(task["task_id"]))["status"] == "cancelled"
@@ -240,32 +238,6 @@ def _enter(context: contextlib.AbstractContextManager[Any]) -> contextlib.ExitSt
     return entered
 
 
-@dataclass(slots=True)
-class Span:
-    """Of a block, less what the event loop was kept waiting by a busy machine meanwhile."""
-
-    seconds: float = 0.0
-
-
-@contextlib.asynccontextmanager
-async def without_lag() -> AsyncIterator[Span]:
-    span, lag, began = Span(), 0.0, time.monotonic()
-
-    async def measure() -> None:
-        nonlocal lag
-        while True:
-            slept_from = time.monotonic()
-            await asyncio.sleep(_TICK_SECONDS)
-            lag += time.monotonic() - slept_from - _TICK_SECONDS
-
-    measuring = asyncio.create_task(measure())
-    try:
-        yield span
-    finally:
-        span.seconds = time.monotonic() - began - lag
-        measuring.cancel()
-
-
 async def _survive(stage: Stage, outage: Outage, fault: Fault) -> None:
     urls = await stage.start(
         Component.ORCHESTRATOR, Component.COMFYUI_API, Component.GPU_ADAPTER, drain_seconds=1
@@ -278,20 +250,18 @@ async def _survive(stage: Stage, outage: Outage, fault: Fault) -> None:
     outage.begin(fault)
     away = time.monotonic()
     while time.monotonic() - away < 8:  # longer than two leases
-        async with without_lag() as asked:
+        with within(2.5):
             status, body = await client.submit("meanwhile")
-        assert asked.seconds < 2.5
         assert (status, body["code"]) == (503, "unavailable")
         assert int(body["headers"]["Retry-After"]) >= 1
         await asyncio.sleep(0.5)
     stage.pace.let_go("on")
     outage.end()
 
-    back = time.monotonic()
     status, body = 0, {}
-    while status != 202:
-        assert time.monotonic() - back < 10
-        status, body = await client.submit("afterwards")
+    with within(10):
+        while status != 202:
+            status, body = await client.submit("afterwards")
     views = [await client.ended(task_id) for task_id in [*accepted, body["task_id"]]]
     assert Counter(view["status"] for view in views) == {"completed": 6}
     assert views[0]["attempts"] == 1, "the job that ran through the outage was run again"

@@ -25,7 +25,7 @@ async def kinds(stage: ComfyUIStage, base: str | None = None) -> dict[str, dict[
 
 async def told(stage: ComfyUIStage, kind: str, *, ready: bool) -> None:
     """Until the orchestrator has heard so of the kind."""
-    for _ in range(1000):
+    for _ in range(5000):
         if (await kinds(stage, stage.stack.gpu))[kind]["ready"] is ready:
             return
         await asyncio.sleep(0.02)

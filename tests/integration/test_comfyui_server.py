@@ -17,7 +17,7 @@ from tests.simulators.comfyui import ComfyUISimulator
 from tests.simulators.comfyui.dialects import Version
 
 VERSIONS: tuple[Version, ...] = ("0.3.75", "0.33.0")
-_LOOK_SECONDS, _LOOKS = 0.02, 1000
+_LOOK_SECONDS, _LOOKS = 0.02, 5000
 SLOW = 0.2
 """Seconds a step: a prompt of eight can be looked at while it runs."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from short_drama.domain.outcome import Outcome
-from tests.integration.test_operator_commands import Stage, stage
+from tests.integration.operator_stage import Stage, stage
 from tests.integration.test_spend_command import now_call, paid
 
 __all__ = ["stage"]

@@ -345,7 +345,7 @@ async def test_ports_that_are_swapped(patient: Patient) -> None:
 
 
 async def _listens(port: int) -> None:
-    for _ in range(200):
+    for _ in range(2000):
         with contextlib.suppress(OSError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()

@@ -22,6 +22,7 @@ from short_drama.settings import Settings
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
 from tests.noop_engine import NOOP, NoopWork
+from tests.patience import SOON
 from tests.samples import png
 from tests.stack import RunningStack, running_stack
 
@@ -141,7 +142,7 @@ async def test_tasks_outlive_an_outage_of_their_engine(engine: Engine, tmp_path:
         async with engine.up():
             assert (await readiness(stack))[0] == 200
             urls = await submitted(stack)
-            await asyncio.wait_for(engine.began.wait(), 10)
+            await asyncio.wait_for(engine.began.wait(), SOON)
         assert engine.done == 0
         status, document = await readiness(stack)
         problem = Problem.model_validate(document)
@@ -150,7 +151,7 @@ async def test_tasks_outlive_an_outage_of_their_engine(engine: Engine, tmp_path:
         assert (status, health["status"]) == (200, "unhealthy")
         await asyncio.sleep(DOWN_SECONDS)
         engine.going.set()
-        async with asyncio.timeout(60), engine.up():
+        async with asyncio.timeout(SOON), engine.up():
             tasks = await asyncio.gather(*(ended(stack, url) for url in urls))
     assert [task.status for task in tasks] == ["completed"] * TASKS
     assert (engine.done, engine.most_working) == (TASKS, 1)

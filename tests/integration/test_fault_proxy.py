@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from tests.chaos.proxy import BlackHole, DropReplies, Fault, FaultProxy, Latency, Refuse, Reset
+from tests.patience import SOON
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Client:
         return await self.answer()
 
     async def answer(self) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             return await self.reader.readline()
 
     async def silent(self) -> bool:
@@ -159,7 +160,7 @@ async def test_a_black_hole_delivers_what_its_sender_no_longer_waits_for(
     client.writer.close()
     await client.writer.wait_closed()
     proxy.fault = None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         await echo.has_read(b"late\n")
 
 
@@ -177,7 +178,7 @@ async def test_a_reply_can_be_cut_in_the_middle(connect: Connect, proxy: FaultPr
     proxy.fault = DropReplies(after=3)
     client = await connect()
     client.writer.write(b"abcdef\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         with contextlib.suppress(ConnectionResetError):  # it may overtake what it follows
             assert await client.reader.readexactly(3) == b"abc"
         with pytest.raises(ConnectionResetError):

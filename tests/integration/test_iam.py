@@ -36,14 +36,13 @@ from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_names
 from tests.integration.provider_stage import FULL, MASK, SWAP, still
 from tests.integration.test_aws_stack import running
+from tests.patience import SOON
 from tests.rights import missing, unused
 from tests.samples import a_task, an_answer, png
 from tests.simulators.comfy_api import KEY, ComfyAPISimulator
 from tests.simulators.qwen_vl import QwenVLSimulator
 from tests.simulators.seedream import SeeDreamSimulator
 from tests.stack import stack_settings
-
-pytestmark = pytest.mark.timeout(180)
 
 LOOKS = ("queues", "table", "bucket-privacy", "budgets", "dead-letters", "backlog", "stuck")
 """What doctor asks AWS, beside puts and gets."""
@@ -147,7 +146,7 @@ async def _every_kind(client: AsyncClient, seedream: SeeDreamSimulator) -> None:
     """Of uploads and of results in all the places where they lie."""
 
     async def done(kind: str, **body: Any) -> Any:
-        task = await client.wait((await client.submit(kind, body)).task_id, timeout=60)
+        task = await client.wait((await client.submit(kind, body)).task_id, timeout=SOON)
         assert task.status == "completed", task.error
         return task
 
@@ -164,8 +163,8 @@ async def _every_kind(client: AsyncClient, seedream: SeeDreamSimulator) -> None:
 
     seedream.failures.turn_on("InputImageSensitiveContentDetected")
     other = {"source_image_url": scene, "target_face_url": face, "prompt": "smiling"}
-    refused = await client.wait((await client.submit(FULL, other)).task_id, timeout=60)
-    again = await client.wait((await client.retry(refused.task_id)).task_id, timeout=60)
+    refused = await client.wait((await client.submit(FULL, other)).task_id, timeout=SOON)
+    again = await client.wait((await client.retry(refused.task_id)).task_id, timeout=SOON)
     assert (refused.status, again.status) == ("failed", "completed")
 
 
@@ -200,7 +199,7 @@ async def _settlement(stage: str) -> None:
         await Answers(assets).keep(page.task_id, page.calls[0], an_answer(7))
         ledger = DynamoSpendLedger(root.dynamodb, table=f"{stage}-task_store")
         await ledger.write(page)
-        for _ in range(100):
+        for _ in range(600):
             if await ledger.total("day/2026-11-23") == 7:
                 return
             await asyncio.sleep(0.2)
@@ -209,7 +208,7 @@ async def _settlement(stage: str) -> None:
 
 async def _until(condition: Callable[[], bool]) -> None:
     """Or for so long that what is missing is worth being shown."""
-    for _ in range(60):
+    for _ in range(240):
         if condition():
             return
         await asyncio.sleep(0.5)

@@ -17,8 +17,6 @@ from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_names
 from tests.rights import missing
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -17,6 +17,7 @@ from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import KindView, TaskView
 from short_drama.wiring.components import Component
 from tests.noop_engine import NOOP
+from tests.patience import SOON
 from tests.samples import png
 from tests.stack import running_stack, stack_settings
 
@@ -65,7 +66,7 @@ async def all_available(client: AsyncClient) -> Sequence[KindView]:
 
 async def until_told(client: AsyncClient, task_id: str, reason: str) -> TaskView:
     """The task, once its lane has this trouble, as one who follows it is told."""
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(SOON):
         async with contextlib.aclosing(client.follow(task_id)) as views:
             async for view in views:
                 if view.lane is not None and view.lane.reason == reason:
@@ -90,7 +91,7 @@ async def test_tasks_that_wait_say_what_has_become_of_their_lane(parts: Parts) -
     async with (
         AsyncClient(gpu_url=url, cpu_url=url) as client,
         aiohttp.ClientSession() as http,
-        asyncio.timeout(60),
+        asyncio.timeout(SOON),
     ):
         kinds = await all_available(client)
         assert {(kind.lane, kind.state, kind.engine) for kind in kinds} == {
@@ -132,7 +133,7 @@ async def test_where_all_run_in_one_process_a_lane_is_ready_and_tasks_say_nothin
     async with (
         running_stack(tmp_path, NOOP) as stack,
         AsyncClient(gpu_url=stack.gpu, cpu_url=stack.cpu) as client,
-        asyncio.timeout(20),
+        asyncio.timeout(SOON),
     ):
         accepted = await client.submit("camera-angle", {"image_url": png(), "zoom": 1})
         assert accepted.lane is None

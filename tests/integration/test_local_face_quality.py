@@ -18,7 +18,7 @@ from short_drama.paid_api.local_faces.landmarks import LEFT_EYE, LIPS, RIGHT_EYE
 from short_drama.paid_api.masks import paint_soft
 from tests.faces import photographs
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.models
 
 DARK = (22, 22, 26)
 

@@ -38,7 +38,7 @@ from tests.faces import photographs
 from tests.faces.catalogue import Scene, scenes
 from tests.faces.scoring import hits
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.models
 
 Photo = Callable[[str], Pixels]
 

@@ -13,6 +13,7 @@ from short_drama.paid_api.paying import limits, steps
 from short_drama.sdk.models import TaskView
 from short_drama.sqs_adapter.decide import RetryPolicy
 from tests.integration.provider_stage import MASK, ProviderStage, simulated
+from tests.patience import SOON
 
 RECEIVES = 2
 """Of a message before it is a dead letter, instead of ten."""
@@ -59,5 +60,5 @@ async def test_a_task_waits_for_a_provider_and_says_so(
         assert (task.status, task.waiting_for.code) == ("pending", code)
         assert task.waiting_for.message
         stage.qwen.failures.turn_on(refusal, False)
-        ended = await stage.client.wait(task.task_id, timeout=30)
+        ended = await stage.client.wait(task.task_id, timeout=SOON)
         assert (ended.status, ended.waiting_for) == ("completed", None)

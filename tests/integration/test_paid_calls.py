@@ -17,6 +17,7 @@ from short_drama.paid_api.providers.endpoint import (
 from short_drama.paid_api.providers.qwen.refusals import classify as qwen_means
 from short_drama.paid_api.providers.seedream.client import SeeDream
 from short_drama.paid_api.providers.seedream.refusals import classify as seedream_means
+from tests.patience import SOON
 from tests.samples import png
 from tests.simulators.seedream import KEY, SeeDreamSimulator
 
@@ -76,7 +77,7 @@ async def end_of(base_url: str, *, connect: float = 20, read: float = 20) -> Exc
     """How a call there ends; within 10 s, whatever is waited for."""
     async with Provider("x", base_url, KEY, connect=connect, read=read) as provider:
         with pytest.raises((CallNotSent, CallUnanswered, CallRefused)) as caught:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(SOON):
                 await provider.post(PATH, {"model": "x"})
     return caught.value
 
@@ -174,7 +175,7 @@ async def test_an_answer_is_waited_for_from_when_the_call_was_sent(
 ) -> None:
     seedream.failures.turn_on(ending)
     async with Provider("x", seedream.base_url, KEY, connect=600, read=0.5) as provider:
-        async with asyncio.timeout(20):  # and not with what is left of 600.5
+        async with asyncio.timeout(SOON):  # and not with what is left of 600.5
             client = SeeDream(provider, "seedream-4-0-250828")
             with pytest.raises(e.ChargeUnknown):
                 await client.generate(prompt="x", images=[png(64, 64)], size=SIZE)
@@ -189,7 +190,7 @@ async def test_a_server_that_stops_reading() -> None:
         Provider("x", f"http://{address}", KEY, connect=600, read=0.3) as provider,
     ):
         with pytest.raises(CallUnanswered):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SOON):
                 await provider.post(PATH, LARGE)
 
 

@@ -217,7 +217,7 @@ async def test_a_call_is_settled_though_its_task_was_cancelled(
         await until(lambda: stage.seedream.calls)
         await stage.client.cancel(task.task_id)
         page = await page_of(tmp_path, task.task_id)
-        for _ in range(200):
+        for _ in range(2000):
             if not page.is_open:
                 break
             await asyncio.sleep(0.05)

@@ -1,9 +1,11 @@
 """Every documented code of both providers, through the whole product: what becomes of the task, and
 what the client reads."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from short_drama.domain import errors as e
 from short_drama.domain.errors import ShortDramaError, UserError
@@ -13,6 +15,8 @@ from tests.integration.test_qwen_vl import EXPECTED as OF_QWEN
 from tests.integration.test_seedream import MEANINGS as OF_SEEDREAM
 from tests.simulators.qwen_vl.refusals import REFUSALS as QWEN_REFUSALS
 from tests.simulators.seedream.refusals import REFUSALS as SEEDREAM_REFUSALS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CASES = [(MASK, name, kind) for name, kind in OF_QWEN.items()]
 CASES += [(SWAP, name, kind) for name, (kind, _) in OF_SEEDREAM.items()]
@@ -29,26 +33,34 @@ async def ended(stage: ProviderStage, kind: str, name: str, times: int | bool) -
     return await stage.task(kind)
 
 
-@pytest.mark.parametrize(("kind", "name", "meaning"), CASES)
-async def test_a_code(tmp_path: Path, kind: str, name: str, meaning: type[ShortDramaError]) -> None:
-    async with simulated(tmp_path, drain_seconds=0.1) as stage:
-        if meaning is e.ProviderPaused:
-            await paused(stage, kind, name)
-        elif meaning is e.Throttled:
-            task = await ended(stage, kind, name, 1)
-            assert (task.status, task.attempts) == ("completed", 1)
-        elif issubclass(meaning, e.RetryableError):
-            task = await ended(stage, kind, name, 1)
-            assert (task.status, task.attempts) == ("completed", 2)
-        else:
-            await refused(stage, kind, name, meaning)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ProviderStage]:
+    """For what does not pause the lane."""
+    async with simulated(tmp_path_factory.mktemp("shared"), drain_seconds=0.1) as stage:
+        yield stage
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "meaning"), [case for case in CASES if case[2] is not e.ProviderPaused]
+)
+async def test_a_code(
+    shared: ProviderStage, kind: str, name: str, meaning: type[ShortDramaError]
+) -> None:
+    if meaning is e.Throttled:
+        task = await ended(shared, kind, name, 1)
+        assert (task.status, task.attempts) == ("completed", 1)
+    elif issubclass(meaning, e.RetryableError):
+        task = await ended(shared, kind, name, 1)
+        assert (task.status, task.attempts) == ("completed", 2)
+    else:
+        await refused(shared, kind, name, meaning)
 
 
 async def refused(
     stage: ProviderStage, kind: str, name: str, meaning: type[ShortDramaError]
 ) -> None:
     """The task fails at once, and says what the provider said and whose matter it is."""
-    task = await ended(stage, kind, name, True)
+    task = await ended(stage, kind, name, 1)
     assert task.error is not None
     assert (task.status, task.attempts, task.error.code) == ("failed", 1, meaning.code)
     assert code_of(kind, name) in task.error.message
@@ -57,14 +69,18 @@ async def refused(
     assert not task.error.retryable
 
 
-async def paused(stage: ProviderStage, kind: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"), [case[:2] for case in CASES if case[2] is e.ProviderPaused]
+)
+async def test_a_code_that_pauses(tmp_path: Path, kind: str, name: str) -> None:
     """The task waits, its attempt is not counted, and an operator is told."""
-    provider = stage.qwen if kind == MASK else stage.seedream
-    provider.failures.turn_on(name, True)
-    accepted = await stage.submit(kind)
-    told = await stage.until_unready(kind)
-    assert code_of(kind, name) in told["reason"]
-    assert told["fix"]
-    task = await stage.client.get(accepted.task_id)
-    assert task.status in ("pending", "processing")
-    assert len(provider.calls) == 1
+    async with simulated(tmp_path, drain_seconds=0.1) as stage:
+        provider = stage.qwen if kind == MASK else stage.seedream
+        provider.failures.turn_on(name, True)
+        accepted = await stage.submit(kind)
+        told = await stage.until_unready(kind)
+        assert code_of(kind, name) in told["reason"]
+        assert told["fix"]
+        task = await stage.client.get(accepted.task_id)
+        assert task.status in ("pending", "processing")
+        assert len(provider.calls) == 1

@@ -34,6 +34,7 @@ from short_drama.paid_api.providers.qwen.client import (
     classify,
     read,
 )
+from tests.patience import SOON
 from tests.simulators.qwen_vl import ENDINGS, FAULTS, KEY, REFUSALS, SHAPES, QwenVLSimulator
 from tests.simulators.seedream.wire import LOST
 
@@ -550,7 +551,7 @@ async def test_the_simulator_as_a_process(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
-        url = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().strip()
+        url = (await asyncio.wait_for(process.stdout.readline(), SOON)).decode().strip()
         async with Provider("qwen-vl", f"{url}/compatible-mode/v1", KEY) as provider:
             answer = await QwenVL(provider).ask(picture(64, 64))
             await switch(url, {"Arrearage": 1})

@@ -24,8 +24,7 @@ from tests.emulators import Emulators
 from tests.integration.aws_stage import aws_stage
 from tests.integration.test_aws_stack import Stage
 from tests.integration.test_cli import Shell
-
-pytestmark = pytest.mark.timeout(120)
+from tests.patience import SOON
 
 READ, PUT = ("s3:GetObject", "s3:ListBucket"), ("s3:PutObject",)
 ORCHESTRATOR, SERVICE = Component.ORCHESTRATOR, Component.COMFYUI_API
@@ -78,7 +77,7 @@ async def ask(url: str) -> tuple[int, dict[str, Any]]:
 
 
 async def until(happens: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SOON):
         while True:
             if await happens():
                 return
@@ -245,7 +244,7 @@ async def test_a_process_is_not_said_to_be_ready_before_aws_has_answered(
     process = await shell.start("serve", "orchestrator")
     assert process.stdout is not None
     said = ""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SOON):
         while "Ctrl-C" not in said:
             said += (await process.stdout.readline()).decode()
     process.terminate()

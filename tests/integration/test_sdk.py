@@ -25,6 +25,7 @@ from short_drama.sdk.models import TaskView
 from short_drama.sdk.sync import Client
 from short_drama.settings import Settings
 from tests.noop_engine import NoopWork, noop_engines
+from tests.patience import SOON
 from tests.stack import RunningStack, running_stack
 
 
@@ -90,7 +91,7 @@ async def test_a_task_from_bytes_to_file(
         "face-mask", {"image_url": a_still()}, labels={"shot": "2"}, deadline_seconds=60
     )
     assert accepted.status == "pending"
-    task = await client.wait(accepted.task_id, timeout=20)
+    task = await client.wait(accepted.task_id, timeout=SOON)
     assert (task.status, task.engine, task.labels) == ("completed", "noop", {"shot": "2"})
     assert task.deadline == pytest.approx(task.created_at + 60)
     file = await client.download(task, tmp_path / "result.png")
@@ -216,7 +217,7 @@ async def test_a_failed_task_says_why_and_has_no_result(
     client: AsyncClient, tmp_path: Path
 ) -> None:
     accepted = await client.submit("qwen-image-edit", {"image_url": a_still(), "prompt": "x"})
-    task = await client.wait(accepted.task_id, timeout=20)
+    task = await client.wait(accepted.task_id, timeout=SOON)
     assert task.error is not None
     assert (task.status, task.error.code, task.error.fix) == ("failed", "engine_failed", "Mend it.")
     with pytest.raises(NoResult):
@@ -284,7 +285,7 @@ def use_all_of_the_blocking_client(gpu: str, cpu: str, folder: Path) -> None:
     with Client(gpu_url=gpu, cpu_url=cpu) as client:
         image = client.upload(a_still()).image_url
         accepted = client.submit("face-mask", {"image_url": image}, labels={"sync": "yes"})
-        task = client.wait(accepted.task_id, timeout=20)
+        task = client.wait(accepted.task_id, timeout=SOON)
         assert task == client.get(accepted.task_id)
         assert client.download(task, folder / "result.png").stat().st_size > 0
         assert [each.task_id for each in client.iterate(kind="face-mask")] == [accepted.task_id]

@@ -22,6 +22,7 @@ from short_drama.paid_api.providers.endpoint import Provider
 from short_drama.paid_api.providers.seedream.client import Generated, SeeDream
 from short_drama.paid_api.providers.seedream.models import size_for
 from tests.integration.comfyui_stage import until
+from tests.patience import SOON
 from tests.samples import png
 from tests.simulators.seedream import KEY, REFUSALS, SeeDreamSimulator
 from tests.simulators.seedream.wire import LOST
@@ -532,7 +533,7 @@ async def test_the_simulator_as_a_process(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SOON):
             url = (await process.stdout.readline()).decode().strip()
         async with (
             Provider("seedream", url, KEY) as provider,

@@ -8,7 +8,7 @@ import pytest
 
 from short_drama.domain.kinds import Lane
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
-from tests.integration.test_operator_commands import Stage, stage
+from tests.integration.operator_stage import Stage, stage
 from tests.unit.orchestrator.accounts.samples import a_call, a_page
 
 __all__ = ["stage"]

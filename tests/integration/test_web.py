@@ -13,6 +13,7 @@ from aiohttp import ClientResponse
 from short_drama.sdk.models import AssetView, Problem, TaskView
 from short_drama.wiring.components import Component
 from tests.noop_engine import NOOP
+from tests.patience import SOON
 from tests.samples import png
 from tests.stack import RunningStack, running_stack
 
@@ -82,7 +83,7 @@ async def test_only_http_1_0_may_name_no_host(
     at = urlsplit(stack.gpu)
     reader, writer = await asyncio.open_connection(at.hostname, at.port)
     writer.write(request_line)
-    assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == status
+    assert (await asyncio.wait_for(reader.readline(), SOON)).split()[1] == status
     writer.close()
     await writer.wait_closed()
 

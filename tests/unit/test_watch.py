@@ -7,6 +7,7 @@ import pytest
 
 from short_drama.watch import Watch, look_at_disk
 from tests.figures import figure
+from tests.patience import SOON
 
 
 async def test_looks_are_taken_again_whatever_becomes_of_one() -> None:
@@ -21,7 +22,7 @@ async def test_looks_are_taken_again_whatever_becomes_of_one() -> None:
     watch = Watch(every=0.01)
     watch.looks += [fails, looks]
     running = asyncio.create_task(watch.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         for _ in range(3):
             await seen.get()
     running.cancel()
@@ -33,14 +34,14 @@ async def test_a_look_that_lasts_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 
     async def lasts() -> None:
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
         finally:
             given_up.put_nowait("given up")
 
     watch = Watch(every=0.01)
     watch.looks.append(lasts)
     running = asyncio.create_task(watch.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         for _ in range(2):
             await given_up.get()
     running.cancel()

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.integration.comfyui_simulator.graphs import Json
+from tests.patience import SOON
 
 PROMPT_ID = "7d1f8e2a-52d5-4f5e-8f07-0c1b0e9b7a11"
 STEP = 0.005
@@ -62,7 +63,7 @@ class Caller:
         return entry
 
     async def ended(self, prompt_id: str = PROMPT_ID) -> Json:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON):
             while True:
                 entry = await self.history(prompt_id)
                 if entry is not None:
@@ -101,7 +102,7 @@ class Listener:
         return None
 
     async def until(self, event: str, **data: Any) -> Json:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SOON):
             while True:
                 message = await self.next()
                 assert not self.socket.closed, self.heard

@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.comfyui_simulator.caller import PROMPT_ID, STEP, Caller
 from tests.integration.comfyui_simulator.graphs import camera_angle, empty, model_free
+from tests.patience import SOON
 from tests.simulators.comfyui import ComfyUISimulator, Crash
 
 
@@ -19,7 +20,7 @@ async def test_dropped_sockets(caller: Caller, comfyui: ComfyUISimulator) -> Non
     comfyui.failures.drop_socket = 1
     listener = await caller.listen()
     entry = await caller.run(empty())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         while not listener.socket.closed:
             await listener.next()
     assert entry["status"]["status_str"] == "success"

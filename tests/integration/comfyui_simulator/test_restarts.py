@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.comfyui_simulator.caller import Caller
 from tests.integration.comfyui_simulator.graphs import camera_angle, empty, png
+from tests.patience import SOON
 from tests.simulators.comfyui import ComfyUISimulator
 
 
@@ -26,7 +27,7 @@ async def test_a_restart_loses_queue_history_and_temporary_files(
     await listener.until("progress")
     url = comfyui.url
     await comfyui.restart()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         while not listener.socket.closed:
             await listener.next()
     assert comfyui.url == url
@@ -49,7 +50,7 @@ async def start_process(
         stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3], env=dict(os.environ),
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SOON):
         return process, (await process.stdout.readline()).decode().strip()
 
 

@@ -12,6 +12,7 @@ from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
 from short_drama.wiring.components import Component
 from short_drama.wiring.stopping import stop_seconds
+from tests.patience import SOON
 
 
 def checked(error: ShortDramaError | None = None) -> Any:
@@ -88,7 +89,7 @@ class Told(ServiceManager):
 
 async def test_the_line_changes_at_once_when_it_is_to_stop() -> None:
     manager, stopping = Told(), asyncio.Event()
-    async with asyncio.timeout(30), told(stack(held=(1,)), manager, stopping):
+    async with asyncio.timeout(SOON), told(stack(held=(1,)), manager, stopping):
         assert await manager.lines.get() == "ready; 1 running"
         stopping.set()
         assert await manager.lines.get() == "draining, 1 task"

@@ -18,6 +18,7 @@ from short_drama.images.sources import ImageSources
 from short_drama.images.subject import MODEL
 from short_drama.jobs.job import Job, JobOrder, SelfChecking, Work
 from short_drama.ports import AssetStore
+from tests.patience import SOON
 from tests.samples import NOW
 
 STILL = np.zeros((8, 8, 3), np.uint8)
@@ -71,7 +72,7 @@ async def test_a_cancelled_make_returns_when_its_thread_has_ended(
     assert not done
     preview.free.set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(making, 10)
+        await asyncio.wait_for(making, SOON)
     assert preview.ended.is_set()
 
 

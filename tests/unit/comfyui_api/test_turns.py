@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from short_drama.comfyui_api.turns import SwapAware, Waiting, choose
 from short_drama.domain.kinds import KINDS
 from short_drama.jobs.job import Job, JobOrder
+from tests.patience import SOON
 
 ANGLE, EDIT = "camera-angle", "qwen-image-edit"
 
@@ -128,7 +129,7 @@ async def test_a_place_is_free_again_however_a_turn_ends() -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    async with asyncio.timeout(1), turns.turn(job(ANGLE)):
+    async with asyncio.timeout(SOON), turns.turn(job(ANGLE)):
         pass
 
 

@@ -13,6 +13,7 @@ from short_drama.domain.errors import ImageRejected
 from short_drama.domain.kinds import KINDS
 from short_drama.images.labels import Label, SourceType
 from short_drama.jobs.job import Job, JobOrder
+from tests.patience import SOON
 
 LABEL = Label.of_job(SourceType.TRAINED, engine="comfyui", kind="camera-angle", job_id="j")
 
@@ -63,7 +64,7 @@ class Clock:
 
 
 async def shown(job: Job) -> str:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         while job.preview is None:
             await job.changed()
     return job.preview

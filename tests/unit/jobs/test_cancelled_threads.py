@@ -11,6 +11,7 @@ from short_drama.domain.kinds import FaceMaskRequest
 from short_drama.domain.outcome import Outcome
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
 from short_drama.jobs.threads import in_thread
+from tests.patience import SOON
 from tests.samples import NOW
 
 AT_ONCE = {"prepare": 3, "make": 1, "publish": 3}
@@ -54,7 +55,7 @@ class Threads:
     def computing(self, count: int) -> bool:
         """Waits until `count` threads have begun."""
         with self.changed:
-            return self.changed.wait_for(lambda: self.entered >= count, 10)
+            return self.changed.wait_for(lambda: self.entered >= count, SOON)
 
 
 @pytest.fixture(params=AT_ONCE)
@@ -116,4 +117,4 @@ async def test_closing_waits_for_the_engine_and_for_nothing_else(work: Threads) 
     done, _ = await asyncio.wait([running], timeout=0.2)
     assert bool(done) == (work.stage != "make")
     work.free.set()
-    assert (await asyncio.wait_for(running, 10)).status == "cancelled"
+    assert (await asyncio.wait_for(running, SOON)).status == "cancelled"

@@ -20,6 +20,7 @@ from short_drama.domain.outcome import Outcome
 from short_drama.jobs import runner as module
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
 from tests.figures import counted, figure
+from tests.patience import SOON
 from tests.samples import NOW
 
 REQUEST = FaceMaskRequest(image_url="asset:k")
@@ -97,7 +98,7 @@ async def settle() -> None:
 
 
 async def end(runner: JobRunner, job: Job) -> Job:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SOON):
         while not job.ended:
             await runner.wait(job, since=job.version, timeout=5)
     await settle()
@@ -285,7 +286,7 @@ class Away:
         return Outcome(result_key="images/x.png")
 
     async def tried(self, times: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             for _ in range(times):
                 await self.tries.acquire()
 
@@ -473,11 +474,11 @@ async def test_every_report_is_a_new_version_that_wakes_who_waits(
     job = runner.accept(order())
     await settle()
     version = job.version
-    waiting = asyncio.create_task(runner.wait(job, since=version, timeout=5))
+    waiting = asyncio.create_task(runner.wait(job, since=version, timeout=3600))
     await settle()
     assert not waiting.done()
     job.report(progress=0.5)
-    await asyncio.wait_for(waiting, 2)
+    await asyncio.wait_for(waiting, SOON)
     assert (job.version, job.progress, job.stage) == (version + 1, 0.5, "preparing")
 
 
@@ -486,11 +487,11 @@ async def test_waiting_ends_at_its_time_and_for_old_versions_and_ended_jobs_at_o
 ) -> None:
     job = runner.accept(order())
     await settle()
-    await asyncio.wait_for(runner.wait(job, since=job.version, timeout=0.02), 2)
-    await asyncio.wait_for(runner.wait(job, since=job.version - 1, timeout=5), 2)
+    await asyncio.wait_for(runner.wait(job, since=job.version, timeout=0.02), SOON)
+    await asyncio.wait_for(runner.wait(job, since=job.version - 1, timeout=3600), SOON)
     gates.open()
     await end(runner, job)
-    await asyncio.wait_for(runner.wait(job, since=job.version, timeout=5), 2)
+    await asyncio.wait_for(runner.wait(job, since=job.version, timeout=3600), SOON)
 
 
 # --- Readiness ----------------------------------------------------------------------------
@@ -615,11 +616,11 @@ async def test_who_follows_a_job_that_waits_is_told_when_it_comes_nearer(
     gates.open(gates.prepare_gate, gates.publish_gate)
     _, job, _ = [runner.accept(order(key)) for key in "abc"]
     await settle()
-    following = asyncio.create_task(runner.wait(job, since=job.version, timeout=30))
+    following = asyncio.create_task(runner.wait(job, since=job.version, timeout=3600))
     await settle()
     assert not following.done()
     gates.make_gate.release()
-    await asyncio.wait_for(following, 5)
+    await asyncio.wait_for(following, SOON)
 
 
 async def test_places_are_gathered_but_a_beginning_is_told_soon(
@@ -629,12 +630,12 @@ async def test_places_are_gathered_but_a_beginning_is_told_soon(
     gates.open(gates.prepare_gate, gates.publish_gate)
     *_, job = [runner.accept(order(key)) for key in "abc"]
     await settle()
-    following = asyncio.create_task(runner.wait(job, since=job.version, timeout=30))
+    following = asyncio.create_task(runner.wait(job, since=job.version, timeout=3600))
     gates.make_gate.release()
     await asyncio.wait([following], timeout=0.5)
     assert (following.done(), job.position) == (False, 1)
     gates.make_gate.release()
-    await asyncio.wait_for(following, 5)
+    await asyncio.wait_for(following, SOON)
     assert job.stage == "running"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from short_drama.domain.errors import EngineFailed
 from short_drama.jobs.threads import in_thread
+from tests.patience import SOON
 
 
 async def test_it_gives_what_the_work_gives() -> None:
@@ -38,5 +39,5 @@ async def test_a_cancelled_call_returns_when_its_thread_has_ended(fails: bool) -
         assert not done
     free.set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(calling, 10)
+        await asyncio.wait_for(calling, SOON)
     assert ended.is_set()

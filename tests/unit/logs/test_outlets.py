@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from short_drama.logs.outlets import FileSink, Outlet, StreamSink
-
-SOON = 10.0
+from tests.patience import SOON
 
 
 class Gate:

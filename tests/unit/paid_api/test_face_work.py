@@ -22,6 +22,7 @@ from short_drama.paid_api.local_faces import LocalFace, LocalFaces, Swapped
 from short_drama.paid_api.local_faces.detect import MODEL as DETECTOR
 from short_drama.paid_api.local_faces.landmarks import MODEL as LANDMARKS
 from short_drama.paid_api.paying.budgets import Budgets
+from tests.patience import SOON
 from tests.protocol.memory import MemoryAssets, MemoryLedger
 from tests.samples import NOW
 
@@ -87,7 +88,7 @@ async def test_a_cancelled_make_returns_when_its_thread_has_ended(
     assert not done
     faces.free.set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(making, 10)
+        await asyncio.wait_for(making, SOON)
     assert faces.ended.is_set()
 
 

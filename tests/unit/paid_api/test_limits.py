@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from short_drama.domain.errors import ProviderPaused
 from short_drama.paid_api.paying.limits import Circuit, ProviderLimits, Rate, Turn
 from tests.figures import counted
+from tests.patience import SOON
 
 
 class Clock:
@@ -265,7 +266,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_leaves_its_place() -> Non
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(1), limits.slot():
+    async with asyncio.timeout(SOON), limits.slot():
         pass
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Response
 
 from short_drama.web.app import create_app
 from short_drama.web.waiting import unless_stopped
+from tests.patience import SOON
 from tests.unit.web.asgi import answered
 
 
@@ -41,7 +42,7 @@ async def test_a_stop_ends_the_wait_with_what_is_known() -> None:
     done, _ = await asyncio.wait([waiting], timeout=0.02)
     assert not done
     stopping.set()
-    assert await asyncio.wait_for(waiting, 2) == "known"
+    assert await asyncio.wait_for(waiting, SOON) == "known"
     assert ended.is_set(), "the wait still holds what it held"
 
 
@@ -49,7 +50,7 @@ async def test_a_wait_that_begins_after_the_stop_ends_as_well() -> None:
     stopping = asyncio.Event()
     stopping.set()
     wait = unless_stopped(stopping, never(asyncio.Event()), otherwise="known")
-    assert await asyncio.wait_for(wait, 2) == "known"
+    assert await asyncio.wait_for(wait, SOON) == "known"
 
 
 async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:

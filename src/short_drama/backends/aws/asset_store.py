@@ -17,7 +17,8 @@ from urllib.parse import quote, unquote
 from aiohttp import ClientError as BrokenOff
 from botocore.exceptions import ClientError
 
-from short_drama.backends.aws.clients import SECONDS, Answer, answer
+from short_drama.backends.aws import clients
+from short_drama.backends.aws.clients import Answer, answer
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, Unavailable
 from short_drama.ports import AssetExists, AssetInfo, UploadForm
@@ -104,7 +105,7 @@ class S3AssetStore:
                     fix="Use a smaller picture.",
                 )
             try:
-                in_time = SECONDS + size / _BYTES_PER_SECOND
+                in_time = clients.SECONDS + size / _BYTES_PER_SECOND
                 return await answer("s3", body.read(), seconds=in_time)
             except BrokenOff:
                 raise Unavailable("AWS s3 broke off in the middle of an asset") from None

@@ -136,10 +136,10 @@ async def answer(
     service: str,
     call: Awaitable[Answer],
     *,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
     expected: Container[str] = (),
 ) -> Answer:
-    """What AWS answers to `call` within `seconds`.
+    """What AWS answers to `call` within `seconds`, SECONDS unless they are given.
 
     botocore's own timeouts bound one try; a black hole would cost all of them (13 s for 3 tries
     of 2 s, measured), hence a deadline over the whole.
@@ -147,6 +147,7 @@ async def answer(
     Raises ClientError for the error codes in `expected`, Unavailable for everything else. A call
     that raised Unavailable may have taken effect.
     """
+    seconds = SECONDS if seconds is None else seconds
     started, outcome = time.perf_counter(), "error"
     _call.set(None)
     try:

@@ -20,6 +20,7 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.spending import TaskSpend
 from short_drama.paid_api.providers.endpoint import CallNotSent
+from tests.patience import SOON
 from tests.protocol.virtual_time import EPOCH, clock
 from tests.unit.paid_api.paying.paid_steps import (
     ESTIMATE,
@@ -58,14 +59,14 @@ class SlowProvider:
 
 async def cancelled_in(provider: SlowProvider, running: "asyncio.Task[int]") -> None:
     """Cancels while the provider is at it, more than once; it is waited for all the same."""
-    await asyncio.wait_for(provider.asked.wait(), 5)
+    await asyncio.wait_for(provider.asked.wait(), SOON)
     for _ in range(2):
         running.cancel()
         done, _ = await asyncio.wait([running], timeout=0.02)
         assert not done
     provider.free.set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, SOON)
 
 
 # --- Money --------------------------------------------------------------------------------
