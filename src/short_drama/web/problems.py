@@ -24,6 +24,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.RouteNotFound: 404,
     e.MethodNotAllowed: 405,
     e.HostRefused: 421,
+    e.OriginRefused: 403,
     e.TaskNotFound: 404,
     e.JobNotFound: 404,
     e.AssetNotFound: 404,
