@@ -37,7 +37,8 @@ class Backend:
     ledger: SpendLedger
     notices: LaneNotices
     secret: bytes | None
-    """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
+    """Makes task ids of idempotency keys, and keys of uploads, unguessable; only orchestrators need
+    it."""
     look: Look
     """For /metrics: at what the backend stands on."""
     take_over: Callable[[], Awaitable[int]]

@@ -91,7 +91,11 @@ async def open_stack(
         backend = await opened.enter_async_context(open_backend(settings, assets_url=assets_url))
         fetcher = await opened.enter_async_context(Fetcher(Guard(allow=settings.fetch_allow)))
         sources = ImageSources(
-            backend.assets, fetcher, bucket=settings.bucket, public_urls=own_urls
+            backend.assets,
+            fetcher,
+            bucket=settings.bucket,
+            public_urls=own_urls,
+            secret=backend.secret,
         )
         stack = Stack(backend=backend, watch=Watch(every=settings.figures_seconds))
         _add_orchestrators(stack, settings, sources, catalogue, components)
