@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,11 +132,11 @@ async def test_a_change_made_by_another_process_wakes_who_waits(
 
 
 async def test_a_killed_process_does_not_disturb_the_others(
-    embedded: Embedded, obedient: subprocess.Popen[str]
+    embedded: Embedded, obedient: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     obedient.kill()
     await asyncio.to_thread(obedient.wait)
-    folder = embedded.wakeups._folder
+    folder = tmp_path / "wakeups"
     assert len(list(folder.iterdir())) == 2
     embedded.wakeups._listed = (0.0, [])
     await embedded.queue.send("t1")
@@ -205,6 +206,66 @@ async def test_a_write_that_fails_does_not_undo_those_it_shares_a_commit_with(
     assert (await embedded.queue.depth()).waiting == 5
     for name in "abcd":
         assert await embedded.store.get(name) is not None
+
+
+class Failing:
+    """A connection on which statements fail, each once."""
+
+    def __init__(self, connection: sqlite3.Connection, *failing: str) -> None:
+        self._connection, self._failing = connection, set(failing)
+
+    def execute(self, statement: str, *arguments: Any) -> sqlite3.Cursor:
+        if statement in self._failing:
+            self._failing.discard(statement)
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(statement, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+async def test_a_transaction_that_cannot_be_undone_stops_no_later_one(embedded: Embedded) -> None:
+    database: Any = embedded.database
+    database._connection = Failing(database._connection, "COMMIT", "ROLLBACK")
+    with pytest.raises(Unavailable):
+        await embedded.store.create(a_task("lost"))
+    assert await embedded.store.get("lost") is None
+    await embedded.store.create(a_task("kept"))
+    assert await embedded.store.get("kept") is not None
+    assert await embedded.store.get("lost") is None
+    embedded.database.require_writer()
+
+
+async def test_a_connection_that_cannot_be_made_again_is_tried_again(
+    embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database: Any = embedded.database
+    database._connection = Failing(database._connection, "COMMIT", "ROLLBACK")
+    with pytest.raises(Unavailable):
+        await embedded.store.create(a_task("lost"))
+    with monkeypatch.context() as patched:
+
+        def refused(**_: object) -> sqlite3.Connection:
+            raise sqlite3.OperationalError("unable to open database file")
+
+        patched.setattr(database, "_connect", refused)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="unable to open"):
+                await embedded.store.create(a_task("lost"))
+    await embedded.store.create(a_task("kept"))
+
+
+async def test_once_nothing_is_written_any_more_everybody_hears_of_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as embedded:
+        writing = embedded.database._writing
+        assert writing is not None
+        writing.cancel()
+        waiting = asyncio.create_task(embedded.store.create(a_task("lost")))
+        for asked in (waiting, embedded.store.create(a_task("late"))):
+            with pytest.raises(Unavailable, match="nothing writes"):
+                await asyncio.wait_for(asked, 5)
+        with pytest.raises(Unavailable, match="nothing writes"):
+            embedded.database.require_writer()
 
 
 async def test_a_write_that_nobody_waits_for_any_more_still_stands(embedded: Embedded) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -42,6 +43,7 @@ def _data(settings: Settings) -> str:
 
 
 def _run(settings: Settings, components: Iterable[Component], *, alone: bool) -> None:
+    os.umask(0o077)  # faces, prompts and consent are nobody else's
     waits = False
 
     def away(trouble: Unavailable) -> None:
