@@ -119,6 +119,7 @@ def _embedded(
 
     async def check(*parts: Part) -> None:
         require_room(root)
+        database.require_writer()
         # What was refused is tried again: nothing else may, while nobody takes work.
         if complaints.trouble(*parts) is not None:
             await database.try_to_write()
