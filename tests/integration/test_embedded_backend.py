@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from short_drama.backends.embedded import database as database_module
 from short_drama.backends.embedded import task_store as task_store_module
 from short_drama.backends.embedded import wakeups as wakeups_module
+from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.recovery import take_over
@@ -27,11 +28,11 @@ from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.cli.host import claim
-from short_drama.domain.errors import Unavailable
+from short_drama.domain.errors import AssetNotFound, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task_state import TaskStatus
-from short_drama.ports import TaskExists, TaskFilter
+from short_drama.ports import AssetExists, TaskExists, TaskFilter
 from tests.patience import within
 from tests.samples import NOW, a_task
 
@@ -477,3 +478,58 @@ async def test_a_folder_that_cannot_be_written_is_unavailable(
     (tmp_path / "files").write_text("in the way")
     with pytest.raises(Unavailable, match="asset folder"):
         await assets.put(KEY, b"new", content_type="image/png")
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def turned(path: Path) -> None:
+    """A bit of it."""
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+
+def nonsense(path: Path) -> None:
+    path.write_bytes(b"\xff" + b"[" * 2000)
+
+
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        *(("files", damage) for damage in (emptied, turned, nonsense, Path.unlink)),
+        *(("facts", damage) for damage in (emptied, turned, nonsense, Path.unlink)),
+    ],
+)
+async def test_what_is_damaged_is_not_handed_out_and_mended_by_the_next_put(
+    part: str, damage: Callable[[Path], None], assets: EmbeddedAssetStore, tmp_path: Path
+) -> None:
+    await assets.put(KEY, b"whole", content_type="image/png", metadata={"width": "4"})
+    damage(tmp_path / part / KEY)
+    with pytest.raises(AssetNotFound) as missing:
+        await assets.get(KEY)
+    assert missing.value.fix
+    await assets.put(KEY, b"whole", content_type="image/png", metadata={"width": "4"})
+    assert await assets.get(KEY) == b"whole"
+    assert (await assets.head(KEY)).metadata == {"width": "4"}
+    with pytest.raises(AssetExists):
+        await assets.put(KEY, b"whole", content_type="image/png")
+    assert files_in(tmp_path) == ["facts/images/a.png", "files/images/a.png"]
+
+
+async def test_facts_from_before_sums_were_kept_are_believed(
+    assets: EmbeddedAssetStore, tmp_path: Path
+) -> None:
+    await assets.put(KEY, b"whole", content_type="image/png")
+    (tmp_path / "facts" / KEY).write_text('{"content_type": "image/png", "metadata": {}}')
+    assert await assets.get(KEY) == b"whole"
+    with pytest.raises(AssetExists):
+        await assets.put(KEY, b"other", content_type="image/png")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    ["", "[]", "1", '{"metadata": {}}', '{"content_type": "x"}', "[" * 100_000, '{"a":'],
+)
+def test_facts_that_make_no_sense_are_none(facts: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of any kind
+        AssetFacts.read(facts.encode())
