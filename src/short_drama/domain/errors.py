@@ -207,6 +207,10 @@ class Throttled(RetryableError):
     counts = False
 
 
+class QueueFull(RetryableError):
+    code, title = "queue_full", "Too many tasks are under way"
+
+
 class EngineStarting(RetryableError):
     code, title = "engine_starting", "The engine is being started"
     counts = False
