@@ -5,7 +5,8 @@ import secrets
 import uuid
 from datetime import UTC, datetime
 
-PUBLIC_PREFIXES = ("images/", "seedream/", "uploads/")
+UPLOADS_PREFIX = "uploads/"
+PUBLIC_PREFIXES = ("images/", "seedream/", UPLOADS_PREFIX)
 """Shown to whoever knows the key."""
 PRIVATE_PREFIXES = ("incoming/", "jobs/", "reuse/")
 INCOMING_PREFIX = "incoming/"
@@ -38,7 +39,7 @@ class UploadKeys:
     def key(self, owner: str, sha256: str, extension: str) -> str:
         """`sha256`: of the bytes as they were sent."""
         name = hmac.digest(self._secret, f"{owner}\0{sha256}".encode(), "sha256").hex()
-        return f"uploads/{owner}/{name}.{extension}"
+        return f"{UPLOADS_PREFIX}{owner}/{name}.{extension}"
 
 
 def comfyui_result(kind: str, job_id: str) -> str:

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from short_drama.backends.embedded.asset_facts import AssetFacts
-from short_drama.backends.embedded.disk import trouble_with, try_to_write
+from short_drama.backends.embedded.disk import require_room, trouble_with, try_to_write
 from short_drama.complaints import About, Complaints
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, Unavailable
 from short_drama.ports import AssetExists, AssetInfo
 
@@ -66,6 +67,8 @@ class EmbeddedAssetStore:
         target, beside = self._path(self._files, key), self._path(self._facts, key)
         if self._is_sound(key):
             raise AssetExists(key)
+        if key.startswith(asset_keys.UPLOADS_PREFIX):
+            require_room(self._root.parent, beside=len(data))
         facts = AssetFacts.of(data, content_type=content_type, metadata=metadata).written()
         try:
             with _written(target, data) as file, _written(beside, facts) as facts_file:
