@@ -25,8 +25,11 @@ def test_it_says_how_it_stands(
     manager: socket.socket, tmp_path: Path, number: signal.Signals
 ) -> None:
     [port] = free_ports(1)
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
     process = subprocess.Popen(
-        [COMMAND, "serve", "cpu-orchestrator", "--data-dir", tmp_path / "data"],
+        [COMMAND, "serve", "cpu-orchestrator", "--data-dir", data],
+        umask=0o022,
         stdout=subprocess.PIPE,
         text=True,
         env={
@@ -47,3 +50,4 @@ def test_it_says_how_it_stands(
         process.kill()
         process.wait()
     assert (process.returncode, printed.splitlines()[-1]) == (0, "draining, 0 tasks")
+    assert {path.stat().st_mode & 0o077 for path in [data, *data.rglob("*")]} == {0}

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 
 import aiohttp
 import pytest
@@ -29,7 +30,7 @@ async def test_an_upload_is_answered_with_what_to_refer_to_it_by(api: Api) -> No
     view = AssetView.model_validate(document)
     assert (view.width, view.height) == (80, 60)
     assert view.sha256 == hashlib.sha256(data).hexdigest()
-    assert view.key == f"uploads/local/{view.sha256}.png"
+    assert re.fullmatch(r"uploads/local/[0-9a-f]{64}\.png", view.key)
     assert view.image_url == f"asset:{view.key}"
     assert answer.headers["Location"] == view.url
     async with api.stack.http.get(view.url) as shown:
@@ -48,6 +49,30 @@ async def test_the_same_bytes_have_the_same_key_however_they_are_sent(api: Api) 
         )
     ]
     assert all(document == documents[0] for document in documents)
+
+
+async def test_a_key_is_not_to_be_told_from_the_bytes(api: Api) -> None:
+    data = png(90, 70)
+    mine = (await api.call("POST", "/api/v1/assets", status=201, data=form(data)))[0]
+    assert hashlib.sha256(data).hexdigest() not in mine["key"]
+    guessed = f"{api.stack.gpu}/assets/uploads/local/{mine['sha256']}.png"
+    async with api.stack.http.get(guessed) as answer:
+        assert answer.status == 404
+
+
+async def test_an_upload_from_before_keys_were_secret_can_be_used(api: Api) -> None:
+    data = png(300, 300)
+    key = f"uploads/local/{hashlib.sha256(data).hexdigest()}.png"
+    async with open_backend(api.stack.settings, assets_url="") as backend:
+        await backend.assets.put(key, data, content_type="image/png")
+    async with api.stack.http.get(f"{api.stack.gpu}/assets/{key}") as shown:
+        assert await shown.read() == data
+    await api.call(
+        "POST",
+        "/api/v1/camera-angle/tasks",
+        status=202,
+        json={"image_url": f"asset:{key}", "zoom": 1},
+    )
 
 
 async def test_a_form_without_a_file_is_refused(api: Api) -> None:

@@ -9,15 +9,17 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from short_drama.backends.embedded import database as database_module
 from short_drama.backends.embedded import task_store as task_store_module
 from short_drama.backends.embedded import wakeups as wakeups_module
+from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.recovery import take_over
@@ -26,11 +28,11 @@ from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.cli.host import claim
-from short_drama.domain.errors import Unavailable
+from short_drama.domain.errors import AssetNotFound, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task_state import TaskStatus
-from short_drama.ports import TaskExists, TaskFilter
+from short_drama.ports import AssetExists, TaskExists, TaskFilter
 from tests.patience import within
 from tests.samples import NOW, a_task
 
@@ -131,11 +133,11 @@ async def test_a_change_made_by_another_process_wakes_who_waits(
 
 
 async def test_a_killed_process_does_not_disturb_the_others(
-    embedded: Embedded, obedient: subprocess.Popen[str]
+    embedded: Embedded, obedient: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     obedient.kill()
     await asyncio.to_thread(obedient.wait)
-    folder = embedded.wakeups._folder
+    folder = tmp_path / "wakeups"
     assert len(list(folder.iterdir())) == 2
     embedded.wakeups._listed = (0.0, [])
     await embedded.queue.send("t1")
@@ -205,6 +207,66 @@ async def test_a_write_that_fails_does_not_undo_those_it_shares_a_commit_with(
     assert (await embedded.queue.depth()).waiting == 5
     for name in "abcd":
         assert await embedded.store.get(name) is not None
+
+
+class Failing:
+    """A connection on which statements fail, each once."""
+
+    def __init__(self, connection: sqlite3.Connection, *failing: str) -> None:
+        self._connection, self._failing = connection, set(failing)
+
+    def execute(self, statement: str, *arguments: Any) -> sqlite3.Cursor:
+        if statement in self._failing:
+            self._failing.discard(statement)
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(statement, *arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+async def test_a_transaction_that_cannot_be_undone_stops_no_later_one(embedded: Embedded) -> None:
+    database: Any = embedded.database
+    database._connection = Failing(database._connection, "COMMIT", "ROLLBACK")
+    with pytest.raises(Unavailable):
+        await embedded.store.create(a_task("lost"))
+    assert await embedded.store.get("lost") is None
+    await embedded.store.create(a_task("kept"))
+    assert await embedded.store.get("kept") is not None
+    assert await embedded.store.get("lost") is None
+    embedded.database.require_writer()
+
+
+async def test_a_connection_that_cannot_be_made_again_is_tried_again(
+    embedded: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database: Any = embedded.database
+    database._connection = Failing(database._connection, "COMMIT", "ROLLBACK")
+    with pytest.raises(Unavailable):
+        await embedded.store.create(a_task("lost"))
+    with monkeypatch.context() as patched:
+
+        def refused(**_: object) -> sqlite3.Connection:
+            raise sqlite3.OperationalError("unable to open database file")
+
+        patched.setattr(database, "_connect", refused)
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="unable to open"):
+                await embedded.store.create(a_task("lost"))
+    await embedded.store.create(a_task("kept"))
+
+
+async def test_once_nothing_is_written_any_more_everybody_hears_of_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as embedded:
+        writing = embedded.database._writing
+        assert writing is not None
+        writing.cancel()
+        waiting = asyncio.create_task(embedded.store.create(a_task("lost")))
+        for asked in (waiting, embedded.store.create(a_task("late"))):
+            with pytest.raises(Unavailable, match="nothing writes"):
+                await asyncio.wait_for(asked, 5)
+        with pytest.raises(Unavailable, match="nothing writes"):
+            embedded.database.require_writer()
 
 
 async def test_a_write_that_nobody_waits_for_any_more_still_stands(embedded: Embedded) -> None:
@@ -416,3 +478,58 @@ async def test_a_folder_that_cannot_be_written_is_unavailable(
     (tmp_path / "files").write_text("in the way")
     with pytest.raises(Unavailable, match="asset folder"):
         await assets.put(KEY, b"new", content_type="image/png")
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def turned(path: Path) -> None:
+    """A bit of it."""
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+
+def nonsense(path: Path) -> None:
+    path.write_bytes(b"\xff" + b"[" * 2000)
+
+
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        *(("files", damage) for damage in (emptied, turned, nonsense, Path.unlink)),
+        *(("facts", damage) for damage in (emptied, turned, nonsense, Path.unlink)),
+    ],
+)
+async def test_what_is_damaged_is_not_handed_out_and_mended_by_the_next_put(
+    part: str, damage: Callable[[Path], None], assets: EmbeddedAssetStore, tmp_path: Path
+) -> None:
+    await assets.put(KEY, b"whole", content_type="image/png", metadata={"width": "4"})
+    damage(tmp_path / part / KEY)
+    with pytest.raises(AssetNotFound) as missing:
+        await assets.get(KEY)
+    assert missing.value.fix
+    await assets.put(KEY, b"whole", content_type="image/png", metadata={"width": "4"})
+    assert await assets.get(KEY) == b"whole"
+    assert (await assets.head(KEY)).metadata == {"width": "4"}
+    with pytest.raises(AssetExists):
+        await assets.put(KEY, b"whole", content_type="image/png")
+    assert files_in(tmp_path) == ["facts/images/a.png", "files/images/a.png"]
+
+
+async def test_facts_from_before_sums_were_kept_are_believed(
+    assets: EmbeddedAssetStore, tmp_path: Path
+) -> None:
+    await assets.put(KEY, b"whole", content_type="image/png")
+    (tmp_path / "facts" / KEY).write_text('{"content_type": "image/png", "metadata": {}}')
+    assert await assets.get(KEY) == b"whole"
+    with pytest.raises(AssetExists):
+        await assets.put(KEY, b"other", content_type="image/png")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    ["", "[]", "1", '{"metadata": {}}', '{"content_type": "x"}', "[" * 100_000, '{"a":'],
+)
+def test_facts_that_make_no_sense_are_none(facts: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of any kind
+        AssetFacts.read(facts.encode())

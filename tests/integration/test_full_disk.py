@@ -148,6 +148,33 @@ def test_an_error_of_input_and_output_without_room_is_a_full_disk(
     assert cause == "full"
 
 
+async def test_uploads_stop_first_and_what_was_accepted_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_stack(tmp_path, NOOP) as stack:
+        uploads, headers = f"{stack.gpu}/api/v1/assets", {"Content-Type": "image/png"}
+        async with stack.http.post(uploads, data=png(), headers=headers) as answer:
+            image = (await answer.json())["image_url"]
+        monkeypatch.setattr(disk, "_free", lambda _: disk.LEAST_FREE)
+        async with stack.http.post(uploads, data=png(300, 301), headers=headers) as answer:
+            refusal = await answer.json()
+            assert (answer.status, refusal["code"]) == (503, "unavailable")
+            assert "almost full" in refusal["detail"]
+            assert "Free space" in refusal["fix"]
+        async with stack.http.post(uploads, data=png(), headers=headers) as answer:
+            assert answer.status == 201  # it is there already
+        assert await ready(stack) == {200}
+        status, task = await submit(stack.http, stack.gpu, image)
+        assert status == 202
+
+        async def done() -> bool:
+            where = f"{stack.gpu}/api/v1/tasks/{task['task_id']}"
+            async with stack.http.get(where) as answer:
+                return bool((await answer.json())["status"] == "completed")
+
+        await eventually(done)
+
+
 async def test_no_lane_takes_work_that_there_is_no_room_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

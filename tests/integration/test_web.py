@@ -49,6 +49,29 @@ async def ended(stack: RunningStack, image: AssetView) -> TaskView:
         return TaskView.model_validate(await answer.json())
 
 
+# --- Pages of other sites -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("component", list(Component))
+async def test_another_sites_page_changes_nothing(
+    stack: RunningStack, component: Component
+) -> None:
+    for path in ("/api/v1/assets", "/api/v1/tasks/x/retry", "/api/v1/jobs/x"):
+        for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            for method in ("POST", "DELETE"):
+                url = stack.urls[component] + path
+                async with stack.http.request(method, url, headers=headers) as answer:
+                    assert answer.status == 403
+                    assert (await problem(answer)).code == "origin_refused"
+
+
+async def test_a_picture_is_shown_in_no_other_sites_page(
+    stack: RunningStack, image: AssetView
+) -> None:
+    async with stack.http.get(image.url) as answer:
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
 # --- Hosts --------------------------------------------------------------------------------
 
 

@@ -35,8 +35,8 @@ Every error is an [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem doc
 
 `code` is for programs and does not change; `detail` and `fix` are for people. `field` names what to
 correct and `errors` lists every fault where there are several. `retryable` says whether the same
-request may succeed later; a 503 says when in `Retry-After`. A failed task carries the same `code`,
-`message`, `retryable`, `field` and `fix` in its `error`.
+request may succeed later; a 429 or 503 says when in `Retry-After`. A failed task carries the same
+`code`, `message`, `retryable`, `field` and `fix` in its `error`.
 
 """
 _FAMILIES = (

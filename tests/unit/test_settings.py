@@ -103,6 +103,7 @@ READ: dict[str, tuple[str, Any]] = {
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
     ),
     "consent_required": ("true", True),
+    "max_pending_tasks": ("500", 500),
     "lease_seconds": ("0.5", 0.5),
     "visibility_seconds": ("30", 30.0),
     "drain_seconds": ("5", 5.0),
@@ -172,6 +173,7 @@ def test_other_programs_variables_are_theirs(environment: pytest.MonkeyPatch) ->
         *((name, text) for name in ("lease_seconds", "sweep_seconds") for text in ("0", "-1", "x")),
         ("gpu_parallel", "0"),
         ("consent_required", "maybe"),
+        ("max_pending_tasks", "0"),
     ],
 )
 def test_an_impossible_value_is_refused_by_name(

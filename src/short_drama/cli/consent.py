@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from short_drama.cli.exits import EXIT_USAGE, Problem
+from short_drama.cli.terminal import say
 
 _QUESTION = (
     "A face belongs to a person. Do you have the consent of everyone whose face you will swap here?"
@@ -26,7 +27,7 @@ def ask_once(remembered: Path) -> None:
         )
     remembered.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     remembered.touch()
-    click.echo(
+    say(
         "Remembered. To keep who agreed in a task's record, add:\n"
         """  --set consent='{"granted_by": "...", "recorded_by": "..."}'""",
         err=True,

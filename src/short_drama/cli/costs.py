@@ -14,6 +14,7 @@ from rich.table import Table
 
 from short_drama.cli import display
 from short_drama.cli.backend import opened
+from short_drama.cli.terminal import say
 from short_drama.orchestrator.accounts.books import Books
 from short_drama.orchestrator.accounts.costs import (
     By,
@@ -96,7 +97,7 @@ def _print_tables(shown: _Shown) -> None:
         table.add_row(escape(key), *_row(each))
     display.console().print(table)
     for line in _forecast_in_words(shown.forecast):
-        click.echo(line)
+        say(line)
 
 
 def _row(each: Costs) -> list[str]:

@@ -15,6 +15,7 @@ from rich.table import Table
 from short_drama.cli import display
 from short_drama.cli.backend import opened
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
+from short_drama.cli.terminal import say
 from short_drama.domain.kinds import Lane
 from short_drama.domain.record import record_of
 from short_drama.orchestrator.dead_letter_office import (
@@ -39,7 +40,7 @@ def ls(*, as_json: bool, **where: Any) -> None:
     elif letters:
         print_table(letters)
     elif not hidden:
-        click.echo("No dead letters.", err=True)
+        say("No dead letters.", err=True)
     _tell_of_hidden(hidden)
 
 
@@ -191,7 +192,7 @@ def _tell(lane: Lane, handled: Handled, *, as_json: bool) -> None:
         outcomes = {"outcome": outcome, "reason": handled.reason or None}
         display.print_json({"lane": lane, "task_id": letter.names, **outcomes})
     else:
-        click.echo(f"{lane} {letter.names or 'no task'}: {in_words(handled)}")
+        say(f"{lane} {letter.names or 'no task'}: {in_words(handled)}")
 
 
 def in_words(handled: Handled) -> str:
@@ -206,7 +207,7 @@ def in_words(handled: Handled) -> str:
 
 def _tell_of_hidden(number: int) -> None:
     if number:
-        click.echo(
+        say(
             f"Not shown: about {number} more that the queue counts. One look shows 1,000 letters "
             "at most, and none that somebody holds for the moment: look again.",
             err=True,
@@ -235,7 +236,7 @@ def _require_all(task_ids: Iterable[str], letters: Iterable[Letter]) -> None:
 def _finish(settled: Sequence[Handled], task_ids: Sequence[str]) -> None:
     _require_all(task_ids, (handled.letter for handled in settled))
     if not settled:
-        click.echo("No dead letters.", err=True)
+        say("No dead letters.", err=True)
     left = sum(handled.outcome == "left" for handled in settled)
     if left:
         raise Problem(f"{left} of {len(settled)} letters were left", code=EXIT_FAILED)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
@@ -19,6 +18,7 @@ from short_drama.cli.connection import reported
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
 from short_drama.cli.showcase import pictures, sheet
 from short_drama.cli.showcase.scenes import Scene, Stage
+from short_drama.cli.terminal import say
 from short_drama.domain.kinds import KINDS
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.models import TaskView
@@ -39,7 +39,7 @@ def demo(*, output: Path, url: str | None, cpu_url: str | None) -> None:
         )
         _write(output, scenes)
     display.console().print(_table(scenes))
-    click.echo(f"Wrote {output / 'contact-sheet.png'} and {output / 'tasks.json'}")
+    say(f"Wrote {output / 'contact-sheet.png'} and {output / 'tasks.json'}")
     _judge(scenes)
 
 

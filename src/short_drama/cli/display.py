@@ -13,7 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from short_drama.cli.terminal import say
+from short_drama.domain.characters import visible, visible_json
 from short_drama.sdk.models import LaneTrouble, PictureSize, TaskView
 from short_drama.sdk.sync import Client
 
@@ -24,13 +27,21 @@ _WIDTH = 160
 
 def print_json(shape: BaseModel | Mapping[str, Any]) -> None:
     if isinstance(shape, BaseModel):
-        click.echo(shape.model_dump_json())
+        text = shape.model_dump_json()
     else:
-        click.echo(json.dumps(shape, ensure_ascii=False))
+        text = json.dumps(shape, ensure_ascii=False)
+    click.echo(visible_json(text))
+
+
+class SafeConsole(Console):
+    """Whatever is shown as text does nothing to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
 
 
 def console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+    return SafeConsole() if sys.stdout.isatty() else SafeConsole(width=_WIDTH)
 
 
 def live_progress() -> Progress:
@@ -53,7 +64,7 @@ def watch(client: Client, task_id: str) -> TaskView:
         try:
             return _shown_until_its_end(client, task_id, progress)
         except KeyboardInterrupt:
-            click.echo(f"The task goes on. See: short-drama tasks wait {task_id}", err=True)
+            say(f"The task goes on. See: short-drama tasks wait {task_id}", err=True)
             raise
 
 
@@ -62,7 +73,8 @@ def _shown_until_its_end(client: Client, task_id: str, progress: Progress) -> Ta
     changes = iter(client.follow(task_id))
     task = next(changes)
     while not task.ended:
-        progress.update(line, description=in_words(task), completed=task.progress or 0.0)
+        words = escape(visible(in_words(task)))
+        progress.update(line, description=words, completed=task.progress or 0.0)
         task = next(changes)
     return task
 
@@ -106,11 +118,11 @@ def print_end(task: TaskView) -> None:
     seconds = task.timings.total_seconds
     took = "" if seconds is None else f" in {seconds:.2f} s"
     by = f" by {task.engine}" if task.engine else ""
-    click.echo(f"{task.kind} {task.task_id} {task.status}{took}{by}")
+    say(f"{task.kind} {task.task_id} {task.status}{took}{by}")
     if task.result_url:
-        click.echo(task.result_url)
+        say(task.result_url)
     for remark in _remarks(task.provenance or {}):
-        click.echo(f"Note: {remark}", err=True)
+        say(f"Note: {remark}", err=True)
 
 
 def print_table(tasks: Iterable[TaskView]) -> None:

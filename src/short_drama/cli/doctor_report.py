@@ -13,6 +13,7 @@ from rich.table import Table
 from short_drama.cli import display
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_ILL
+from short_drama.cli.terminal import say
 from short_drama.doctor.check import Check
 from short_drama.doctor.checks import CHECKS
 from short_drama.doctor.examination import Result, chosen, examine
@@ -84,7 +85,7 @@ def _print(results: Sequence[Result]) -> None:
             if part.do:
                 table.add_row("", "", f"do: {escape(part.do)}")
     display.console().print(table)
-    click.echo(summary(Counter(each.verdict for each in results)))
+    say(summary(Counter(each.verdict for each in results)))
 
 
 def summary(counts: Mapping[Verdict, int]) -> str:

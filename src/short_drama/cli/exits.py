@@ -4,6 +4,7 @@ from typing import Self
 
 import click
 
+from short_drama.domain.characters import visible
 from short_drama.domain.errors import ShortDramaError, UserError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_ILL, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
@@ -15,6 +16,9 @@ class Problem(click.ClickException):
     def __init__(self, message: str, *, fix: str | None = None, code: int) -> None:
         super().__init__(f"{message}\n{fix}" if fix else message)
         self.exit_code = code  # type: ignore[misc]
+
+    def format_message(self) -> str:
+        return visible(self.message)
 
     @classmethod
     def of(cls, error: ShortDramaError) -> Self:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import gc
+import os
 import signal
 import socket
 from collections.abc import (
@@ -25,6 +26,7 @@ from structlog.contextvars import bound_contextvars
 from short_drama.cli.standing import told, under_way
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.private_folder import NotOurs, close_to_others
 from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
 from short_drama.settings.parts import PREFIX
@@ -186,7 +188,13 @@ def claim(data_dir: Path, *, alone: bool) -> Iterator[None]:
     """Hold the data directory: alone, or together with others that do not ask to be alone."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        close_to_others(data_dir)
         lock = (data_dir / "lock").open("w")
+    except NotOurs as error:
+        raise Unavailable(
+            f"the data directory {data_dir} would show pictures and prompts: {error.strerror}",
+            fix=f"Run: chown {os.geteuid()} {data_dir}; chmod 700 {data_dir}",
+        ) from None
     except OSError as error:
         raise Unavailable(
             f"the data directory {data_dir} cannot be used: {error.strerror}"

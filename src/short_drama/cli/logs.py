@@ -11,6 +11,7 @@ import click
 from short_drama.cli import display
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_FAILED, EXIT_UNAVAILABLE, Problem
+from short_drama.cli.terminal import say
 from short_drama.logs import text
 from short_drama.logs.reading import Journal, LogFiles, Record, Source, Story, task_of
 from short_drama.logs.steps import ENDS
@@ -92,7 +93,7 @@ class _Shown:
             click.secho(heading, bold=True)
         at = datetime.fromisoformat(str(record["timestamp"])).timestamp()
         self._first = self._first or at
-        click.echo(f"{at - self._first:>+10.3f}  {text.line(record, without=_KNOWN)}")
+        say(f"{at - self._first:>+10.3f}  {text.line(record, without=_KNOWN)}")
 
 
 def _heading(record: Record) -> str:

@@ -1,12 +1,12 @@
 """`short-drama models ...`, and what `up` and `demo` need of it."""
 
-import click
 from rich.table import Table
 
 from short_drama import model_files
 from short_drama.cli import display
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
+from short_drama.cli.terminal import say
 from short_drama.domain.errors import EngineNotReady
 from short_drama.settings import Settings
 
@@ -14,9 +14,9 @@ from short_drama.settings import Settings
 def install(*, samples: bool) -> None:
     settings = read_settings()
     require(settings, samples=samples)
-    click.echo(f"Model files are in {settings.models_dir}")
+    say(f"Model files are in {settings.models_dir}")
     if samples:
-        click.echo(f"Sample photographs are in {settings.samples_dir}")
+        say(f"Sample photographs are in {settings.samples_dir}")
 
 
 def ls() -> None:
@@ -52,11 +52,11 @@ def prepare(settings: Settings) -> None:
     """Bring missing model files if that is possible; the service is of use without them too."""
     if not model_files.missing(settings.models_dir, "models"):
         return
-    click.echo("First start: bringing the local engines' model files", err=True)
+    say("First start: bringing the local engines' model files", err=True)
     try:
         require(settings, samples=False)
     except Problem as problem:
-        click.echo(
+        say(
             f"Warning: {problem.message}\n"
             "Going on without them: tasks that need a face or a person found will fail, saying "
             "engine_not_ready. Later: short-drama models install",
@@ -65,4 +65,4 @@ def prepare(settings: Settings) -> None:
 
 
 def _report(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)

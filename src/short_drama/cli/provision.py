@@ -2,10 +2,9 @@
 
 import asyncio
 
-import click
-
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_UNAVAILABLE, EXIT_USAGE, Problem
+from short_drama.cli.terminal import say
 from short_drama.domain.errors import ShortDramaError
 from short_drama.wiring.backend import provision as create_what_is_missing
 
@@ -23,6 +22,6 @@ def provision() -> None:
     except ShortDramaError as error:
         raise Problem(error.detail, fix=error.fix, code=EXIT_UNAVAILABLE) from None
     for name in created:
-        click.echo(f"created {name}")
+        say(f"created {name}")
     if not created:
-        click.echo("everything is there")
+        say("everything is there")

@@ -14,6 +14,7 @@ from short_drama.cli.backend import opened
 from short_drama.cli.exits import EXIT_FAILED, Problem
 from short_drama.cli.request import read_pairs
 from short_drama.cli.spend_display import Budget, Shown
+from short_drama.cli.terminal import say
 from short_drama.domain.spending import TaskSpend, micros_of
 from short_drama.orchestrator.accounts.bill import NAMES, BillLine, read_bill
 from short_drama.orchestrator.accounts.books import Books, Compared, Correction
@@ -82,7 +83,7 @@ def adjust(
     if as_json:
         display.print_json(spend_display.correction(page))
     else:
-        click.echo(spend_display.correction_in_words(page))
+        say(spend_display.correction_in_words(page))
 
 
 # --- The books ----------------------------------------------------------------------------

@@ -4,12 +4,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from short_drama.cli import consent, display, request
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.connection import connected
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
+from short_drama.cli.terminal import say
 from short_drama.domain.kinds import KINDS, Lane, TaskKind
 from short_drama.sdk.models import TaskView
 from short_drama.sdk.sync import Client
@@ -44,11 +43,11 @@ def submit(
         elif as_json:
             display.print_json(accepted)
         else:
-            click.echo(accepted.task_id)
+            say(accepted.task_id)
             if accepted.lane is not None:
-                click.echo(f"It waits: {display.lane_in_words(accepted.lane)}.", err=True)
+                say(f"It waits: {display.lane_in_words(accepted.lane)}.", err=True)
             if sys.stdout.isatty():
-                click.echo(f"Follow it with: short-drama tasks wait {accepted.task_id}", err=True)
+                say(f"Follow it with: short-drama tasks wait {accepted.task_id}", err=True)
 
 
 def find_kind(name: str) -> TaskKind:
@@ -78,7 +77,7 @@ def finish(client: Client, task_id: str, *, output: Path | None, as_json: bool) 
     else:
         display.print_end(task)
         if output is not None and task.result_url:
-            click.echo(f"Saved {output}")
+            say(f"Saved {output}")
     if task.status != "completed":
         raise _failure(task)
 

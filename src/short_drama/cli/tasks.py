@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import click
-
 from short_drama.cli import display, request
 from short_drama.cli.connection import connected
 from short_drama.cli.submit import finish
+from short_drama.cli.terminal import say
 from short_drama.sdk.models import Status
 
 
@@ -36,7 +35,7 @@ def ls(
     elif tasks:
         display.print_table(tasks)
     else:
-        click.echo("No tasks.", err=True)
+        say("No tasks.", err=True)
 
 
 def show(task_id: str, *, as_json: bool, **where: Any) -> None:
@@ -59,7 +58,7 @@ def cancel(task_id: str, *, as_json: bool, **where: Any) -> None:
     if as_json:
         display.print_json(task)
     else:
-        click.echo(f"{task.kind} {task.task_id} {task.status}")
+        say(f"{task.kind} {task.task_id} {task.status}")
 
 
 def retry(
@@ -78,4 +77,4 @@ def retry(
         elif as_json:
             display.print_json(accepted)
         else:
-            click.echo(accepted.task_id)
+            say(accepted.task_id)

@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-import click
 
 from short_drama.cli import host as hosting
 from short_drama.cli import models
 from short_drama.cli.configuration import read_settings, set_up_logging
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 from short_drama.cli.standing import counted
+from short_drama.cli.terminal import say
 from short_drama.domain.errors import ShortDramaError, Unavailable
 from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
@@ -42,23 +42,24 @@ def _data(settings: Settings) -> str:
 
 
 def _run(settings: Settings, components: Iterable[Component], *, alone: bool) -> None:
+    os.umask(0o077)  # faces, prompts and consent are nobody else's
     waits = False
 
     def away(trouble: Unavailable) -> None:
         nonlocal waits
         waits = True
-        click.echo(f"The backend does not answer yet: {trouble.detail}")
+        say(f"The backend does not answer yet: {trouble.detail}")
 
     def ready(urls: Mapping[Component, str]) -> None:
         for component, url in urls.items():
-            click.echo(f"{component.process.title:<24} {url}")
-        click.echo(f"{'Data':<24} {_data(settings)}")
+            say(f"{component.process.title:<24} {url}")
+        say(f"{'Data':<24} {_data(settings)}")
         word = "It is asked again until it answers." if waits else "Ready."
-        click.echo(f"{word} Ctrl-C drains and stops.")
+        say(f"{word} Ctrl-C drains and stops.")
         log.info("ready", extra={"addresses": {str(one): url for one, url in urls.items()}})
 
     def draining(tasks: int) -> None:
-        click.echo(f"draining, {counted(tasks)}")
+        say(f"draining, {counted(tasks)}")
 
     async def serving() -> None:
         manager = ServiceManager(unit().notify, watchdog=unit().watchdog)

@@ -12,6 +12,7 @@ from rich.table import Table
 from short_drama.cli import display
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.exits import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, Problem
+from short_drama.cli.terminal import say
 from short_drama.comfyui_api.prompts.camera_words import poses
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.workflows.check import Fault
@@ -125,16 +126,16 @@ async def _ask(url: str, authorization: str | None) -> ServerFacts:
 def _print(found: Sequence[_Found], facts: ServerFacts) -> None:
     memory = f"{facts.ram_bytes / 2**30:.0f} GiB of RAM"
     if facts.is_cpu:
-        click.echo(f"ComfyUI {facts.version} on a CPU, {memory}")
+        say(f"ComfyUI {facts.version} on a CPU, {memory}")
     else:
         on_card = f"{facts.vram_bytes / 2**30:.0f} GiB of GPU memory"
-        click.echo(f"ComfyUI {facts.version} on {facts.card}, {on_card}, {memory}")
+        say(f"ComfyUI {facts.version} on {facts.card}, {on_card}, {memory}")
     for each in found:
-        click.echo(each.line)
+        say(each.line)
         for fault in each.faults:
-            click.echo(f"  - {fault.message}\n    {fault.fix}")
+            say(f"  - {fault.message}\n    {fault.fix}")
     for sentence in advice(facts):
-        click.echo(f"Advice: {sentence}")
+        say(f"Advice: {sentence}")
 
 
 def _print_json(found: Sequence[_Found], facts: ServerFacts) -> None:

@@ -1,7 +1,7 @@
 """The GPU lane done by a hosted ComfyUI: engine and workflows, put together."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +20,12 @@ from short_drama.ports import AssetStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedOptions:
-    """`key`: an API key, or a proxy's token; None where there is none."""
+    """`key`: an API key, or a proxy's token; None where there is none. `secrets`: what no answer
+    may hold, beside the key."""
 
     url: str
     key: str | None
+    secrets: Sequence[str] = ()
     previews: bool = False
     times: HostedTimes = field(default_factory=HostedTimes)
 
@@ -38,7 +40,7 @@ async def open_hosted(
     """How each kind is done. Does not wait for the server: each work's `check` says when it can be
     used. What nodes and models it has is not told beforehand."""
     async with (
-        ComfyAPI(options.url, key=options.key) as api,
+        ComfyAPI(options.url, key=options.key, secrets=options.secrets) as api,
         HostedEngine(api, Notes(assets), options.times, previews=options.previews) as engine,
     ):
         remedies, abilities = HostedRemedies(), Abilities(workflows)

@@ -28,11 +28,12 @@ from short_drama.ports import AssetStore
 class ComfyUIOptions:
     """Seconds, unless a name says otherwise. `client_id`: of this process and no other; `restart`:
     a command and its arguments, if we may; `folder`: ComfyUI's base folder, if it is on this
-    machine; `off`: kinds that are not done here."""
+    machine; `off`: kinds that are not done here; `secrets`: what no answer may hold."""
 
     url: str
     client_id: str
     authorization: str | None = None
+    secrets: Sequence[str] = ()
     swap_wait: float = 120.0
     warm_up: bool = True
     previews: bool = False
@@ -58,7 +59,12 @@ async def open_comfyui(
     """Does not wait for the server: each work's `check` says when it can be used."""
     async with contextlib.AsyncExitStack() as opened:
         comfyui = await opened.enter_async_context(
-            ComfyUI(options.url, client_id=options.client_id, authorization=options.authorization)
+            ComfyUI(
+                options.url,
+                client_id=options.client_id,
+                authorization=options.authorization,
+                secrets=options.secrets,
+            )
         )
         engine = await opened.enter_async_context(
             Engine(comfyui, options.times, previews=options.previews)

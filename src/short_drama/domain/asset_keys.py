@@ -1,9 +1,12 @@
 """Where each kind of asset lies, and who may read it: the keys are the architecture's."""
 
+import hmac
+import secrets
 import uuid
 from datetime import UTC, datetime
 
-PUBLIC_PREFIXES = ("images/", "seedream/", "uploads/")
+UPLOADS_PREFIX = "uploads/"
+PUBLIC_PREFIXES = ("images/", "seedream/", UPLOADS_PREFIX)
 """Shown to whoever knows the key."""
 PRIVATE_PREFIXES = ("incoming/", "jobs/", "reuse/")
 INCOMING_PREFIX = "incoming/"
@@ -21,9 +24,22 @@ def incoming_prefix(owner: str) -> str:
     return f"{INCOMING_PREFIX}{owner}/"
 
 
-def upload(owner: str, sha256: str, extension: str) -> str:
-    """`sha256`: of the bytes as they were sent, so that the same bytes have the same key."""
-    return f"uploads/{owner}/{sha256}.{extension}"
+class UploadKeys:
+    """Keys of uploads: the same bytes have the same key, which nobody can tell from the bytes. Else
+    whoever has a picture could ask whether it has been uploaded, and read what was made of it.
+
+    Args:
+        secret: the installation's; None in a process that takes nothing in.
+    """
+
+    def __init__(self, secret: bytes | None) -> None:
+        # A secret of their own: what is made of the installation's for tasks is told to clients.
+        self._secret = hmac.digest(secret or secrets.token_bytes(32), b"upload keys", "sha256")
+
+    def key(self, owner: str, sha256: str, extension: str) -> str:
+        """`sha256`: of the bytes as they were sent."""
+        name = hmac.digest(self._secret, f"{owner}\0{sha256}".encode(), "sha256").hex()
+        return f"{UPLOADS_PREFIX}{owner}/{name}.{extension}"
 
 
 def comfyui_result(kind: str, job_id: str) -> str:

@@ -114,6 +114,10 @@ class HostRefused(UserError):
     code, title = "host_refused", "This service does not answer to that host name"
 
 
+class OriginRefused(UserError):
+    code, title = "origin_refused", "This service takes no orders from that page"
+
+
 class TaskNotFound(UserError):
     code, title = "task_not_found", "No such task"
 
@@ -201,6 +205,10 @@ class Throttled(RetryableError):
 
     code, title = "throttled", "Too many requests at the moment"
     counts = False
+
+
+class QueueFull(RetryableError):
+    code, title = "queue_full", "Too many tasks are under way"
 
 
 class EngineStarting(RetryableError):

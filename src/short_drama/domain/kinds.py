@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from short_drama.domain.characters import UNSEEN, has_unseen
 from short_drama.domain.rules import Rule, Ruled, Strict
 from short_drama.domain.sizes import (
     AS_INPUT,
@@ -219,8 +220,28 @@ class FullFaceSwapRequest(Strict):
     reuse: Reuse = False
 
 
-LabelKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\s:=]+$")]
-LabelValue = Annotated[str, Field(max_length=256)]
+def _label_value(value: str) -> str:
+    if has_unseen(value):
+        raise PydanticCustomError("unseen", "has a control or format character in it")
+    return value
+
+
+def _label_key(value: str) -> str:
+    if re.search(r"[\s:=]", value):
+        raise PydanticCustomError("label", "has a space, ':' or '=' in it")
+    return _label_value(value)
+
+
+LabelKey = Annotated[
+    str,
+    Field(min_length=1, max_length=64, json_schema_extra={"pattern": f"^[^\\s:={UNSEEN}]+$"}),
+    AfterValidator(_label_key),
+]
+LabelValue = Annotated[
+    str,
+    Field(max_length=256, json_schema_extra={"pattern": f"^[^{UNSEEN}]*$"}),
+    AfterValidator(_label_value),
+]
 
 
 class TaskOptions(Strict):

@@ -58,13 +58,21 @@ class ImageSources:
     Args:
         bucket: the one bucket `s3://` references may name.
         public_urls: addresses under which our own assets are shown.
+        secret: the installation's, for uploads' keys; None in a process that takes nothing in.
     """
 
     def __init__(
-        self, assets: AssetStore, fetcher: Fetcher, *, bucket: str, public_urls: Sequence[str]
+        self,
+        assets: AssetStore,
+        fetcher: Fetcher,
+        *,
+        bucket: str,
+        public_urls: Sequence[str],
+        secret: bytes | None = None,
     ) -> None:
         self._assets, self._fetcher, self._bucket = assets, fetcher, bucket
         self._public_urls = tuple(f"{url.rstrip('/')}/" for url in public_urls)
+        self._keys = asset_keys.UploadKeys(secret)
         self._decoding = asyncio.Semaphore(_DECODES_AT_ONCE)
         self._known: OrderedDict[str, Size] = OrderedDict()
 
@@ -90,7 +98,7 @@ class ImageSources:
         async with self._decoding:
             intake = await asyncio.to_thread(normalise, data)
         upload = Upload(
-            key=asset_keys.upload(owner, intake.sha256, intake.extension),
+            key=self._keys.key(owner, intake.sha256, intake.extension),
             size=intake.size,
             sha256=intake.sha256,
         )

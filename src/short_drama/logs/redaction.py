@@ -1,4 +1,5 @@
-"""What must not come out of a log, taken out of it by value and by shape.
+"""What must not come out of a log, taken out of it by value and by shape; and by value only, out of
+what others answer, before anything is made of it.
 
 A secret is known by its value, wherever it stands and however it is spelled: as it is, in quotes,
 percent-encoded, in hexadecimal, or inside anything in base64. A part of one is taken out as well
@@ -11,6 +12,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
@@ -18,6 +20,9 @@ SHORTEST = 4
 """Characters; a shorter value cannot be told from words."""
 _LONG_PART = 8
 """Characters that a part of a secret must have at least, beside being half of it."""
+
+_LONGEST_WORDS = 64 * 1024
+"""Characters, in an answer: what is longer is no words, but a picture."""
 
 _REMEMBERED, _OFTEN_SAID = 4096, 200
 """Texts whose clean form is kept, and how long one may be: most are said again soon, as ids are."""
@@ -62,6 +67,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = sorted({one for one in secrets if len(one) >= SHORTEST}, key=len, reverse=True)
         self._parts = [_Parts(secret) for secret in known if len(secret) >= _LONG_PART]
+        self._plain = [secret for secret in known if len(secret) >= _LONG_PART]
         needles = {needle for secret in known for needle in _needles(secret)}
         self._whole = _any_of(needles)
         self._encoded = _any_encoded(known)
@@ -71,16 +77,37 @@ class Redactor:
         """The text without what is secret in it."""
         return self._clean_again(text) if len(text) <= _OFTEN_SAID else self._clean(text)
 
+    def answer(self, found: Any) -> Any:
+        """The JSON without the values that are known: what has the shape of a secret is left, for a
+        signed address is one. Raises RecursionError where it is nested too deep."""
+        if isinstance(found, str):
+            return self._values(found) if len(found) <= _LONGEST_WORDS else self._plainly(found)
+        if isinstance(found, list):
+            return [self.answer(one) for one in found]
+        if isinstance(found, dict):
+            return {self.answer(name): self.answer(value) for name, value in found.items()}
+        return found
+
+    def _plainly(self, text: str) -> str:
+        """A picture's letters: looking for every spelling in them takes seconds, and finds some."""
+        for secret in self._plain:
+            text = text.replace(secret, HIDDEN)
+        return text
+
     def _clean(self, text: str) -> str:
+        text = self._values(text)
+        if any(sign in text for sign in _SIGNS):
+            for shape, instead in _SHAPES:
+                text = shape.sub(instead, text)
+        return text
+
+    def _values(self, text: str) -> str:
         if self._whole is not None:
             text = self._whole.sub(HIDDEN, text)
         for parts in self._parts:
             text = parts.hidden_in(text)
         if self._encoded is not None and "%" in text:
             text = self._encoded.sub(HIDDEN, text)
-        if any(sign in text for sign in _SIGNS):
-            for shape, instead in _SHAPES:
-                text = shape.sub(instead, text)
         return text
 
 

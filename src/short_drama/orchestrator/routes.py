@@ -94,6 +94,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
             200: {"model": TaskView, "description": "It ended within Prefer: wait"},
             202: {"model": Accepted},
             422: {"model": Problem},
+            429: {"model": Problem},
             503: {"model": Problem},
         },
     )

@@ -50,7 +50,7 @@ class Submitter:
         secret: makes task ids of idempotency keys unguessable; the same in every orchestrator.
         consent_required: refuse face swaps that come without a consent record.
         hold: raises BudgetExceeded for a task that would cost too much.
-        available: raises KindNotAvailable for a task that would wait for a person.
+        available: raises KindNotAvailable for a task that would wait for a person, and QueueFull.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The CPU lane: engines, their limits and the pipeline, put together."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from short_drama.ports import AssetStore
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderAccount:
     """How one provider is reached, how fast it may be asked, and how long an answer is waited
-    for. `endpoint`: what to ask for instead of the model that is behind it."""
+    for. `endpoint`: what to ask for instead of the model that is behind it. `secrets`: what no
+    answer may hold, beside the key."""
 
     base_url: str
     key: str
@@ -33,9 +34,10 @@ class ProviderAccount:
     per_minute: int
     read_seconds: float
     endpoint: str | None = None
+    secrets: Sequence[str] = ()
 
     def provider(self, name: str) -> Provider:
-        return Provider(name, self.base_url, self.key, read=self.read_seconds)
+        return Provider(name, self.base_url, self.key, secrets=self.secrets, read=self.read_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,5 +27,5 @@ class AwsSettings(Group):
     """Where clients read assets of the AWS backend."""
     aws_region: str | None = Field(default_factory=lambda: os.environ.get("AWS_REGION"))
     secret: Annotated[SecretStr, Field(min_length=32)] | None = None
-    """Makes task ids of idempotency keys unguessable: one for all orchestrators on AWS; the
-    embedded backend makes its own."""
+    """Makes task ids of idempotency keys, and keys of uploads, unguessable: one for all
+    orchestrators on AWS; the embedded backend makes its own."""

@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from short_drama.settings.parts import Group, HostName, Network, Port, ServiceUrl, listed
@@ -35,6 +35,8 @@ class ServiceSettings(Group):
     fetch_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks the URL fetcher may reach, comma separated: for tests and laptops."""
     consent_required: bool = False
+    max_pending_tasks: Annotated[int, Field(ge=1)] = 10_000
+    """Tasks of a lane that may wait or run; more are refused."""
 
     @field_validator("host")
     @classmethod

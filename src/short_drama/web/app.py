@@ -21,6 +21,7 @@ from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaE
 from short_drama.web import problems
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
+from short_drama.web.origins import OriginGuard
 from short_drama.web.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def create_app(
     app.state.check = check
     app.state.figures_at = None  # where /metrics is, if it is another's in this process
     problems.install(app)
+    app.add_middleware(OriginGuard, hosts=host_names(hosts))
     app.add_middleware(HostGuard, hosts=host_names(hosts))
     app.add_middleware(AnswerHead)
     app.add_middleware(RequestContext, service=service)  # the last one added is the outermost
@@ -127,7 +129,8 @@ def _install_metrics(app: FastAPI) -> None:
 
 
 class RequestContext:
-    """Give each request an id, measure it, and forbid browsers to guess content types.
+    """Give each request an id, measure it, and forbid browsers to guess content types and to show
+    what is answered in other sites' pages.
 
     What nobody foresaw is answered here, so that this answer has its id as well.
     """
@@ -153,6 +156,7 @@ class RequestContext:
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
                     (b"x-content-type-options", b"nosniff"),
+                    (b"cross-origin-resource-policy", b"same-origin"),
                 ]
             await send(message)
 

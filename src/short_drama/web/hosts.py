@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from short_drama.domain.errors import HostRefused, InvalidRequest
 from short_drama.web.problems import problem
 
-_AUTHORITY = re.compile(r"(\[[^\[\]]+\]|[^\[\]:@/?#\s]+)(:\d*)?")
+_AUTHORITY = re.compile(r"(\[[^\[\]%]+\]|[^\[\]:@/?#\s]+)(?::(\d{0,5}))?", re.ASCII)
 """RFC 3986 section 3.2: an IP literal in brackets or a name, and perhaps a port."""
 
 
@@ -37,16 +37,25 @@ class HostGuard:
         match _named(scope):
             case []:  # clients older than the header, which no browser is
                 return bool(scope["http_version"] == "1.0")
-            case [authority]:
-                name = host_name(authority)
-                return name is not None and (name in self._hosts or _is_loopback(name))
+            case [named]:
+                name = host_name(named)
+                return name is not None and (name in self._hosts or is_loopback(name))
         return False
 
 
-def host_name(authority: str) -> str | None:
-    """The host of `host:port`: lower case, without brackets and final dot; None if it has none."""
-    found = _AUTHORITY.fullmatch(authority.strip().lower())
-    return found[1].strip("[]").removesuffix(".") if found else None
+def authority(text: str) -> tuple[str, int | None] | None:
+    """Host and port of `host:port`: the host in lower case, without brackets and final dot. None
+    for what is no such thing."""
+    found = _AUTHORITY.fullmatch(text.strip().lower())
+    if found is None:
+        return None
+    return found[1].strip("[]").removesuffix("."), int(found[2]) if found[2] else None
+
+
+def host_name(text: str) -> str | None:
+    """The host of `host:port`, as `authority` has it; None if it has none."""
+    place = authority(text)
+    return place and place[0]
 
 
 def host_names(hosts: Iterable[str]) -> frozenset[str]:
@@ -66,7 +75,8 @@ def _named(scope: Scope) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether it is such an address."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

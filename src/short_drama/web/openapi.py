@@ -13,6 +13,7 @@ _MEANS = {
     409: "Its state does not allow this",
     413: "The body is larger than the limit that the problem names",
     422: "Something in the request is wrong: the problem names the field and the fix",
+    429: "Too many tasks are under way: ask again after Retry-After seconds",
     503: "Not at the moment: ask again after Retry-After seconds",
 }
 

@@ -24,6 +24,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.RouteNotFound: 404,
     e.MethodNotAllowed: 405,
     e.HostRefused: 421,
+    e.OriginRefused: 403,
     e.TaskNotFound: 404,
     e.JobNotFound: 404,
     e.AssetNotFound: 404,
@@ -44,6 +45,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.DeadlineExceeded: 422,
     e.Unavailable: 503,
     e.Throttled: 503,
+    e.QueueFull: 429,
     e.EngineStarting: 503,
     e.EngineUnavailable: 503,
     e.EngineInterrupted: 503,
@@ -83,7 +85,7 @@ def problem(error: e.ShortDramaError, *, instance: str) -> JSONResponse:
         "errors": list(getattr(error, "errors", ())) or None,
     }
     headers = {}
-    if status == 503:
+    if status in (429, 503):
         after = getattr(error, "after", None) or _DEFAULT_RETRY_AFTER
         headers["Retry-After"] = str(max(1, round(after)))
     body = {name: value for name, value in members.items() if value is not None}

@@ -37,7 +37,8 @@ class Backend:
     ledger: SpendLedger
     notices: LaneNotices
     secret: bytes | None
-    """Makes task ids of idempotency keys unguessable; only orchestrators need it."""
+    """Makes task ids of idempotency keys, and keys of uploads, unguessable; only orchestrators need
+    it."""
     look: Look
     """For /metrics: at what the backend stands on."""
     take_over: Callable[[], Awaitable[int]]
@@ -118,6 +119,7 @@ def _embedded(
 
     async def check(*parts: Part) -> None:
         require_room(root)
+        database.require_writer()
         # What was refused is tried again: nothing else may, while nobody takes work.
         if complaints.trouble(*parts) is not None:
             await database.try_to_write()

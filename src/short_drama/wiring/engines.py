@@ -134,6 +134,7 @@ def _open_comfyui(
     options = ComfyUIOptions(
         url=settings.comfyui_url or "",
         authorization=settings.comfyui_authorization,
+        secrets=settings.hidden_values,
         client_id=f"short-drama-{secrets.token_hex(8)}",
         swap_wait=settings.comfyui_swap_wait_seconds,
         warm_up=settings.comfyui_warm_up,
@@ -153,6 +154,7 @@ def _open_hosted(
     options = HostedOptions(
         url=url,
         key=None if key is None else key.get_secret_value(),
+        secrets=settings.hidden_values,
         previews=settings.comfyui_previews,
     )
     return open_hosted(options, open_workflows(settings), sources, assets)
@@ -185,6 +187,7 @@ def _qwen(settings: Settings) -> ProviderAccount | None:
         in_flight=settings.qwen_in_flight,
         per_minute=settings.qwen_per_minute,
         read_seconds=settings.qwen_read_seconds,
+        secrets=settings.hidden_values,
     )
 
 
@@ -199,6 +202,7 @@ def _seedream(settings: Settings) -> ProviderAccount | None:
         in_flight=settings.seedream_in_flight,
         per_minute=settings.seedream_per_minute,
         read_seconds=settings.seedream_read_seconds,
+        secrets=settings.hidden_values,
     )
 
 

@@ -23,6 +23,7 @@ from short_drama.jobs.runner import JobRunner
 from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
 from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.desk import Desk
+from short_drama.orchestrator.queue_limit import QueueLimit
 from short_drama.orchestrator.queue_sight import QueueSight
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.sweeper import Sweeper
@@ -91,7 +92,11 @@ async def open_stack(
         backend = await opened.enter_async_context(open_backend(settings, assets_url=assets_url))
         fetcher = await opened.enter_async_context(Fetcher(Guard(allow=settings.fetch_allow)))
         sources = ImageSources(
-            backend.assets, fetcher, bucket=settings.bucket, public_urls=own_urls
+            backend.assets,
+            fetcher,
+            bucket=settings.bucket,
+            public_urls=own_urls,
+            secret=backend.secret,
         )
         stack = Stack(backend=backend, watch=Watch(every=settings.figures_seconds))
         _add_orchestrators(stack, settings, sources, catalogue, components)
@@ -219,6 +224,12 @@ def _desk(
             fix="Set SHORT_DRAMA_SECRET to 32 random characters or more, the same for each one.",
         )
     availability = Availability(backend.notices)
+    places = QueueLimit(backend.queues, most=settings.max_pending_tasks)
+
+    async def available(kind: str, lane: Lane) -> None:
+        await availability.require(kind, lane)
+        await places.require_place(lane)
+
     submitter = Submitter(
         backend.store,
         backend.queues,
@@ -226,7 +237,7 @@ def _desk(
         secret=backend.secret,
         consent_required=settings.consent_required,
         hold=open_hold(settings, backend),
-        available=availability.require,
+        available=available,
     )
     return Desk(
         catalogue=catalogue,

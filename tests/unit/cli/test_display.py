@@ -1,11 +1,14 @@
 """What the command says of tasks."""
 
+import json
 import time
 from typing import Any
 
 import pytest
 
 from short_drama.cli import display
+from short_drama.cli.exits import Problem
+from short_drama.domain.characters import has_unseen
 from short_drama.sdk.models import TaskView
 
 
@@ -171,3 +174,31 @@ def test_the_details_tell_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "asset:uploads/1.png (1920 x 1080)" in said
     assert "http://host/assets/1.png (1280 x 720)" in said
+
+
+HOSTILE = "\x1b]0;pwned\x07\x1b[31m[red]\u202eevil\x9b2J\x7f\0"
+
+
+def test_nothing_that_a_task_says_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    error = {"code": "x", "message": HOSTILE, "retryable": False, "fix": HOSTILE}
+    task = a_task(
+        status="failed",
+        error=error,
+        labels={HOSTILE: HOSTILE},
+        request={"prompt": HOSTILE, HOSTILE: HOSTILE},
+        result_url=HOSTILE,
+        engine=HOSTILE,
+        trace_id=HOSTILE,
+        provenance={"note": HOSTILE, "warnings": [HOSTILE]},
+    )
+    display.print_table([task])
+    display.print_details(task)
+    display.print_end(task)
+    display.print_json(task)
+    display.print_json({HOSTILE: HOSTILE})
+    Problem(HOSTILE, fix=HOSTILE, code=1).show()
+    told = capsys.readouterr()
+    for printed in (told.out, told.err):
+        assert "pwned" in printed
+        assert not has_unseen(printed.replace("\n", ""))
+    assert json.loads(told.out.splitlines()[-1]) == {HOSTILE: HOSTILE}

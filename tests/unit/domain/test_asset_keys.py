@@ -10,7 +10,6 @@ from short_drama.domain import asset_keys
 JOB, HASH = "5d3c1f0e-8a52-5c55-9d53-8f6a3a1f0f11", "ab" * 32
 
 KEYS = {
-    asset_keys.upload("anna", HASH, "png"): f"uploads/anna/{HASH}.png",
     asset_keys.comfyui_result("camera-angle", JOB): (
         f"images/comfyui-results/camera-angle/{JOB}.png"
     ),
@@ -38,3 +37,19 @@ def test_a_mask_beside_a_result_has_an_id_of_its_own() -> None:
     mask, other = asset_keys.mask_id(JOB), asset_keys.mask_id("another job")
     assert len({str(uuid.UUID(mask)), other, JOB}) == 3
     assert mask == asset_keys.mask_id(JOB)
+
+
+def test_an_uploads_key_is_the_owners_the_bytes_and_the_secrets() -> None:
+    keys = asset_keys.UploadKeys(b"secret")
+    key = keys.key("anna", HASH, "png")
+    assert key == asset_keys.UploadKeys(b"secret").key("anna", HASH, "png")
+    assert asset_keys.is_public(key)
+    others = {
+        keys.key("bob", HASH, "png"),
+        keys.key("anna", HASH[::-1], "png"),
+        asset_keys.UploadKeys(b"other").key("anna", HASH, "png"),
+        asset_keys.UploadKeys(None).key("anna", HASH, "png"),
+        asset_keys.UploadKeys(None).key("anna", HASH, "png"),
+    }
+    names = {one.rpartition("/")[2] for one in others | {key, f"x/{HASH}.png"}}
+    assert len(names) == 7

@@ -83,6 +83,7 @@ async def test_an_unexpected_error_is_a_problem_that_says_nothing_but_its_reques
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"] == "shot-7"
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert "shot-7" in problem.detail
     assert b"secret" not in answer.body
     [record] = [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -38,7 +38,17 @@ async def test_our_own_names_are_answered_on_any_port(host: str) -> None:
     [
         *("attacker.example", "attacker.example:8080", "localhost.attacker.example", "xlocalhost"),
         *("127.0.0.1.attacker.example", "shots.example.com.attacker.example", "example.com"),
-        *("192.168.1.5", "0.0.0.0", "0", "2130706433", "[::]", "[::2]:8080", "::1", "[::1"),
+        *(
+            "192.168.1.5",
+            "0.0.0.0",
+            "0",
+            "2130706433",
+            "[::]",
+            "[::2]:8080",
+            "::1",
+            "[::1",
+            "[::1%lo]",
+        ),
         *("", " ", ":8080", ".", "localhost:80:80", "a@localhost", "localhost/x", "localhost:x"),
         *("localhost, attacker.example", "[localhost]x", "ｌocalhost"),
     ],

@@ -48,7 +48,8 @@ def test_the_family_decides_whose_fault_the_status_says_it_is(
     if issubclass(leaf, e.UserError):
         assert 400 <= STATUS[leaf] < 500
     elif issubclass(leaf, e.RetryableError):
-        assert STATUS[leaf] == 503
+        assert STATUS[leaf] in (429, 503)
+        assert problem(leaf("later"), instance="/").headers["Retry-After"]
 
 
 def test_members_that_do_not_apply_are_left_out() -> None:
@@ -88,7 +89,7 @@ def test_a_missing_thing_the_request_names_is_the_requests_fault() -> None:
         ({"steps": "8"}, "steps", "it should be a valid integer", "you sent '8'"),
         ({"prompt": "x" * 5000}, "prompt", "at most 4000 characters", "..."),
         ({"image_url": "file:///x"}, "image_url", "neither an http(s) URL", "you sent"),
-        ({"labels": {"a b": "x"}}, "labels.a b", "match pattern", "you sent 'a b'"),
+        ({"labels": {"a b": "x"}}, "labels.a b", "has a space", "you sent 'a b'"),
     ],
 )
 def test_a_fault_names_its_field_what_is_wrong_and_what_to_do(

@@ -1,22 +1,27 @@
 """Assets as files, each with its content type and metadata in a small file beside it.
 
 A file appears under its key whole or not at all: it is written under a temporary name, flushed to
-the disk, and then linked to its key, under the lock of its folder.
+the disk, and then given its key's, under the lock of its folder. What is no longer as it was put is
+as good as not there: it is not handed out, and may be put again.
 """
 
 import asyncio
 import contextlib
 import fcntl
-import json
+import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from short_drama.backends.embedded.disk import trouble_with, try_to_write
+from short_drama.backends.embedded.asset_facts import AssetFacts
+from short_drama.backends.embedded.disk import require_room, trouble_with, try_to_write
 from short_drama.complaints import About, Complaints
+from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, Unavailable
 from short_drama.ports import AssetExists, AssetInfo
+
+log = logging.getLogger(__name__)
 
 _LONGEST_NAME = 255
 """Bytes that file systems allow in one name."""
@@ -31,6 +36,7 @@ class EmbeddedAssetStore:
         self._root, self._files, self._facts = root, root / "files", root / "facts"
         self._complaints = complaints or Complaints()
         self._public_url = public_url.rstrip("/")
+        self._known_damaged: set[str] = set()
 
     async def put(
         self,
@@ -40,11 +46,10 @@ class EmbeddedAssetStore:
         content_type: str,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        facts = json.dumps({"content_type": content_type, "metadata": dict(metadata or {})})
-        await asyncio.to_thread(self._put, key, data, facts.encode())
+        await asyncio.to_thread(self._put, key, data, content_type, metadata or {})
 
     async def get(self, key: str) -> bytes:
-        return await asyncio.to_thread(self._read, self._files, key)
+        return await asyncio.to_thread(self._get, key)
 
     async def head(self, key: str) -> AssetInfo:
         return await asyncio.to_thread(self._head, key)
@@ -58,20 +63,23 @@ class EmbeddedAssetStore:
 
     # --- In threads ------------------------------------------------------------------------
 
-    def _put(self, key: str, data: bytes, facts: bytes) -> None:
+    def _put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
         target, beside = self._path(self._files, key), self._path(self._facts, key)
-        if target.exists():
+        if self._is_sound(key):
             raise AssetExists(key)
+        if key.startswith(asset_keys.UPLOADS_PREFIX):
+            require_room(self._root.parent, beside=len(data))
+        facts = AssetFacts.of(data, content_type=content_type, metadata=metadata).written()
         try:
             with _written(target, data) as file, _written(beside, facts) as facts_file:
                 with _locked(target.parent):
-                    if target.exists():
+                    if self._is_sound(key):
                         raise AssetExists(key)
                     # Facts first: an asset that can be seen has them. A put that was cut short
-                    # may have left others.
+                    # may have left others, and a disk that failed bytes that are not theirs.
                     facts_file.replace(beside)
                     _flush(beside.parent)
-                    target.hardlink_to(file)
+                    file.replace(target)
                 _flush(target.parent)
         except OSError as error:
             raise self._complained("write", "written", error) from error
@@ -85,17 +93,48 @@ class EmbeddedAssetStore:
             raise self._complained("write", "written", error) from error
         self._complaints.answered("files", "write")
 
+    def _get(self, key: str) -> bytes:
+        data = self._read(self._files, key)
+        if not self._facts_of(key).fit(data):
+            raise self._damaged(key)
+        return data
+
     def _head(self, key: str) -> AssetInfo:
-        facts = json.loads(self._read(self._facts, key))
+        facts = self._facts_of(key)
         try:
             size = self._path(self._files, key).stat().st_size
         except FileNotFoundError:
             raise _not_found(key) from None
+        except OSError as error:
+            raise self._complained("read", "read", error) from error
+        if not facts.may_fit(size):
+            raise self._damaged(key)
         return AssetInfo(
-            key=key,
-            size=size,
-            content_type=facts["content_type"],
-            metadata=facts["metadata"],
+            key=key, size=size, content_type=facts.content_type, metadata=facts.metadata
+        )
+
+    def _is_sound(self, key: str) -> bool:
+        """Whether it is there, and as it was put."""
+        try:
+            self._get(key)
+        except AssetNotFound:
+            return False
+        return True
+
+    def _facts_of(self, key: str) -> AssetFacts:
+        try:
+            return AssetFacts.read(self._read(self._facts, key))
+        except ValueError:
+            raise self._damaged(key) from None
+
+    def _damaged(self, key: str) -> AssetNotFound:
+        """Said once of each; what is kept of a job is made or asked for again like what is not."""
+        if key not in self._known_damaged:
+            self._known_damaged.add(key)
+            log.error("an asset is damaged", extra={"key": key})
+        return AssetNotFound(
+            f"the asset {key[:200]!r} is damaged",
+            fix="Upload the same picture again, which mends it, or restore it from a backup.",
         )
 
     def _read(self, folder: Path, key: str) -> bytes:

@@ -128,17 +128,22 @@ class Database:
         self._readers = ThreadPoolExecutor(2, "sqlite-reader")
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._is_lost = False
+        """Whether the writing connection is stuck in a transaction."""
 
     async def __aenter__(self) -> "Database":
         self._connection = await asyncio.to_thread(self._prepare)
         self._writing = asyncio.create_task(self._write_loop(), name="sqlite-writer")
+        self._writing.add_done_callback(self._refuse_all)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         with contextlib.suppress(Unavailable):
             await self.write(lambda _: None)  # behind all that were asked for
-        self._writing.cancel()
-        await asyncio.wait([self._writing])
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.wait([self._writing])
         self._close()
 
     def _close(self) -> None:
@@ -152,10 +157,16 @@ class Database:
 
         `work` may be run a second time, if another write of the same transaction fails.
         """
+        self.require_writer()
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Write(work, answer))
         self._wanted.set()
         return await answer
+
+    def require_writer(self) -> None:
+        """Raises Unavailable once nothing is written any more, which only a bug brings about."""
+        if self._writing is not None and self._writing.done():
+            raise _no_writer()
 
     def look(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a look-up by key on the last committed state, here and now.
@@ -195,13 +206,33 @@ class Database:
                 outcomes = _run_together(self._connection, batch)
                 await self._in_thread(self._connection.execute, "COMMIT")
         except BaseException as error:  # every waiting caller must hear of it
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._undo()
             outcomes = [error] * len(batch)
         for write, outcome in zip(batch, outcomes, strict=True):
             _answer(write.answer, outcome)
 
+    def _undo(self) -> None:
+        """A transaction that cannot be undone ends with its connection."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._is_lost = True
+
+    def _reconnect(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+        self._connection = self._connect(busy_seconds=0)
+        self._is_lost = False
+
+    def _refuse_all(self, _: object) -> None:
+        for write in self._waiting:
+            _answer(write.answer, _no_writer())
+        self._waiting.clear()
+
     async def _begin(self) -> None:
+        if self._is_lost:
+            await self._in_thread(self._reconnect)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:  # another process writes: wait for it in a thread
@@ -265,6 +296,10 @@ class Database:
             self._complaints.refused(trouble, about)
             raise trouble from error
         self._complaints.answered("database", what)
+
+
+def _no_writer() -> Unavailable:
+    return Unavailable("nothing writes the task database any more", fix="Restart this process.")
 
 
 def _run_together(connection: sqlite3.Connection, batch: list[_Write[Any]]) -> list[Any]:

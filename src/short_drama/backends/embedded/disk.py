@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 from short_drama.domain.errors import Unavailable
 
 LEAST_FREE: Final = 32 * 2**20
-"""Bytes. With less, no lane begins what it could not store: a result may have tens of megabytes."""
+"""Bytes. With less, no lane begins what it could not store: a result may have tens of megabytes.
+No upload takes of them: what is accepted already is to be stored first."""
 
 
 class _Cure(NamedTuple):
@@ -66,9 +67,10 @@ def room(folder: Path) -> str:
     return f"data directory {folder}, {_free(folder) / 2**20:.1f} MiB free"
 
 
-def require_room(folder: Path) -> None:
-    """Raises Unavailable when there is too little, or when nothing may be written."""
-    if _free(folder) < LEAST_FREE:
+def require_room(folder: Path, *, beside: int = 0) -> None:
+    """Raises Unavailable when there is too little, or when nothing may be written. `beside`: bytes
+    that are about to be."""
+    if _free(folder) < LEAST_FREE + beside:
         raise Unavailable(f"the disk is almost full ({room(folder)})", fix=_FULL.fix)
     if not os.access(folder, os.W_OK):
         read_only = OSError(0, "Permission denied or read-only file system")

@@ -1,25 +1,28 @@
 """Tell every process on the machine that something changed, within a millisecond.
 
-Each process listens on a unix datagram socket in a folder derived from the data directory, and
-sends the topic to all others. A datagram may be lost (a full buffer, a process that just
-started), so whoever waits also looks for itself once in `POLL_SECONDS`.
+Each process listens on a unix datagram socket in a folder of the data directory, which is closed to
+other users, and sends the topic to all others. A datagram may be lost (a full buffer, a process
+that just started), so whoever waits also looks for itself once in `POLL_SECONDS`.
 """
 
 import asyncio
 import contextlib
-import hashlib
 import os
+import re
 import socket
-import tempfile
+import stat
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 from short_drama.domain.errors import Unavailable
+from short_drama.private_folder import open_private
 
 POLL_SECONDS = 1.0
 _RELIST_SECONDS = 0.25
+_OURS = re.compile(r"\d+-[0-9a-f]+", re.ASCII)
+"""Names of sockets: whatever else lies there is left alone."""
 
 
 class Bell:
@@ -40,31 +43,33 @@ class Bell:
 
 
 class Wakeups:
-    """Open with `async with`, in the event loop that will wait.
-
-    Both steps raise Unavailable when the folder for temporary files cannot be used.
-    """
+    """Open with `async with`, in the event loop that will wait. Raises Unavailable when the folder
+    cannot be used."""
 
     def __init__(self, data_dir: Path) -> None:
-        # Unix socket paths hold about 100 bytes, which a data directory may exceed.
-        name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
-        with _usable("the folder for temporary files"):
-            self._folder = Path(tempfile.gettempdir()) / f"short-drama-{os.getuid()}-{name}"
-        self._own = self._folder / f"{os.getpid()}-{id(self):x}"
+        self._path = data_dir / "wakeups"
+        self._own = f"{os.getpid()}-{id(self):x}"
+        self._folder = -1
         self._listed: tuple[float, list[str]] = (0.0, [])
         self._bells: defaultdict[str, set[Bell]] = defaultdict(set)
 
     async def __aenter__(self) -> "Wakeups":
-        with _usable(f"the folder {self._folder}"):
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._socket = _bound(self._own)
+        with _usable(self._path):
+            self._folder = open_private(self._path)
+            try:
+                self._socket = _bound(self._address(self._own))
+            except OSError:
+                os.close(self._folder)
+                raise
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._receive)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
-        self._own.unlink(missing_ok=True)
+        self._remove(self._own)
+        os.close(self._folder)
+        self._folder = -1
 
     @contextlib.contextmanager
     def listen(self, topic: str) -> Iterator[Bell]:
@@ -79,27 +84,38 @@ class Wakeups:
                 del self._bells[topic]
 
     def notify(self, *topics: str) -> None:
+        """Never fails: whoever is not told polls."""
         for topic in topics:
             self._ring(topic)
-        for peer in self._peers():
-            self._tell(peer, topics)
+        if self._folder >= 0:
+            for peer in self._peers():
+                self._tell(peer, topics)
 
     def _peers(self) -> list[str]:
         """The other processes' sockets, as of a moment ago: a newcomer polls meanwhile."""
         listed_at, peers = self._listed
         now = time.monotonic()
         if now - listed_at > _RELIST_SECONDS:
-            peers = [path for path in _listing(self._folder) if path != str(self._own)]
+            peers = [name for name in _sockets(self._folder) if name != self._own]
             self._listed = (now, peers)
         return peers
 
     def _tell(self, peer: str, topics: tuple[str, ...]) -> None:
         try:
-            self._socket.sendto("\n".join(topics).encode(), peer)
+            self._socket.sendto("\n".join(topics).encode(), self._address(peer))
         except ConnectionRefusedError:  # it died without closing
-            Path(peer).unlink(missing_ok=True)
+            self._remove(peer)
         except OSError:  # its buffer is full or it just left: it polls
             pass
+
+    def _address(self, name: str) -> str:
+        """Socket paths hold about 100 bytes, which a data directory may exceed."""
+        return f"/proc/self/fd/{self._folder}/{name}"
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            if _is_socket(self._folder, name):
+                os.unlink(name, dir_fd=self._folder)
 
     def _receive(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -113,29 +129,37 @@ class Wakeups:
 
 
 @contextlib.contextmanager
-def _usable(place: str) -> Iterator[None]:
+def _usable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise Unavailable(
-            f"{place} cannot be used: {error.strerror or error}",
-            fix="Set TMPDIR to a folder that can be written and whose path is short.",
+            f"the folder {folder} cannot be used: {error.strerror or error}",
+            fix="Remove it, and let the data directory be this user's own, on a local disk.",
         ) from error
 
 
-def _bound(path: Path) -> socket.socket:
+def _bound(address: str) -> socket.socket:
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
-        opened.bind(str(path))
+        opened.bind(address)
     except OSError:
         opened.close()
         raise
     return opened
 
 
-def _listing(folder: Path) -> list[str]:
+def _sockets(folder: int) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
-            return [entry.path for entry in entries]
-    except FileNotFoundError:  # a cleaner of temporary files; peers poll
+        names = os.listdir(folder)
+    except OSError:
         return []
+    return [name for name in names if _OURS.fullmatch(name) and _is_socket(folder, name)]
+
+
+def _is_socket(folder: int, name: str) -> bool:
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISSOCK(found.st_mode)

@@ -7,7 +7,7 @@ terminator names itself as it is seen from inside.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
@@ -26,6 +26,7 @@ from short_drama.comfyui_api.hosted.answers import (
 )
 from short_drama.comfyui_api.hosted.stream import Told, read_stream
 from short_drama.domain.errors import EngineInterrupted, Unavailable
+from short_drama.logs.redaction import Redactor
 
 ENGINE = "comfy-api-v2"
 _CONNECT_SECONDS = 10.0
@@ -58,12 +59,14 @@ class _Answer:
     status: int
     headers: Mapping[str, str]
     data: bytes
+    clean: Callable[[Any], Any]
+    """Takes our secrets out of what was said."""
 
     @property
     def body(self) -> Mapping[str, Any]:
         try:
-            return mapping(json.loads(self.data))
-        except ValueError:
+            return mapping(self.clean(json.loads(self.data)))
+        except (ValueError, RecursionError):
             return {}
 
     @property
@@ -91,10 +94,12 @@ class ComfyAPI:
 
     Args:
         key: sent as a bearer token to this server only, and written nowhere else.
+        secrets: values that are taken out of every answer, beside the key.
     """
 
-    def __init__(self, url: str, *, key: str | None) -> None:
+    def __init__(self, url: str, *, key: str | None, secrets: Iterable[str] = ()) -> None:
         self.url, self._key = url.rstrip("/"), key
+        self._redactor = Redactor({key or "", *secrets})
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -260,7 +265,7 @@ class ComfyAPI:
             async with self._session.request(method, url, **options) as answer:
                 data = await answer.read()
                 outcome = str(answer.status)
-                return _Answer(answer.status, answer.headers, data)
+                return _Answer(answer.status, answer.headers, data, self._redactor.answer)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             words = type(error).__name__  # without the address
             raise Unavailable(f"Comfy API v2 cannot be reached ({words})") from error

@@ -29,8 +29,9 @@ class Notes:
             await self._assets.put(key, json.dumps(told).encode(), content_type=_JSON)
 
     async def read(self, prompt_id: str) -> str | None:
+        """None too where the note cannot be read any more."""
         try:
             data = await self._assets.get(asset_keys.hosted_job(prompt_id))
-        except AssetNotFound:
+            return str(json.loads(data)["id"])
+        except (AssetNotFound, ValueError, TypeError, LookupError):
             return None
-        return str(json.loads(data)["id"])

@@ -8,7 +8,7 @@ that nobody knows is lost: the server was restarted.
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
@@ -20,10 +20,13 @@ from short_drama import metrics
 from short_drama.comfyui_api.server.endings import Ending, SavedImage, read_ending, read_job_ending
 from short_drama.comfyui_api.server.refusals import read_refusal
 from short_drama.domain.errors import EngineFailed, EngineInterrupted, EngineNotReady, Unavailable
+from short_drama.logs.redaction import Redactor
 
 _ANSWER_SECONDS = 10.0
 """A busy server has been seen to take 0.3."""
 _TRANSFER_SECONDS = 60.0
+_LONGEST_WORDS = 256 * 1024
+"""Bytes of an answer that may say something of us; longer ones describe nodes and files."""
 _LONGEST_MESSAGE = 64 * 2**20
 _ACCESS_FIX = (
     "Give what its proxy asks for: SHORT_DRAMA_COMFYUI_TOKEN (a bearer token) or "
@@ -50,10 +53,19 @@ class ComfyUI:
         url: of the server, or of a path of a reverse proxy in front of it.
         client_id: whose socket hears of the prompts submitted here.
         authorization: the header of that name, for a proxy that asks for one.
+        secrets: values that are taken out of what it answers.
     """
 
-    def __init__(self, url: str, *, client_id: str, authorization: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        client_id: str,
+        authorization: str | None = None,
+        secrets: Iterable[str] = (),
+    ) -> None:
         self.url, self.client_id = url.rstrip("/"), client_id
+        self._redactor = Redactor({(authorization or "").partition(" ")[2], *secrets})
         self._headers = {"Authorization": authorization} if authorization else {}
         self._jobs: bool | None = None
         """Whether there is /api/jobs; None while nobody has asked."""
@@ -219,7 +231,7 @@ class ComfyUI:
             raise Unavailable(f"ComfyUI answered {status} at {path}", fix=_ACCESS_FIX)
         if status != HTTPStatus.OK:
             raise Unavailable(f"ComfyUI answered {status} at {path}")
-        answer = _object(data)
+        answer = self._object(data)
         # A proxy's page must not pass for "there is no such prompt".
         if not answer and data.strip() != b"{}":
             raise Unavailable(f"ComfyUI's answer at {path} is no JSON object")
@@ -228,7 +240,16 @@ class ComfyUI:
     async def _ask(self, method: str, path: str, **options: Any) -> tuple[int, Mapping[str, Any]]:
         """Status and JSON object; {} for bodies that are none, as some errors' are."""
         status, data = await self._call(method, path, **options)
-        return status, _object(data)
+        return status, self._object(data)
+
+    def _object(self, data: bytes) -> Mapping[str, Any]:
+        try:
+            found = json.loads(data)
+            if len(data) <= _LONGEST_WORDS:
+                found = self._redactor.answer(found)
+        except (ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     async def _call(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         started, outcome = time.perf_counter(), "error"
@@ -261,14 +282,6 @@ def result_of(ending: Ending, *, node: str, otherwise: SavedImage) -> SavedImage
 def _prompts(items: Any) -> Sequence[str]:
     """The list is a heap; the first member of an item is its place, the second the prompt's id."""
     return [str(item[1]) for item in sorted(items or (), key=lambda item: item[0])]
-
-
-def _object(data: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(data)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _unavailable(error: BaseException) -> Unavailable:

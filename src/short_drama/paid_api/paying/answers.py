@@ -10,6 +10,7 @@ page says that the call was paid for, so a crash in between is settled from it.
 
 import contextlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.spending import PaidCall
 from short_drama.ports import AssetExists, AssetStore
+
+log = logging.getLogger(__name__)
 
 Facts = Mapping[str, Any]
 """JSON: provider, model, request id, cost. Never a prompt, never pixels."""
@@ -46,13 +49,18 @@ class Answers:
             await self._assets.put(_key(task, call), body, content_type="application/json")
 
     async def of(self, task: str, call: PaidCall) -> Answered | None:
-        """None for a call that was not answered, as far as anybody wrote down."""
+        """None for a call that was not answered, as far as anybody wrote down and can be read."""
         try:
-            found = json.loads(await self._assets.get(_key(task, call)))
+            data = await self._assets.get(_key(task, call))
         except AssetNotFound:
             return None
-        known = {name: found[name] for name in Answered.__slots__}
-        return Answered(**{**known, "micros": int(found["micros"])})
+        try:
+            found = json.loads(data)
+            known = {name: found[name] for name in Answered.__slots__}
+            return Answered(**{**known, "micros": int(found["micros"])})
+        except (ValueError, TypeError, LookupError):
+            log.warning("a kept answer is damaged", extra={"key": _key(task, call)})
+            return None
 
     async def keep_bytes(self, task: str, call: PaidCall, data: bytes) -> None:
         key = asset_keys.paid_bytes(task, call.step, call.number)

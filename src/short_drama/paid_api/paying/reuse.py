@@ -33,11 +33,11 @@ async def is_kept(assets: AssetStore, request: str) -> bool:
 
 
 async def find(assets: AssetStore, request: str) -> bytes | None:
-    """The picture that this request has made before."""
+    """The picture that this request has made before, if there is still a way to it."""
     try:
         found = json.loads(await assets.get(asset_keys.reusable(request)))
         return await assets.get(str(found["key"]))
-    except AssetNotFound:
+    except (AssetNotFound, ValueError, TypeError, LookupError):
         return None
 
 

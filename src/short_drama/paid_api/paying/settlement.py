@@ -8,6 +8,7 @@ than it did, and a page is closed over the very version that the record tells of
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 
@@ -23,6 +24,8 @@ from short_drama.ports import (
     TaskStore,
     change_page,
 )
+
+log = logging.getLogger(__name__)
 
 _BATCH = 100
 _SUBMIT_SECONDS = 60.0
@@ -64,13 +67,23 @@ class Settlement:
         pages = await self._ledger.open(limit=_BATCH, after=self._after)
         for page in pages:
             self._after = page
-            left = await self._settled(page)
+            left = await self._settled_if_possible(page)
             self._open += left.is_open
             self._outstanding += left.outstanding
         if len(pages) < _BATCH:
             metrics.SPEND_PAGES_OPEN.tell(self._open)
             metrics.SPEND_RESERVED.tell(self._outstanding / 1_000_000)
             self._after, self._open, self._outstanding = None, 0, 0
+
+    async def _settled_if_possible(self, listed: TaskSpend) -> TaskSpend:
+        """A page that cannot be settled keeps no other one from it."""
+        try:
+            return await self._settled(listed)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("a page cannot be settled", extra={"task_id": listed.task_id})
+            return listed
 
     async def _settled(self, listed: TaskSpend) -> TaskSpend:
         """The page as it was left."""

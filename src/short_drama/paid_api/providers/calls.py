@@ -6,10 +6,12 @@ something on the way: a gateway, a proxy, a firewall.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+
+from multidict import CIMultiDict
 
 LONGEST_WAIT: Final = 3600.0
 """Seconds; whoever asks for more is asked again after so many."""
@@ -57,13 +59,21 @@ class CallUnanswered(Exception):
 
 
 def read_answer(
-    status: int, headers: Mapping[str, str], data: bytes | None, *, seconds: float, now: float
+    status: int,
+    headers: Mapping[str, str],
+    data: bytes | None,
+    *,
+    seconds: float,
+    now: float,
+    clean: Callable[[Any], Any] = lambda found: found,
 ) -> Reply:
-    """`data` is None where it could not be read; `now` is the wall clock, in seconds.
+    """`data` is None where it could not be read; `now` is the wall clock, in seconds; `clean` takes
+    our secrets out of whatever was said: some gateways say our own key.
 
     Raises CallRefused or CallUnanswered.
     """
-    body = _object(data)
+    headers = CIMultiDict((name, clean(value)) for name, value in headers.items())
+    body = _object(data, clean)
     request_id = text((body or {}).get("request_id")) or text(headers.get("x-request-id")) or None
     if 200 <= status < 300:
         if body is None:  # it did something, and we cannot tell what
@@ -94,9 +104,9 @@ def text(value: object) -> str:
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
-def _object(data: bytes | None) -> dict[str, Any] | None:
+def _object(data: bytes | None, clean: Callable[[Any], Any]) -> dict[str, Any] | None:
     try:
-        found = json.loads(data or b"")
+        found = clean(json.loads(data or b""))
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -11,7 +11,7 @@ import contextlib
 import io
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any, Final, Self
 
@@ -19,6 +19,7 @@ import aiohttp
 from yarl import URL
 
 from short_drama import metrics, tracing
+from short_drama.logs.redaction import Redactor
 from short_drama.paid_api.providers.calls import (
     CallNotSent,
     CallRefused,
@@ -50,6 +51,7 @@ class Provider:
         name: in metrics.
         key: the API key, sent as a bearer token and written nowhere else.
         connect: seconds for everything before the request: names, proxy, TLS.
+        secrets: values that are taken out of every answer, beside the key.
         read: seconds from the last piece of the request to the end of the answer; pieces that
             do not get away take no longer either.
     """
@@ -60,11 +62,13 @@ class Provider:
         base_url: str,
         key: str,
         *,
+        secrets: Iterable[str] = (),
         connect: float = CONNECT_SECONDS,
         read: float = 300.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.name, self._base_url, self._key = name, base_url.rstrip("/"), key
+        self._redactor = Redactor({key, *secrets})
         self._connect, self._read, self._clock = connect, read, clock
         self.patience = patience(read, connect)
 
@@ -99,7 +103,13 @@ class Provider:
             metrics.CALL_SECONDS.labels(self.name, call.outcome).observe(seconds)
         # In a thread, for an answer may hold a picture.
         return await asyncio.to_thread(
-            read_answer, status, headers, data, seconds=seconds, now=self._clock()
+            read_answer,
+            status,
+            headers,
+            data,
+            seconds=seconds,
+            now=self._clock(),
+            clean=self._redactor.answer,
         )
 
     async def _exchange(

@@ -1,0 +1,39 @@
+"""A picture that the disk has spoilt is told of by name, and mended by whoever sends it again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from short_drama.sdk.models import Problem
+from tests.noop_engine import NOOP
+from tests.samples import png
+from tests.stack import running_stack
+
+
+@pytest.mark.parametrize("part", ["files", "facts"])
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b""), Path.unlink])
+async def test_a_spoilt_upload_is_refused_and_mended(
+    part: str, damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    async with running_stack(tmp_path, NOOP) as stack:
+        uploads, headers = f"{stack.gpu}/api/v1/assets", {"Content-Type": "image/png"}
+        async with stack.http.post(uploads, data=png(), headers=headers) as answer:
+            asset = await answer.json()
+        submits = f"{stack.gpu}/api/v1/camera-angle/tasks"
+        body = {"image_url": asset["image_url"], "zoom": 1}
+
+        damage(tmp_path / "assets" / part / asset["key"])
+        async with stack.http.get(asset["url"]) as answer:
+            assert answer.status == 404
+        async with stack.http.post(submits, json=body) as answer:
+            refusal = Problem.model_validate(await answer.json())
+            assert (answer.status, refusal.field) == (422, "image_url")
+            assert refusal.fix
+
+        async with stack.http.post(uploads, data=png(), headers=headers) as answer:
+            assert (answer.status, await answer.json()) == (201, asset)
+        async with stack.http.get(asset["url"]) as answer:
+            assert answer.status == 200
+        async with stack.http.post(submits, json=body) as answer:
+            assert answer.status == 202
