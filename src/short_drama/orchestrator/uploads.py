@@ -22,6 +22,7 @@ from short_drama.web import openapi
 from short_drama.web.body import limited, read_json, read_limited
 
 _FORM_BYTES = MAX_BYTES + 64 * 1024
+_SMALLER = "Save it as JPEG, or smaller."
 _FORM_SECONDS = 900
 """How long a form for a direct upload may be used."""
 
@@ -110,7 +111,7 @@ async def _image_bytes(request: Request) -> bytes:
     header = request.headers.get("content-type", "")
     media_type, options = parse_options_header(header)
     if media_type.startswith(b"image/"):
-        return await read_limited(request, MAX_BYTES)
+        return await read_limited(request, MAX_BYTES, fix=_SMALLER)
     if media_type != b"multipart/form-data" or b"boundary" not in options:
         raise UnsupportedMediaType(
             f"the body's content type is {header[:80]!r}",
@@ -126,7 +127,7 @@ class _Form(MultiPartParser):
 async def _file_part(request: Request) -> bytes:
     try:
         form = await _Form(
-            request.headers, limited(request, _FORM_BYTES), max_files=1, max_fields=8
+            request.headers, limited(request, _FORM_BYTES, fix=_SMALLER), max_files=1, max_fields=8
         ).parse()
     except MultiPartException as error:
         raise InvalidRequest(f"the form cannot be read: {error.message}", field="file") from None

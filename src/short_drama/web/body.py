@@ -16,6 +16,7 @@ MAX_KEY_LENGTH = 255
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_JSON_BYTES = 2 * 1024 * 1024
+_ELSEWHERE = "Upload images to /api/v1/assets and refer to them by their key."
 
 
 async def read_json(request: Request, model: type[Model]) -> Model:
@@ -34,15 +35,15 @@ async def read_json(request: Request, model: type[Model]) -> Model:
         raise invalid(error, known=known) from None
 
 
-async def read_limited(request: Request, limit: int) -> bytes:
+async def read_limited(request: Request, limit: int, *, fix: str = _ELSEWHERE) -> bytes:
     """The whole body, at most `limit` bytes. Raises BodyTooLarge without reading the rest."""
     data = io.BytesIO()
-    async for chunk in limited(request, limit):
+    async for chunk in limited(request, limit, fix=fix):
         data.write(chunk)
     return data.getvalue()  # its own buffer, not a copy
 
 
-async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+async def limited(request: Request, limit: int, *, fix: str) -> AsyncGenerator[bytes, None]:
     """The body as it arrives. Raises BodyTooLarge, at once if the request says how large it is."""
     length = request.headers.get("content-length", "")
     size = int(length) if length.isdecimal() else 0
@@ -56,7 +57,7 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     if size > limit:
         raise BodyTooLarge(
             f"the body is larger than the limit of {limit:,} bytes",
-            fix="Upload images to /api/v1/assets and refer to them by their key.",
+            fix=fix,
         )
 
 
