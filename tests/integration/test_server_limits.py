@@ -19,6 +19,7 @@ from short_drama.web.front.acceptor import Acceptor
 from short_drama.web.front.gate import Gate
 from short_drama.web.front.limits import Limits
 from tests.e2e.processes import COMMAND, Process
+from tests.patience import SOON, factor
 from tests.samples import png
 
 LIMITS = {
@@ -79,7 +80,7 @@ class Victim:
                 await writer.drain()
 
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(SOON):
                 sends = asyncio.create_task(sending())
                 answer = await reader.read()
                 sends.cancel()
@@ -123,7 +124,7 @@ async def honest(victim: Victim) -> AsyncIterator[aiohttp.ClientSession]:
 
 async def served(http: aiohttp.ClientSession) -> None:
     """Asserts that it is, at once but for a machine that has other things to do."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5 * factor()):
         async with http.get("/health") as answer:
             assert answer.status == 200
         assert await upload(http, png()) == 201
@@ -218,7 +219,7 @@ async def test_stalled_uploads_give_their_room_to_others(
         await asyncio.sleep(1.1)
         picture = io.BytesIO()
         Image.effect_noise((600, 600), 90).save(picture, "PNG")  # larger than what is always let in
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5 * factor()):
             assert await upload(honest, picture.getvalue()) == 201
         await served(honest)
 
@@ -310,7 +311,7 @@ async def test_out_of_descriptors_is_waited_out_and_said_once(
         listener.listen()
         acceptor = Acceptor(listener, Arrival, Gate(Limits()))
         _, writer = await asyncio.open_connection(*listener.getsockname())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(5 * factor()):
             await came.wait()
         writer.close()
         acceptor.close()
