@@ -19,10 +19,9 @@ from collections.abc import (
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from fastapi import FastAPI
 from structlog.contextvars import bound_contextvars
 
+from short_drama.cli.process_limits import keep_memory_apart, raise_descriptors
 from short_drama.cli.standing import told, under_way
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
@@ -30,48 +29,17 @@ from short_drama.private_folder import NotOurs, close_to_others
 from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
 from short_drama.settings.parts import PREFIX
+from short_drama.web.front.gate import Gate
+from short_drama.web.front.limits import Limits
+from short_drama.web.front.server import Server
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
 from short_drama.wiring.stack import Stack, open_stack
 from short_drama.wiring.stopping import stop_seconds
 
-_CLOSE_SECONDS = 2
-"""For answers that are under way; long polls and event streams end at once."""
-
 
 class PortTaken(Exception):
     """Somebody listens there already; the message names the component and the way out."""
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its ten wake-ups a second, and without its signal handlers."""
-
-    def __init__(self, app: FastAPI) -> None:
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            date_header=False,
-            server_header=False,
-            timeout_graceful_shutdown=_CLOSE_SECONDS,
-        )
-        super().__init__(config)
-        self._app, self._stop = app, asyncio.Event()
-
-    def stop(self) -> None:
-        self._app.state.stopping.set()
-        self._stop.set()
-
-    async def main_loop(self) -> None:
-        await self._stop.wait()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def run(
@@ -98,6 +66,8 @@ async def run(
 
     Raises PortTaken, and Unavailable when the data directory is in use or cannot be used.
     """
+    keep_memory_apart()
+    gate = Gate(_limits(settings, descriptors=raise_descriptors()))
     async with manager or ServiceManager(None) as told_to, told_to.watched():
         with _claimed(settings, alone=alone), bound(settings, components) as sockets:
             urls = {component: _url(listener) for component, listener in sockets.items()}
@@ -116,18 +86,19 @@ async def run(
                 if alone:
                     await stack.backend.take_over()
                 async with told(stack, told_to, stop):
-                    await _run_stack(stack, sockets, stop, up=up, down=down)
+                    await _run_stack(stack, sockets, gate, stop, up=up, down=down)
 
 
 async def _run_stack(
     stack: Stack,
     sockets: Mapping[Component, socket.socket],
+    gate: Gate,
     stop: asyncio.Event,
     *,
     up: Callable[[], Awaitable[None]],
     down: Callable[[int], Awaitable[None]],
 ) -> None:
-    async with _serving(stack, sockets):
+    async with _serving(stack, sockets, gate):
         aside = [asyncio.create_task(sweeper.run()) for sweeper in stack.sweepers]
         aside += [asyncio.create_task(reporter.run()) for reporter in stack.reporters]
         aside.append(asyncio.create_task(stack.watch.run()))
@@ -156,8 +127,10 @@ async def _until(stop: asyncio.Event, consuming: list[asyncio.Task[None]]) -> No
 
 
 @contextlib.asynccontextmanager
-async def _serving(stack: Stack, sockets: Mapping[Component, socket.socket]) -> AsyncIterator[None]:
-    servers = {component: Server(app) for component, app in stack.apps.items()}
+async def _serving(
+    stack: Stack, sockets: Mapping[Component, socket.socket], gate: Gate
+) -> AsyncIterator[None]:
+    servers = {component: Server(app, gate) for component, app in stack.apps.items()}
     serving = [
         _named(component, server.serve([sockets[component]]))
         for component, server in servers.items()
@@ -168,6 +141,19 @@ async def _serving(stack: Stack, sockets: Mapping[Component, socket.socket]) -> 
         for server in servers.values():
             server.stop()
         await asyncio.gather(*serving, return_exceptions=True)
+
+
+def _limits(settings: Settings, *, descriptors: int) -> Limits:
+    """Those of the front; a quarter of the descriptors is for our own files and calls."""
+    return Limits(
+        connections=min(settings.connections, descriptors - descriptors // 4),
+        connections_per_address=settings.connections_per_address,
+        head_seconds=settings.head_seconds,
+        body_seconds=settings.body_seconds,
+        body_rate=settings.body_rate_kib * 1024,
+        body_bytes=settings.bodies_mib * 2**20,
+        keep_alive_seconds=settings.keep_alive_seconds,
+    )
 
 
 def _named(component: Component, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -232,7 +218,7 @@ def _listen(component: Component, settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(1024)
+        listener.listen(2048)
     except OSError as error:
         listener.close()
         raise PortTaken(

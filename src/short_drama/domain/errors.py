@@ -102,6 +102,22 @@ class BodyTooLarge(UserError):
     code, title = "body_too_large", "The body is too large"
 
 
+class HeadTooLarge(UserError):
+    code, title = "head_too_large", "The request's headers are too many or too large"
+
+
+class UrlTooLong(UserError):
+    code, title = "url_too_long", "The URL is too long"
+
+
+class RequestTooSlow(UserError):
+    code, title = "request_too_slow", "The request did not arrive in time"
+
+
+class MalformedRequest(UserError):
+    code, title = "malformed_request", "The request is not HTTP"
+
+
 class RouteNotFound(UserError):
     code, title = "route_not_found", "There is nothing at this address"
 

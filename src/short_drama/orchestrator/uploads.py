@@ -19,9 +19,10 @@ from short_drama.images.structure import MAX_BYTES
 from short_drama.ports import AssetStore, DirectUploads
 from short_drama.sdk.models import AssetView, DirectUploadView, Problem
 from short_drama.web import openapi
-from short_drama.web.body import read_json, read_limited
+from short_drama.web.body import limited, read_json, read_limited
 
-_FORM_OVERHEAD = 64 * 1024
+_FORM_BYTES = MAX_BYTES + 64 * 1024
+_SMALLER = "Save it as JPEG, or smaller."
 _FORM_SECONDS = 900
 """How long a form for a direct upload may be used."""
 
@@ -110,7 +111,7 @@ async def _image_bytes(request: Request) -> bytes:
     header = request.headers.get("content-type", "")
     media_type, options = parse_options_header(header)
     if media_type.startswith(b"image/"):
-        return await read_limited(request, MAX_BYTES)
+        return await read_limited(request, MAX_BYTES, fix=_SMALLER)
     if media_type != b"multipart/form-data" or b"boundary" not in options:
         raise UnsupportedMediaType(
             f"the body's content type is {header[:80]!r}",
@@ -119,15 +120,15 @@ async def _image_bytes(request: Request) -> bytes:
     return await _file_part(request)
 
 
+class _Form(MultiPartParser):
+    spool_max_size = _FORM_BYTES  # in memory, where its bytes are wanted anyway
+
+
 async def _file_part(request: Request) -> bytes:
-    # Read within the limit first: the form parser would spool any number of bytes to disk.
-    data = await read_limited(request, MAX_BYTES + _FORM_OVERHEAD)
-
-    async def once() -> Any:
-        yield data
-
     try:
-        form = await MultiPartParser(request.headers, once(), max_files=1, max_fields=8).parse()
+        form = await _Form(
+            request.headers, limited(request, _FORM_BYTES, fix=_SMALLER), max_files=1, max_fields=8
+        ).parse()
     except MultiPartException as error:
         raise InvalidRequest(f"the form cannot be read: {error.message}", field="file") from None
     try:

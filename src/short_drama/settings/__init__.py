@@ -14,6 +14,7 @@ from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
 from short_drama.settings.aws import AwsSettings, secrets_in_environment
 from short_drama.settings.costs import CostSettings
+from short_drama.settings.front import FrontSettings
 from short_drama.settings.gpu_engine import GpuEngineSettings
 from short_drama.settings.logging import LogSettings
 from short_drama.settings.pace import PaceSettings
@@ -24,6 +25,7 @@ from short_drama.settings.service import ServiceSettings
 
 class Settings(
     ServiceSettings,
+    FrontSettings,
     GpuEngineSettings,
     ProviderSettings,
     AwsSettings,

@@ -163,7 +163,7 @@ class RequestContext:
         try:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:
-            pass  # nobody is there to be answered
+            status = 499  # nobody is there to be answered; as nginx counts it
         except Exception:
             asked = {"method": scope["method"], "path": scope["path"]}
             log.exception("an unexpected error in request %s", request_id, extra=asked)

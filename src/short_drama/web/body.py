@@ -1,5 +1,7 @@
 """Read a JSON body into a model, within limits."""
 
+import io
+from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 from fastapi import Request
@@ -14,6 +16,7 @@ MAX_KEY_LENGTH = 255
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_JSON_BYTES = 2 * 1024 * 1024
+_ELSEWHERE = "Upload images to /api/v1/assets and refer to them by their key."
 
 
 async def read_json(request: Request, model: type[Model]) -> Model:
@@ -32,17 +35,30 @@ async def read_json(request: Request, model: type[Model]) -> Model:
         raise invalid(error, known=known) from None
 
 
-async def read_limited(request: Request, limit: int) -> bytes:
+async def read_limited(request: Request, limit: int, *, fix: str = _ELSEWHERE) -> bytes:
     """The whole body, at most `limit` bytes. Raises BodyTooLarge without reading the rest."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise BodyTooLarge(
-                f"the body is larger than the limit of {limit:,} bytes",
-                fix="Upload images to /api/v1/assets and refer to them by their key.",
-            )
-    return bytes(data)
+    data = io.BytesIO()
+    async for chunk in limited(request, limit, fix=fix):
+        data.write(chunk)
+    return data.getvalue()  # its own buffer, not a copy
+
+
+async def limited(request: Request, limit: int, *, fix: str) -> AsyncGenerator[bytes, None]:
+    """The body as it arrives. Raises BodyTooLarge, at once if the request says how large it is."""
+    length = request.headers.get("content-length", "")
+    size = int(length) if length.isdecimal() else 0
+    if size <= limit:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                break
+            yield chunk
+    if size > limit:
+        raise BodyTooLarge(
+            f"the body is larger than the limit of {limit:,} bytes",
+            fix=fix,
+        )
 
 
 def traceparent(request: Request) -> str | None:

@@ -1,0 +1,176 @@
+"""Who is connected to this process, over all of its ports, and what they hold.
+
+When all places are taken, whoever has kept one longest without asking anything gives it up; when
+the room for bodies is, whoever stopped sending. So a client that only waits stops nobody else.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Final, Protocol
+
+from short_drama.web.front import refusal
+from short_drama.web.front.limits import SMALL_BODY, Limits
+from short_drama.web.front.refusal import Ledger, Refusal
+
+_GRACE: Final = 1.0
+"""Seconds for which nobody has to give way, but who has yet to ask something: a head comes with its
+connection."""
+_FAREWELL_SECONDS: Final = 2.0
+"""Of silence after our last word, by which it must have been read."""
+_FAREWELLS: Final = 64
+"""Newcomers without a place that may hear why at the same time."""
+
+
+class Visitor(Protocol):
+    """A connection. `since` and `last` are when it came into its queue and when it last sent
+    something, by the event loop's clock."""
+
+    queue: "Queue | None"
+    address: str
+    since: float
+    last: float
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether it is we who make it wait."""
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether it has yet to take something that we said."""
+
+    body_received: int
+
+    def refuse(self, why: Refusal) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+Queue = dict[Visitor, None]
+"""In the order in which they came."""
+
+
+class Gate:
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.ledger = limits, Ledger()
+        self.heads: Queue = {}
+        self.bodies: Queue = {}
+        self.idle: Queue = {}
+        self.leaving: Queue = {}
+        self._not_reading: dict[Visitor, float] = {}
+        self._inside: set[Visitor] = set()
+        self._outside: set[Visitor] = set()
+        self._of_address: Counter[str] = Counter()
+        self._held = 0
+        self._look: asyncio.TimerHandle | None = None
+
+    def enter(self, visitor: Visitor) -> Refusal | None:
+        """Why it has no place, if it has none. To be followed by `leave` in any case."""
+        self._outside.add(visitor)
+        if self._of_address[visitor.address] >= self.limits.of_address(visitor.address):
+            return refusal.MANY_OF_ADDRESS
+        if len(self._inside) >= self.limits.connections and not self.make_room():
+            return refusal.MANY_CONNECTIONS
+        self._outside.discard(visitor)
+        self._inside.add(visitor)
+        self._of_address[visitor.address] += 1
+        return None
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether newcomers without a place are to be turned away without a word."""
+        return len(self._outside) > _FAREWELLS
+
+    def leave(self, visitor: Visitor) -> None:
+        self.move(visitor, None)
+        self._not_reading.pop(visitor, None)
+        self._outside.discard(visitor)
+        if visitor in self._inside:
+            self._inside.discard(visitor)
+            self._of_address[visitor.address] -= 1
+            if not self._of_address[visitor.address]:
+                del self._of_address[visitor.address]
+
+    def make_room(self) -> bool:
+        """Whether somebody who asks nothing gave up a place."""
+        now = asyncio.get_running_loop().time()
+        for queue, grace in ((self.heads, 0.0), (self.leaving, _GRACE), (self.idle, _GRACE)):
+            oldest = next((one for one in queue if not one.is_held_up), None)
+            if oldest is not None and oldest.since + grace <= now:
+                self.ledger.note(refusal.MANY_CONNECTIONS)
+                self.leave(oldest)
+                oldest.abort()
+                return True
+        return False
+
+    def move(self, visitor: Visitor, queue: Queue | None) -> None:
+        if visitor.queue is not None:
+            del visitor.queue[visitor]
+        visitor.queue = queue
+        if queue is not None:
+            visitor.since = asyncio.get_running_loop().time()
+            queue[visitor] = None
+            if queue is not self.idle:
+                self._look_soon()
+
+    def stops_reading(self, visitor: Visitor) -> None:
+        self._not_reading[visitor] = asyncio.get_running_loop().time()
+        self._look_soon()
+
+    def reads_on(self, visitor: Visitor) -> None:
+        self._not_reading.pop(visitor, None)
+
+    def take(self, amount: int) -> bool:
+        """Room for so many bytes of a body, until `give_back`."""
+        while self._held + amount > self.limits.body_bytes:
+            if not self._drop_stalled():
+                return False
+        self._held += amount
+        return True
+
+    def give_back(self, amount: int) -> None:
+        self._held -= amount
+
+    def _drop_stalled(self) -> bool:
+        late = asyncio.get_running_loop().time() - _GRACE
+        for visitor in self.bodies:
+            holds = visitor.body_received > SMALL_BODY
+            if holds and visitor.last < late and not visitor.is_held_up:
+                visitor.refuse(refusal.STALLED)
+                return True
+        return False
+
+    def _look_soon(self) -> None:
+        if self._look is None:
+            loop = asyncio.get_running_loop()
+            self._look = loop.call_later(self.limits.look_seconds, self._look_around)
+
+    def _look_around(self) -> None:
+        self._look = None
+        now, limits = asyncio.get_running_loop().time(), self.limits
+        for visitor in list(self.heads):
+            if visitor.is_held_up:
+                visitor.since = now
+            elif now > visitor.since + limits.head_seconds:
+                visitor.refuse(refusal.slow_head(limits.head_seconds))
+        for visitor in list(self.bodies):
+            if visitor.is_held_up:
+                visitor.since += limits.look_seconds
+                visitor.last = now
+            elif (
+                now > visitor.since + limits.body_seconds + visitor.body_received / limits.body_rate
+            ):
+                visitor.refuse(refusal.slow_body(limits.body_rate))
+        self._part(now)
+        if self.heads or self.bodies or self.leaving or self._not_reading:
+            self._look_soon()
+
+    def _part(self, now: float) -> None:
+        """With those who do not take their answers."""
+        for visitor in list(self.leaving):
+            patience = self.limits.answer_seconds if visitor.has_unsent else _FAREWELL_SECONDS
+            if now > visitor.last + patience or now > visitor.since + self.limits.answer_seconds:
+                visitor.abort()
+        for visitor, since in list(self._not_reading.items()):
+            if now > since + self.limits.answer_seconds:
+                self.ledger.note(refusal.SLOW_READER)
+                visitor.abort()

@@ -1,0 +1,46 @@
+"""What a client may take of the server before the application hears of it."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+HEAD_BYTES: Final = 64 * 1024
+"""Of a request's head and trailers together."""
+FIELDS: Final = 100
+"""Headers and trailers of a request."""
+URL_BYTES: Final = 16 * 1024
+SMALL_BODY: Final = 64 * 1024
+"""Bytes of a body that are always welcome: what is counted begins behind them."""
+PIPELINED: Final = 16
+"""Requests that may wait behind an unanswered one."""
+UNREAD_BYTES: Final = 256 * 2**20
+"""Of a request that was answered before its end; read only so that the answer is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """`connections`: of the process. `connections_per_address`: None for no limit of a loopback
+    address, which is everybody behind a proxy, and a tenth of all of another one.
+    `body_rate`: bytes a second that a body may not stay below once `body_seconds` are over.
+    `body_bytes`: of bodies of all connections, from their arrival until they are answered.
+    `answer_seconds`: in which a client has to read some of its answer."""
+
+    connections: int = 10_000
+    connections_per_address: int | None = None
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    body_rate: int = 32 * 1024
+    body_bytes: int = 64 * 2**20
+    keep_alive_seconds: int = 75
+    answer_seconds: float = 60.0
+
+    @property
+    def look_seconds(self) -> float:
+        """Between two looks at who is late."""
+        return min(1.0, self.head_seconds / 4, self.body_seconds / 4)
+
+    def of_address(self, address: str) -> float:
+        if self.connections_per_address is not None:
+            return self.connections_per_address
+        is_loopback = address == "::1" or address.startswith("127.")
+        return math.inf if is_loopback else max(1, self.connections // 10)

@@ -1,0 +1,269 @@
+"""One connection, within limits."""
+
+import asyncio
+import enum
+import functools
+from typing import Any, cast
+
+import httptools
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from short_drama.web.front import limits, refusal
+from short_drama.web.front.gate import Gate, Queue
+from short_drama.web.front.line import Line
+from short_drama.web.front.refusal import Refusal, Refused
+
+
+class _Part(enum.Enum):
+    """What of a request is still to come."""
+
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    NOTHING = enum.auto()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's, which leaves to nobody how much it reads and for how long it waits.
+
+    What is counted between two events of the parser (`_unheard`) bounds what the parser keeps to
+    itself: a URL, a header, a trailer or a chunk's extension that never ends.
+    """
+
+    def __init__(self, *args: Any, gate: Gate, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.queue: Queue | None = None
+        self.address = ""
+        self.since = self.last = 0.0
+        self.body_received = 0
+        self._gate = gate
+        self._part = _Part.HEAD
+        self._is_over = False
+        self._lingers = True
+        self._heard = self._unheard = self._unread = 0
+        self._fields = self._field_bytes = 0
+        self._held: dict[RequestResponseCycle, int] = {}
+
+    # --- The connection -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._socket = transport
+        super().connection_made(cast("asyncio.Transport", Line(transport, self._end)))
+        self.address = self.client[0] if self.client else ""
+        self.last = self.loop.time()
+        why = self._gate.enter(self)
+        if why is None:
+            self._gate.move(self, self._gate.heads)
+        elif self._gate.is_crowded:
+            self._gate.ledger.note(why)
+            self.abort()
+        else:
+            self.refuse(why)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_over = True
+        self._gate.leave(self)
+        self._unset_keepalive_if_required()
+        for cycle, _ in self.pipeline:  # nobody will run them
+            self._release(cycle)
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        self._lingers = False
+        super().shutdown()
+        if self._is_over:
+            self._socket.close()
+
+    def abort(self) -> None:
+        self._is_over = True
+        self._gate.move(self, None)
+        self._socket.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._gate.stops_reading(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._gate.reads_on(self)
+
+    def _end(self) -> None:
+        """As `Line` says: the client reads our last answer first, if it still sends."""
+        self._is_over = True
+        self._unset_keepalive_if_required()
+        self.last = self.loop.time()
+        if self._lingers and self._part is not _Part.NOTHING:
+            self.flow.resume_reading()
+            self._socket.write_eof()
+        else:
+            self._socket.close()
+        if not self._socket.is_closing() or self.has_unsent:
+            self._gate.move(self, self._gate.leaving)
+
+    # --- What arrives -------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        self.last = self.loop.time()
+        if self._is_over:
+            self._drop(len(data))
+            return
+        self._unset_keepalive_if_required()
+        if self._part is _Part.NOTHING:
+            self._part = _Part.HEAD
+        heard = self._heard
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.cycle.keep_alive = False  # to nothing: what follows the head was not read
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self.refuse(cause.refusal if isinstance(cause, Refused) else refusal.MALFORMED)
+            return
+        self._unheard = self._unheard + len(data) if heard == self._heard else 0
+        if self._unheard > limits.HEAD_BYTES:
+            self.refuse(refusal.LARGE_HEAD)
+            return
+        self._await_rest()
+
+    def _await_rest(self) -> None:
+        """Be where the gate looks for whoever owes us the rest of a request."""
+        gate = self._gate
+        if self._part is _Part.NOTHING:
+            if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+                self._wait_for_next()
+            return
+        queue = gate.heads if self._part is _Part.HEAD else gate.bodies
+        if self.queue is not queue:
+            gate.move(self, queue)
+
+    def _wait_for_next(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+        self._gate.move(self, self._gate.idle)
+
+    def _drop(self, size: int) -> None:
+        self._unread += size
+        if self._unread > limits.UNREAD_BYTES:
+            self.abort()
+
+    # --- The parser's events ------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._part = _Part.HEAD
+        self._heard += 1
+        self._fields = self._field_bytes = self.body_received = 0
+
+    def on_url(self, url: bytes) -> None:
+        if len(self.url) + len(url) > limits.URL_BYTES:
+            raise Refused(refusal.LONG_URL)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._heard += 1
+        self._fields += 1
+        self._field_bytes += len(name) + len(value)
+        if self._fields > limits.FIELDS:
+            raise Refused(refusal.MANY_FIELDS)
+        if self._field_bytes + len(self.url) > limits.HEAD_BYTES:
+            raise Refused(refusal.LARGE_HEAD)
+        if self._part is _Part.HEAD:  # nobody here reads trailers
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= limits.PIPELINED:
+            raise Refused(refusal.PIPELINE)
+        super().on_headers_complete()
+        self._heard += 1
+        self._arrived(_Part.BODY)
+
+    def on_chunk_header(self) -> None:
+        self._heard += 1
+
+    def on_body(self, body: bytes) -> None:
+        self._heard += 1
+        self.body_received += len(body)
+        if self.cycle.response_complete:
+            self._drop(len(body))
+            return
+        if self.body_received > limits.SMALL_BODY:
+            self._hold(self.cycle)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._heard += 1
+        self._arrived(_Part.NOTHING)
+
+    def _arrived(self, rest: _Part) -> None:
+        self._part = rest
+        if self.queue is not None:
+            self._gate.move(self, None)
+
+    # --- Answers ------------------------------------------------------------------------------
+
+    @property
+    def is_held_up(self) -> bool:
+        """The head of a request may wait for the answer to the one before; a body for the
+        application to read it, or for the word to send it."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        return (
+            self._part is _Part.HEAD
+            or self.flow.read_paused
+            or bool(self.cycle.waiting_for_100_continue)
+        )
+
+    @property
+    def has_unsent(self) -> bool:
+        return self._socket.get_write_buffer_size() > 0
+
+    def refuse(self, why: Refusal) -> None:
+        """Answer, if that can be done, and end the connection."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._gate.ledger.note(why)
+        if not self._is_answerable():
+            self.abort()
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._release(self.cycle)
+        url = getattr(self, "url", b"").partition(b"?")[0]
+        self.transport.write(why.answer(url[:200].decode("latin-1") or "/"))
+        self.transport.close()
+
+    def _is_answerable(self) -> bool:
+        """Whether nothing else is being said, or about to be, on this connection."""
+        if self.pipeline:
+            return False
+        if self.cycle is None or self.cycle.response_complete:
+            return self._part is _Part.HEAD
+        return self._part is _Part.BODY and not self.cycle.response_started
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None and self._part is _Part.NOTHING:
+            self._gate.move(self, self._gate.idle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(functools.partial(self._answered, cycle))
+        self.tasks.add(task)
+
+    def _answered(self, cycle: RequestResponseCycle, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if self._held:
+            self._release(cycle)
+
+    def _hold(self, cycle: RequestResponseCycle) -> None:
+        amount = self.body_received - self._held.get(cycle, 0)
+        if not self._gate.take(amount):
+            raise Refused(refusal.MANY_BYTES)
+        self._held[cycle] = self.body_received
+
+    def _release(self, cycle: RequestResponseCycle) -> None:
+        self._gate.give_back(self._held.pop(cycle, 0))

@@ -1,0 +1,319 @@
+"""No client that sends too much, or too slowly, keeps another one from being served."""
+
+import asyncio
+import contextlib
+import errno
+import io
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from short_drama.web.front.acceptor import Acceptor
+from short_drama.web.front.gate import Gate
+from short_drama.web.front.limits import Limits
+from tests.e2e.processes import COMMAND, Process
+from tests.patience import SOON, factor
+from tests.samples import png
+
+LIMITS = {
+    "CONNECTIONS": "200",
+    "HEAD_SECONDS": "4",
+    "BODY_SECONDS": "4",
+    "BODY_RATE_KIB": "64",
+    "BODIES_MIB": "48",
+    "ORCHESTRATOR_PORT": "0",
+}
+MIB = 2**20
+UPLOAD = b"POST /api/v1/assets HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+CHUNKED = UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+class Victim:
+    """An orchestrator in a process of its own."""
+
+    def __init__(self, process: Process, log: Path) -> None:
+        self._process, self._log = process, log
+        self.url = process.found
+        self.address = urlsplit(self.url).hostname, urlsplit(self.url).port
+        self.before = self.memory()
+
+    def memory(self) -> float:
+        """Resident, in MiB."""
+        status = Path(f"/proc/{self._process.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def peak(self) -> float:
+        """The largest it was since `reset`, in MiB."""
+        status = Path(f"/proc/{self._process.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+    def reset(self) -> None:
+        Path(f"/proc/{self._process.process.pid}/clear_refs").write_text("5")
+        self.before = self.memory()
+
+    @property
+    def lines(self) -> int:
+        return len(self._log.read_text().splitlines())
+
+    async def connection(self) -> socket.socket:
+        """One that is written to without waiting for what the other side says."""
+        one = socket.socket()
+        one.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(one, self.address)
+        return one
+
+    async def says(self, sent: bytes, *, times: int = 1, head: bytes = b"") -> bytes:
+        """What it answers until it closes to one who sends `head`, and `sent` so many times."""
+        reader, writer = await asyncio.open_connection(*self.address)
+
+        async def sending() -> None:
+            writer.write(head)
+            for _ in range(times):
+                writer.write(sent)
+                await writer.drain()
+
+        try:
+            async with asyncio.timeout(SOON):
+                sends = asyncio.create_task(sending())
+                answer = await reader.read()
+                sends.cancel()
+                await asyncio.gather(sends, return_exceptions=True)
+                return answer
+        finally:
+            writer.close()
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    root = tmp_path_factory.mktemp("victim")
+    command = [COMMAND, "serve", "orchestrator", "--data-dir", str(root / "data")]
+    process = Process(command, ready=r"Orchestrator.* (http://\S+)")
+    process.environment |= {f"SHORT_DRAMA_{name}": value for name, value in LIMITS.items()}
+    with (root / "log").open("w") as log:
+        saved = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            process.start()
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+    yield Victim(process, root / "log")
+    process.end(signal.SIGTERM)
+
+
+@pytest.fixture
+async def honest(victim: Victim) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client whose connections are new each time, after which the service is as before."""
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(victim.url, connector=connector) as http:
+        await upload(http, png())
+        victim.reset()
+        yield http
+        await served(http)
+        assert victim.peak() - victim.before < 150
+        assert victim.memory() - victim.before < 100
+        assert victim.lines < 100
+
+
+async def served(http: aiohttp.ClientSession) -> None:
+    """Asserts that it is, at once but for a machine that has other things to do."""
+    async with asyncio.timeout(5 * factor()):
+        async with http.get("/health") as answer:
+            assert answer.status == 200
+        assert await upload(http, png()) == 201
+
+
+async def upload(http: aiohttp.ClientSession, data: bytes) -> int:
+    headers = {"Content-Type": "image/png"}
+    async with http.post("/api/v1/assets", data=io.BytesIO(data), headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+@contextlib.asynccontextmanager
+async def many(victim: Victim, count: int, sent: bytes) -> AsyncIterator[list[socket.socket]]:
+    """So many connections that send this and then nothing."""
+    loop, lines = asyncio.get_running_loop(), []
+    try:
+        for _ in range(count):
+            lines.append(await victim.connection())
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(2):
+                    await loop.sock_sendall(lines[-1], sent)
+        yield lines
+    finally:
+        for one in lines:
+            one.close()
+
+
+def closed(lines: list[socket.socket]) -> int:
+    """How many the other side has ended."""
+    count = 0
+    for one in lines:
+        try:
+            while one.recv(65536):
+                pass
+        except BlockingIOError:
+            continue
+        except ConnectionError:
+            pass
+        count += 1
+    return count
+
+
+async def test_half_open_heads_keep_nobody_out(
+    victim: Victim, honest: aiohttp.ClientSession
+) -> None:
+    async with many(victim, 400, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ") as lines:
+        await served(honest)
+        await asyncio.sleep(6)  # a head may take 4
+        assert closed(lines) == 400
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ((b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"X: a\r\n" * 10_000, 1000), b"431"),
+        ((b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ", b"a" * 65536, 1600), b"431"),
+        ((b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"a" * 65536, 1000), b"431"),
+        ((b"GET /", b"a" * 65536, 1000), b"414"),
+        ((CHUNKED + b"1\r\na\r\n0\r\n", b"X: a\r\n" * 10_000, 1000), b"431"),
+        ((CHUNKED + b"1\r\na\r\n0\r\nX: ", b"a" * 65536, 1000), b"431"),
+        ((CHUNKED + b"1;", b"a" * 65536, 1000), b"431"),
+        ((b"", b"\r\n" * 32768, 1000), b"431"),
+        ((b"", b"no HTTP at all\r\n", 1), b"400"),
+    ],
+    ids=[
+        "headers", "one value", "one name", "URL", "trailers", "one trailer", "one extension",
+        "empty lines", "nonsense",
+    ],
+)  # fmt: skip
+async def test_what_never_ends_is_refused(
+    victim: Victim, honest: aiohttp.ClientSession, sent: tuple[bytes, bytes, int], status: bytes
+) -> None:
+    head, part, times = sent
+    answer, _ = await asyncio.gather(victim.says(part, times=times, head=head), served(honest))
+    assert answer.startswith(b"HTTP/1.1 " + status), answer[:200]
+    assert b"application/problem+json" in answer
+
+
+async def test_a_body_that_stops_is_told_so_and_ends(
+    victim: Victim, honest: aiohttp.ClientSession
+) -> None:
+    answer = await victim.says(UPLOAD + b"Content-Length: 1000\r\n\r\nabc")
+    assert answer.startswith(b"HTTP/1.1 408")
+
+
+async def test_stalled_uploads_give_their_room_to_others(
+    victim: Victim, honest: aiohttp.ClientSession
+) -> None:
+    body = UPLOAD + b"Content-Length: %d\r\n\r\n" % (20 * MIB) + b"x" * (10 * MIB)
+    async with many(victim, 12, body):
+        await asyncio.sleep(1.1)
+        picture = io.BytesIO()
+        Image.effect_noise((600, 600), 90).save(picture, "PNG")  # larger than what is always let in
+        async with asyncio.timeout(5 * factor()):
+            assert await upload(honest, picture.getvalue()) == 201
+        await served(honest)
+
+
+async def test_of_many_large_uploads_some_are_asked_to_come_again(
+    victim: Victim, honest: aiohttp.ClientSession
+) -> None:
+    head = UPLOAD + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % (19 * MIB)
+    each = (victim.says(b"no picture" + bytes(65526), times=304, head=head) for _ in range(30))
+    answers, _ = await asyncio.gather(asyncio.gather(*each), served(honest))
+    statuses = {answer[9:12] for answer in answers}
+    assert b"422" in statuses
+    assert statuses <= {b"422", b"503"}
+
+
+@pytest.mark.parametrize("end", [{}, {"Connection": "close"}], ids=["kept", "closed"])
+@pytest.mark.parametrize("is_form", [False, True], ids=["bytes", "form"])
+async def test_the_answer_to_what_is_too_large_is_read(
+    victim: Victim, honest: aiohttp.ClientSession, is_form: bool, end: dict[str, str]
+) -> None:
+    body = io.BytesIO(b"x" * (40 * MIB))
+    if is_form:
+        form = aiohttp.FormData()
+        form.add_field("file", body, filename="a.png")
+        asked = honest.post("/api/v1/assets", data=form, headers=end)
+    else:
+        headers = {"Content-Type": "image/png", **end}
+        asked = honest.post("/api/v1/assets", data=body, headers=headers)
+    async with asked as answer:
+        assert answer.status == 413
+        told = await answer.json()
+    assert (told["code"], told["fix"]) == ("body_too_large", "Save it as JPEG, or smaller.")
+
+
+async def test_who_does_not_read_the_answers_is_let_go(victim: Victim) -> None:
+    """Nor are more requests taken from one connection than can be answered."""
+    async with many(
+        victim, 1, b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500
+    ) as lines:
+        await asyncio.sleep(0.5)
+        assert closed(lines) == 1
+
+
+async def test_a_client_may_be_silent_between_two_requests(victim: Victim) -> None:
+    reader, writer = await asyncio.open_connection(*victim.address)
+    for silence in (0, 4.5):  # longer than a head may take
+        await asyncio.sleep(silence)
+        writer.write(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+    writer.close()
+
+
+async def test_every_limit_is_counted(victim: Victim, honest: aiohttp.ClientSession) -> None:
+    await victim.says(b"no HTTP")
+    async with many(victim, 1, UPLOAD + b"Content-Length: 1000\r\n\r\nabc"):
+        await served(honest)
+    async with honest.get("/metrics") as answer:
+        figures = await answer.text()
+    assert 'limits_hit_total{limit="head",of="form"}' in figures
+    assert 'status="499"' in figures  # who went away is no fault of ours
+    assert 'status="500"' not in figures
+
+
+class FullListener(socket.socket):
+    """One whose process is out of descriptors the first times."""
+
+    left = 3
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.left:
+            self.left -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+async def test_out_of_descriptors_is_waited_out_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    came = asyncio.Event()
+
+    class Arrival(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            came.set()
+            transport.close()
+
+    with FullListener() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        acceptor = Acceptor(listener, Arrival, Gate(Limits()))
+        _, writer = await asyncio.open_connection(*listener.getsockname())
+        async with asyncio.timeout(5 * factor()):
+            await came.wait()
+        writer.close()
+        acceptor.close()
+        await acceptor.wait_closed()
+    assert [record.getMessage() for record in caplog.records] == ["refused: no descriptor is left"]
