@@ -57,7 +57,8 @@ class Lane(StrEnum):
 
 
 def _image_reference(value: str) -> str:
-    if not re.fullmatch(r"(https?://|s3://|asset:)\S+", value):
+    # What a URL may look like is judged by whoever sends it: here it only has to be one.
+    if not re.match(r"\s*((?i:https?)://|s3://|asset:).", value, re.DOTALL):
         raise PydanticCustomError(
             "image_reference",
             "is neither an http(s) URL, nor s3:// in our bucket, nor asset:<key> of an upload",

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
@@ -31,6 +30,7 @@ from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import OUTBOX_SECONDS, Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.images.sources import ImageSources
+from short_drama.images.written import Written
 from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
@@ -163,7 +163,7 @@ class Submitter:
     ) -> Task:
         request = {name: given[name] for name in kind.request.model_fields if name in given}
         given_images = [field for field in kind.image_fields if field in request]
-        sources = {field: _without_query(request[field]) for field in given_images}
+        sources = {field: Written.of(request[field]).address for field in given_images}
         sizes: dict[str, Size] = {}
         for field in given_images:
             held = await self._sources.take_in(request[field], owner=owner, field=field)
@@ -247,9 +247,3 @@ def _fingerprint(kind: TaskKind, given: Mapping[str, Any]) -> str:
 def _fingerprint_of_retry(task: Task) -> str:
     """Another than that of any submit: a key belongs to what it was first used for."""
     return hashlib.sha256(f"retry {task.task_id}".encode()).hexdigest()
-
-
-def _without_query(reference: str) -> str:
-    """A presigned URL's query is a secret."""
-    parts = urlsplit(reference)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
