@@ -4,15 +4,13 @@ A provider answers in JSON, and refuses with a code of its own. Whatever has nei
 something on the way: a gateway, a proxy, a firewall.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any
 
-LONGEST_WAIT: Final = 3600.0
-"""Seconds; whoever asks for more is asked again after so many."""
+from short_drama.domain.json_object import json_object
+from short_drama.web.retry_after import retry_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ def read_answer(
 
     Raises CallRefused or CallUnanswered.
     """
-    body = _object(data)
+    body = json_object(data)
     request_id = text((body or {}).get("request_id")) or text(headers.get("x-request-id")) or None
     if 200 <= status < 300:
         if body is None:  # it did something, and we cannot tell what
@@ -75,7 +73,7 @@ def read_answer(
         code=code,
         message=message if code else _who_answered(status, headers, message),
         request_id=request_id,
-        after=_seconds(headers, now),
+        after=retry_after(headers, now=now),
     )
 
 
@@ -94,14 +92,6 @@ def text(value: object) -> str:
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
-def _object(data: bytes | None) -> dict[str, Any] | None:
-    try:
-        found = json.loads(data or b"")
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _who_answered(status: int, headers: Mapping[str, str], message: str) -> str:
     """What came instead of the provider's words."""
     if 300 <= status < 400:
@@ -111,22 +101,3 @@ def _who_answered(status: int, headers: Mapping[str, str], message: str) -> str:
     server = text(headers.get("Server"))
     came = f"{kind} from {server}" if server else kind
     return f"{came[:80]}: {message}" if message else came[:80]
-
-
-def _seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """Retry-After is a number of seconds or a date (RFC 9110, 10.2.3), which is compared with the
-    answer's own, where it has one: the two clocks may differ."""
-    asked = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d+(\.\d*)?", asked, re.ASCII):
-        return min(float(asked), LONGEST_WAIT)
-    until, sent = _date(asked), _date(headers.get("Date", ""))
-    if until is None:
-        return None
-    return max(0.0, min(until - (now if sent is None else sent), LONGEST_WAIT))
-
-
-def _date(words: str) -> float | None:
-    try:
-        return parsedate_to_datetime(words).timestamp()
-    except (ValueError, TypeError, OverflowError, OSError):
-        return None
