@@ -5,7 +5,6 @@ What runs is told by /queue, and what ended by /history, or by /api/jobs where t
 that nobody knows is lost: the server was restarted.
 """
 
-import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from short_drama import metrics
 from short_drama.comfyui_api.server.endings import Ending, SavedImage, read_ending, read_job_ending
 from short_drama.comfyui_api.server.refusals import read_refusal
 from short_drama.domain.errors import EngineFailed, EngineInterrupted, EngineNotReady, Unavailable
+from short_drama.domain.json_object import json_object
 
 _ANSWER_SECONDS = 10.0
 """A busy server has been seen to take 0.3."""
@@ -264,11 +264,7 @@ def _prompts(items: Any) -> Sequence[str]:
 
 
 def _object(data: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(data)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return json_object(data) or {}
 
 
 def _unavailable(error: BaseException) -> Unavailable:
