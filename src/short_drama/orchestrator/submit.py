@@ -76,7 +76,7 @@ class Submitter:
         taking an image in raises.
         """
         given = body.model_dump(mode="json", exclude_none=True)
-        fingerprint = _fingerprint(kind, given)
+        fingerprint = _fingerprint(kind, body)
         task_id = self._task_id(owner, key)
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
             return _replayed(earlier, fingerprint)
@@ -239,8 +239,12 @@ def _replayed(earlier: Task, fingerprint: str) -> Task:
     return earlier
 
 
-def _fingerprint(kind: TaskKind, given: Mapping[str, Any]) -> str:
-    canonical = json.dumps([kind.name, given], sort_keys=True)
+def _fingerprint(kind: TaskKind, body: BaseModel) -> str:
+    """Of what was asked for, without defaults: a release that adds a field knows the request again,
+    and who names a default asks for nothing else than who does not."""
+    asked = body.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    asked = {name: value for name, value in asked.items() if value != {}}  # made anew each time
+    canonical = json.dumps([kind.name, asked], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
