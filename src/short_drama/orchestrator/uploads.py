@@ -22,6 +22,7 @@ from short_drama.web import openapi
 from short_drama.web.body import read_json, read_limited
 
 _FORM_OVERHEAD = 64 * 1024
+_TOO_LARGE = "Save the image as JPEG, or smaller: at most 20 MiB are accepted."
 _FORM_SECONDS = 900
 """How long a form for a direct upload may be used."""
 
@@ -110,7 +111,7 @@ async def _image_bytes(request: Request) -> bytes:
     header = request.headers.get("content-type", "")
     media_type, options = parse_options_header(header)
     if media_type.startswith(b"image/"):
-        return await read_limited(request, MAX_BYTES)
+        return await read_limited(request, MAX_BYTES, fix=_TOO_LARGE)
     if media_type != b"multipart/form-data" or b"boundary" not in options:
         raise UnsupportedMediaType(
             f"the body's content type is {header[:80]!r}",
@@ -121,7 +122,7 @@ async def _image_bytes(request: Request) -> bytes:
 
 async def _file_part(request: Request) -> bytes:
     # Read within the limit first: the form parser would spool any number of bytes to disk.
-    data = await read_limited(request, MAX_BYTES + _FORM_OVERHEAD)
+    data = await read_limited(request, MAX_BYTES + _FORM_OVERHEAD, fix=_TOO_LARGE)
 
     async def once() -> Any:
         yield data
