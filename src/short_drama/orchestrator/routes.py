@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest
@@ -64,8 +65,9 @@ def create_orchestrator(
     uploads.install_direct(app, desk.assets, owner=LOCAL_OWNER)
     if desk.serves_assets:
         web_assets.install(app, desk.assets)
-    requests = [kind.task_request for kind in kinds]
-    openapi.document(app, [*requests, uploads.DirectUploadRequest])
+    bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
+    bodies.append(uploads.DirectUploadRequest)
+    openapi.document(app, bodies, choices={"kind": desk.catalogue})
     return app
 
 

@@ -80,6 +80,7 @@ def install_direct(
         status_code=201,
         summary="A form with which to put an image straight into the bucket (AWS only)",
         openapi_extra=openapi.operation(DirectUploadRequest, headers={}),
+        include_in_schema=isinstance(assets, DirectUploads),
         responses={201: {"model": DirectUploadView}, 422: {"model": Problem}},
     )
     async def direct(request: Request) -> JSONResponse:
