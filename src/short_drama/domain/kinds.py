@@ -4,7 +4,6 @@ Routes, the CLI and the API documentation derive from a `Catalogue`; a kind is d
 else. Workflows that an operator drops in make a larger one than `KINDS`.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,6 +21,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from short_drama.domain.image_reference import ImageReference
 from short_drama.domain.rules import Rule, Ruled, Strict
 from short_drama.domain.sizes import (
     AS_INPUT,
@@ -58,16 +58,6 @@ class Lane(StrEnum):
         return 300.0 if self is Lane.GPU else 600.0
 
 
-def _image_reference(value: str) -> str:
-    # What a URL may look like is judged by whoever sends it: here it only has to be one.
-    if not re.match(r"\s*((?i:https?)://|s3://|asset:).", value, re.DOTALL):
-        raise PydanticCustomError(
-            "image_reference",
-            "is neither an http(s) URL, nor s3:// in our bucket, nor asset:<key> of an upload",
-        )
-    return value
-
-
 def _size(*words: str) -> AfterValidator:
     """One of these words, or WIDTHxHEIGHT."""
     limits = {
@@ -94,13 +84,6 @@ def _sizes_schema(*words: str) -> Any:
     return Field(json_schema_extra={"pattern": f"^({'|'.join(words)}|[0-9]{{2,5}}x[0-9]{{2,5}})$"})
 
 
-ImageReference = Annotated[
-    str,
-    Field(
-        min_length=1, max_length=2048, json_schema_extra={"pattern": "^(https?://|s3://|asset:)."}
-    ),
-    AfterValidator(_image_reference),
-]
 Prompt = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
 AS_MADE = "Default: what the model in use was made for."

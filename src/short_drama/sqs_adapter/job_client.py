@@ -282,5 +282,5 @@ def _refusal(answer: _HttpAnswer, *, now: float) -> Failure:
         retryable=bool(body.get("retryable", status >= 500 or status == 429)),
         field=body.get("field"),
         fix=body.get("fix"),
-        after=retry_after(answer.headers, now=now),
+        after=retry_after(answer.headers, clock=lambda: now),
     )

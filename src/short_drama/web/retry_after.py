@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -13,14 +13,13 @@ LONGEST_WAIT: Final = 3600.0
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
-def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
+def retry_after(
+    headers: Mapping[str, str], *, clock: Callable[[], float] = time.time
+) -> float | None:
     """Seconds to wait, at most `LONGEST_WAIT`. None where nothing is asked for that makes sense.
 
     The header is a number of seconds or a date (RFC 9110, 10.2.3). A date is compared with the
     answer's own, where it has one: the two clocks may differ.
-
-    Args:
-        now: Unix time.
     """
     asked = headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(asked):
@@ -28,8 +27,7 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     until, sent = _date(asked), _date(headers.get("Date", ""))
     if until is None:
         return None
-    here = time.time() if now is None else now
-    return max(0.0, min(until - (here if sent is None else sent), LONGEST_WAIT))
+    return max(0.0, min(until - (clock() if sent is None else sent), LONGEST_WAIT))
 
 
 def _date(words: str) -> float | None:

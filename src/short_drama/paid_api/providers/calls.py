@@ -73,7 +73,7 @@ def read_answer(
         code=code,
         message=message if code else _who_answered(status, headers, message),
         request_id=request_id,
-        after=retry_after(headers, now=now),
+        after=retry_after(headers, clock=lambda: now),
     )
 
 
