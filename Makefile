@@ -22,9 +22,10 @@ DURATION := 120
 SEED := 1
 TASKS := 300
 KILLS := 30
+EXAMPLES := 200
 WATCH := 600
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant faces watch check unit format bench run lock clean release
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz faces watch check unit format bench run lock clean release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +97,9 @@ chaos: $(INSTALLED) $(EMULATED) ## Kill, stop and cut off real processes; DURATI
 
 accountant: $(INSTALLED) ## Paid tasks in the worst of weather: every cent is asked for; SEED=1 TASKS=300 KILLS=30
 	$(BIN)/python -m tests.accountant --seed $(SEED) --tasks $(TASKS) --kills $(KILLS)
+
+fuzz: $(INSTALLED) ## Requests of all kinds to every application, by its OpenAPI document; SEED=1 EXAMPLES=200
+	$(BIN)/python -m tests.fuzz --seed $(SEED) --examples $(EXAMPLES)
 
 faces: $(INSTALLED) ## 33 faces, upright, turned and small: how many the local engine finds (needs npm, 40 MB once)
 	$(BIN)/python -m tests.faces.hard_set

@@ -1,6 +1,7 @@
 """The HTTP contract, from outside: the job API, and what every service says of itself."""
 
 import asyncio
+import base64
 import json
 import re
 import uuid
@@ -73,13 +74,51 @@ async def test_a_job_is_joined_by_its_key_and_stopped_only_by_who_holds_it(api: 
     assert await delete({}) == "cancelled"
 
 
+_HALVES = {"Task-Attempt": ("0.5", "1.5"), "Task-Created-At": ()}
+
+
+def _packed(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("component", [Component.COMFYUI_API, Component.PAID_API])
+@pytest.mark.parametrize(
+    "labels",
+    ["[" * 40_000, '{"a":' * 5_000, "[]", '{"a": 1}', '{"a": "\\ud800"}', "{", "\xff" * 3],
+)
+async def test_labels_that_are_none_are_a_problem(
+    api: Api, component: Component, labels: str
+) -> None:
+    kind = "camera-angle" if component is Component.COMFYUI_API else "face-mask"
+    found = await api.problem(
+        "POST",
+        f"{api.stack.urls[component]}/api/v1/{kind}/jobs",
+        status=422,
+        json=api.body(kind),
+        headers={"Task-Labels": _packed(labels)},
+    )
+    assert found.field == "Task-Labels"
+
+
+async def test_an_address_says_which_methods_it_has(api: Api) -> None:
+    base = api.stack.urls[Component.COMFYUI_API]
+    for path, allowed in (
+        ("/health", "GET, HEAD"),
+        ("/api/v1/jobs/x", "DELETE, GET, HEAD"),
+        ("/api/v1/camera-angle/jobs", "POST"),
+    ):
+        for method in ("PATCH", "OPTIONS"):
+            async with api.stack.http.request(method, base + path) as answer:
+                assert (answer.status, answer.headers["Allow"]) == (405, allowed)
+
+
 async def test_an_unknown_job_and_a_bad_header_are_problems(api: Api) -> None:
     base = api.stack.urls[Component.COMFYUI_API]
     for method in ("GET", "DELETE"):
         found = await api.problem(method, f"{base}/api/v1/jobs/nothing", status=404)
         assert (found.code, bool(found.fix)) == ("job_not_found", True)
     for header in ("Task-Attempt", "Task-Created-At"):
-        for value in ("0", "-1", "x", "nan", "inf", "1e300"):
+        for value in ("0", "-1", "x", "nan", "inf", "1e300", *_HALVES[header]):
             found = await api.problem(
                 "POST",
                 f"{base}/api/v1/camera-angle/jobs",

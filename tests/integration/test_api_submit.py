@@ -154,6 +154,7 @@ async def test_prefer_wait_answers_202_when_the_task_takes_longer(api: Api, pref
 
 async def test_other_preferences_are_ignored(api: Api) -> None:
     await api.submit(headers={"Prefer": "respond-async, return=minimal"})
+    await api.submit(headers={"Prefer": 'handling="a, wait=x"; b, ="'})
 
 
 # --- Idempotency --------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def _value(kind: TaskKind, name: str, text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

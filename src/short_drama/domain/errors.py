@@ -74,7 +74,7 @@ class PermanentError(ShortDramaError):
 
 
 class InvalidRequest(UserError):
-    """`errors` lists every fault as `{"field": ..., "message": ...}`, the first one included."""
+    """`errors` lists the faults as `{"field": ..., "message": ...}`, the first one included."""
 
     code, title = "invalid_request", "The request is not valid"
 

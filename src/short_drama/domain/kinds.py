@@ -15,12 +15,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     create_model,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from short_drama.domain.characters import UNSEEN, has_unseen
+from short_drama.domain.image_reference import ImageReference
 from short_drama.domain.rules import Rule, Ruled, Strict
 from short_drama.domain.sizes import (
     AS_INPUT,
@@ -57,15 +60,6 @@ class Lane(StrEnum):
         return 300.0 if self is Lane.GPU else 600.0
 
 
-def _image_reference(value: str) -> str:
-    if not re.fullmatch(r"(https?://|s3://|asset:)\S+", value):
-        raise PydanticCustomError(
-            "image_reference",
-            "is neither an http(s) URL, nor s3:// in our bucket, nor asset:<key> of an upload",
-        )
-    return value
-
-
 def _size(*words: str) -> AfterValidator:
     """One of these words, or WIDTHxHEIGHT."""
     limits = {
@@ -88,18 +82,20 @@ def _size(*words: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-ImageReference = Annotated[
-    str, Field(min_length=1, max_length=2048), AfterValidator(_image_reference)
-]
+def _sizes_schema(*words: str) -> Any:
+    return Field(json_schema_extra={"pattern": f"^({'|'.join(words)}|[0-9]{{2,5}}x[0-9]{{2,5}})$"})
+
+
 Prompt = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
 AS_MADE = "Default: what the model in use was made for."
 Steps = Annotated[int, Field(ge=1, le=50)]
 FaceIndex = Annotated[int, Field(ge=0, le=99)]
-FaceSize = Annotated[str, _size("auto")]
+FaceSize = Annotated[str, _size("auto"), _sizes_schema("auto")]
 ResultSize = Annotated[
     str,
     _size(AS_INPUT, MODEL),
+    _sizes_schema(AS_INPUT, MODEL),
     Field(
         description="Of the result: `as_input` is the still's own, `model` what the model makes, "
         "and WIDTHxHEIGHT another in the still's proportion."
@@ -147,6 +143,18 @@ class CameraAngleRequest(Strict):
                 "no_move", "give a prompt, or at least one of vertical, horizontal and zoom"
             )
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core)
+        moves = {name: {"not": {"const": 0}} for name in ("vertical", "horizontal", "zoom")}
+        handler.resolve_ref_schema(schema)["anyOf"] = [
+            {"properties": {name: given}, "required": [name]}
+            for name, given in {"prompt": {"type": "string"}, **moves}.items()
+        ]
+        return schema
 
 
 class QwenImageEditRequest(Ruled):
@@ -247,7 +255,14 @@ LabelValue = Annotated[
 class TaskOptions(Strict):
     """What every submit takes beside its kind's own fields."""
 
-    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=20, default_factory=dict)]
+    labels: Annotated[
+        dict[LabelKey, LabelValue],
+        Field(
+            max_length=20,
+            default_factory=dict,
+            json_schema_extra={"additionalProperties": False, "propertyNames": {"maxLength": 64}},
+        ),
+    ]
     deadline_seconds: Annotated[int, Field(ge=1, le=345_600)] | None = None
 
 

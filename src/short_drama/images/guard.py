@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 from yarl import URL
 
 from short_drama.domain.errors import UrlRefused
+from short_drama.images.written import Written
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -60,9 +61,8 @@ DENIED_V6: Final = tuple(
 
 _ASCII_HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_AUTHORITY = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//([^/?#]*)", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^@:\[\]]+)(?::[0-9]*)?", re.IGNORECASE)
-_ODD_CHARACTERS = re.compile(r"[\x00-\x20\x7f-\xa0\\]")
+_ODD_CHARACTERS = re.compile(r"[\x00-\x20\x7f-\xa0\\\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,21 @@ class Guard:
     allow: tuple[Network, ...] = ()
 
     def check_url(self, url: str, *, base: URL | None = None) -> URL:
-        """The URL as the client will read it: parsed here once, and not again.
+        """The URL as the client will send it, every letter of its target as it was written.
 
         Args:
             base: the page that redirected to `url`, which may then be relative.
         """
-        parsed = _parse(url, base)
-        if parsed.scheme not in ("http", "https"):
+        written = _read(url)
+        if base is not None:
+            written = written.seen_from(Written.of(str(base)))
+        if written.scheme not in ("http", "https"):
             raise UrlRefused(
-                f"the scheme of the URL is {parsed.scheme!r}", fix="Use http or https."
+                f"the scheme of the URL is {written.scheme!r}", fix="Use http or https."
             )
-        self._check_host(parsed.raw_host or "", parsed.port or 0)
-        return parsed
+        sent = _sent(written)
+        self._check_host(sent.raw_host or "", sent.port or 0)
+        return sent
 
     def check_address(self, address: str, port: int = 443) -> None:
         """Refuse an address that is not on the public internet, or a port that is not the web's.
@@ -125,25 +128,46 @@ def is_public(address: Address) -> bool:
             return v6 in PUBLIC_V6 and not _within(v6, DENIED_V6)
 
 
-def _parse(url: str, base: URL | None) -> URL:
+def _read(url: str) -> Written:
+    """Refuses what parsers disagree about: the URL must mean one thing to everybody."""
     if not 0 < len(url) <= MAX_URL_LENGTH:
         raise UrlRefused(
             f"the URL has {len(url)} characters; 1 to {MAX_URL_LENGTH} are accepted",
             fix="Upload the image instead of passing its bytes in a URL.",
         )
+    if " " in url:
+        raise UrlRefused("the URL contains a space", fix="Write it as %20.")
     if _ODD_CHARACTERS.search(url):
-        # Parsers disagree about these; the URL must mean one thing to everybody.
-        raise UrlRefused("the URL contains a space, a control character or a backslash")
-    authority = _AUTHORITY.match(url)
-    if authority and "@" in authority[1]:
+        raise UrlRefused(
+            "the URL contains white space, a control character or a backslash",
+            fix="Leave it out, or percent-encode it.",
+        )
+    written = Written.of(url)
+    if "@" in (written.authority or ""):
         raise UrlRefused("the URL contains a user name or password", fix="Leave it out.")
-    if authority and not _HOST_AND_PORT.fullmatch(authority[1]):
+    if written.authority and not _HOST_AND_PORT.fullmatch(written.authority):
         raise UrlRefused("the URL's host or port is not written in the usual way")
+    return written
+
+
+def _sent(written: Written) -> URL:
+    """The host as resolvers know it, in lower case and IDNA; the target untouched."""
     try:
-        parsed = URL(url)
-        return parsed if base is None else base.join(parsed)
-    except ValueError as error:
-        raise UrlRefused("the URL cannot be understood") from error
+        host = URL(f"{written.scheme}://{written.authority or ''}")
+        path, mark, query = written.target.partition("?")
+        sent = URL.build(
+            scheme=host.scheme,
+            authority=host.raw_authority,
+            # An empty query would lose its mark, and the target is one text to the client anyway.
+            path=path if query else f"{path}{mark}",
+            query_string=query,
+            encoded=True,
+        )
+        if (sent.raw_host, sent.port) == (host.raw_host, host.port):
+            return sent
+    except ValueError:
+        pass
+    raise UrlRefused("the URL cannot be understood")
 
 
 def _check_port(port: int) -> None:

@@ -12,7 +12,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
@@ -20,6 +20,7 @@ from short_drama.domain.sizes import Size
 from short_drama.images.codec import Intake, Picture, decode, normalise
 from short_drama.images.fetch import Fetcher
 from short_drama.images.structure import MAX_BYTES, MAX_BYTES_OF_OURS, open_image
+from short_drama.images.written import Written
 from short_drama.ports import AssetExists, AssetStore
 
 _DECODES_AT_ONCE = 2
@@ -153,9 +154,10 @@ class ImageSources:
                     fix=f"Upload the image, or use s3://{self._bucket}/...",
                 )
             return _public(key)
+        address = Written.of(reference).address
         for base in self._public_urls:
-            if reference.startswith(base):
-                return _public(unquote(urlsplit(reference[len(base) :]).path))
+            if address.startswith(base):
+                return _public(unquote(address.removeprefix(base)))
         return None
 
     async def _size_of(self, key: str) -> Size:

@@ -1,7 +1,6 @@
 """The job runner over HTTP: the same routes for both API services."""
 
 import base64
-import json
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter
 from structlog.contextvars import bind_contextvars
 
 from short_drama import tracing
@@ -103,7 +103,7 @@ def _install_jobs(
     @app.delete("/api/v1/jobs/{job_id}", tags=["jobs"], summary="Cancel a job", responses=one)
     async def cancel_job(job_id: str, request: Request) -> JSONResponse:
         job = find(job_id)
-        attempt = int(_number(request, "Task-Attempt", default=job.attempt))
+        attempt = _attempt(request, default=job.attempt)
         runner.cancel(job, attempt=attempt)
         return JSONResponse(job_view(job, runner.standing(job), assets, lane))
 
@@ -137,7 +137,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner, lane: Lane)
             kind=kind.name,
             request=await read_json(request, kind.request),
             key=idempotency_key(request) or str(uuid.uuid4()),
-            attempt=int(_number(request, "Task-Attempt", default=1)),
+            attempt=_attempt(request, default=1),
             created_at=_number(request, "Task-Created-At", default=time.time()),
             labels=_labels(request),
             owner=request.headers.get("Task-Owner", ""),
@@ -161,14 +161,24 @@ def kind_view(error: ShortDramaError | None) -> dict[str, Any]:
     return view if error.fix is None else {**view, "fix": error.fix}
 
 
+_LABELS = TypeAdapter(dict[str, str])
+
+
 def _labels(request: Request) -> dict[str, str]:
     try:
-        found = json.loads(base64.urlsafe_b64decode(request.headers.get("Task-Labels", "e30=")))
-        if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()):
-            return found
+        packed = base64.urlsafe_b64decode(request.headers.get("Task-Labels", "e30="))
+        return _LABELS.validate_json(packed, strict=True)
     except ValueError:
-        pass
-    raise InvalidRequest("Task-Labels is not a JSON object of texts", field="Task-Labels")
+        raise InvalidRequest(
+            "Task-Labels is not a JSON object of texts", field="Task-Labels"
+        ) from None
+
+
+def _attempt(request: Request, *, default: int) -> int:
+    number = _number(request, "Task-Attempt", default=default)
+    if number.is_integer():
+        return int(number)
+    raise InvalidRequest("Task-Attempt is not a whole number", field="Task-Attempt")
 
 
 def _number(request: Request, header: str, *, default: float) -> float:

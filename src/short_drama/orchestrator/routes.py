@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest
@@ -19,6 +20,7 @@ from short_drama.web import app as web_app
 from short_drama.web import assets as web_assets
 from short_drama.web import openapi
 from short_drama.web.body import base_url, idempotency_key, read_json, traceparent
+from short_drama.web.prefer import preferences
 from short_drama.web.waiting import stopping
 
 
@@ -63,8 +65,9 @@ def create_orchestrator(
     uploads.install_direct(app, desk.assets, owner=LOCAL_OWNER)
     if desk.serves_assets:
         web_assets.install(app, desk.assets)
-    requests = [kind.task_request for kind in kinds]
-    openapi.document(app, [*requests, uploads.DirectUploadRequest])
+    bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
+    bodies.append(uploads.DirectUploadRequest)
+    openapi.document(app, bodies, choices={"kind": desk.catalogue})
     return app
 
 
@@ -99,7 +102,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
         },
     )
     async def submit(request: Request) -> JSONResponse:
-        wait, key = _preferred_wait(request.headers.get("prefer")), idempotency_key(request)
+        wait, key = _preferred_wait(request), idempotency_key(request)
         body = await read_json(request, kind.task_request)
         with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
             task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=key)
@@ -114,14 +117,13 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
         return JSONResponse(view, 200 if task.status.is_terminal else 202, headers)
 
 
-def _preferred_wait(prefer: str | None) -> float | None:
-    """RFC 7240: `Prefer: wait=30`; a preference we do not know is ignored."""
-    for part in (prefer or "").split(","):
-        name, _, value = part.strip().partition("=")
-        if name.lower() == "wait":
-            if value.isdecimal():
-                return min(float(value), 60.0)
-            raise InvalidRequest(
-                "Prefer: wait takes whole seconds", field="Prefer", fix="Send Prefer: wait=30."
-            )
-    return None
+def _preferred_wait(request: Request) -> float | None:
+    """Of `Prefer: wait=30`, at most a minute."""
+    wait = preferences(request.headers.getlist("prefer")).get("wait")
+    if wait is None:
+        return None
+    if wait.isascii() and wait.isdecimal():
+        return min(float(wait), 60.0)
+    raise InvalidRequest(
+        "Prefer: wait takes whole seconds", field="Prefer", fix="Send Prefer: wait=30."
+    )

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
@@ -31,6 +30,7 @@ from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import OUTBOX_SECONDS, Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.images.sources import ImageSources
+from short_drama.images.written import Written
 from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
@@ -76,7 +76,7 @@ class Submitter:
         taking an image in raises.
         """
         given = body.model_dump(mode="json", exclude_none=True)
-        fingerprint = _fingerprint(kind, given)
+        fingerprint = _fingerprint(kind, body)
         task_id = self._task_id(owner, key)
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
             return _replayed(earlier, fingerprint)
@@ -163,7 +163,7 @@ class Submitter:
     ) -> Task:
         request = {name: given[name] for name in kind.request.model_fields if name in given}
         given_images = [field for field in kind.image_fields if field in request]
-        sources = {field: _without_query(request[field]) for field in given_images}
+        sources = {field: Written.of(request[field]).address for field in given_images}
         sizes: dict[str, Size] = {}
         for field in given_images:
             held = await self._sources.take_in(request[field], owner=owner, field=field)
@@ -239,17 +239,15 @@ def _replayed(earlier: Task, fingerprint: str) -> Task:
     return earlier
 
 
-def _fingerprint(kind: TaskKind, given: Mapping[str, Any]) -> str:
-    canonical = json.dumps([kind.name, given], sort_keys=True)
+def _fingerprint(kind: TaskKind, body: BaseModel) -> str:
+    """Of what was asked for, without defaults: a release that adds a field knows the request again,
+    and who names a default asks for nothing else than who does not."""
+    asked = body.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    asked = {name: value for name, value in asked.items() if value != {}}  # made anew each time
+    canonical = json.dumps([kind.name, asked], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _fingerprint_of_retry(task: Task) -> str:
     """Another than that of any submit: a key belongs to what it was first used for."""
     return hashlib.sha256(f"retry {task.task_id}".encode()).hexdigest()
-
-
-def _without_query(reference: str) -> str:
-    """A presigned URL's query is a secret."""
-    parts = urlsplit(reference)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

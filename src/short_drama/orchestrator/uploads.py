@@ -22,7 +22,7 @@ from short_drama.web import openapi
 from short_drama.web.body import limited, read_json, read_limited
 
 _FORM_BYTES = MAX_BYTES + 64 * 1024
-_SMALLER = "Save it as JPEG, or smaller."
+_TOO_LARGE = "Save the image as JPEG, or smaller: at most 20 MiB are accepted."
 _FORM_SECONDS = 900
 """How long a form for a direct upload may be used."""
 
@@ -80,6 +80,7 @@ def install_direct(
         status_code=201,
         summary="A form with which to put an image straight into the bucket (AWS only)",
         openapi_extra=openapi.operation(DirectUploadRequest, headers={}),
+        include_in_schema=isinstance(assets, DirectUploads),
         responses={201: {"model": DirectUploadView}, 422: {"model": Problem}},
     )
     async def direct(request: Request) -> JSONResponse:
@@ -111,7 +112,7 @@ async def _image_bytes(request: Request) -> bytes:
     header = request.headers.get("content-type", "")
     media_type, options = parse_options_header(header)
     if media_type.startswith(b"image/"):
-        return await read_limited(request, MAX_BYTES, fix=_SMALLER)
+        return await read_limited(request, MAX_BYTES, fix=_TOO_LARGE)
     if media_type != b"multipart/form-data" or b"boundary" not in options:
         raise UnsupportedMediaType(
             f"the body's content type is {header[:80]!r}",
@@ -127,7 +128,10 @@ class _Form(MultiPartParser):
 async def _file_part(request: Request) -> bytes:
     try:
         form = await _Form(
-            request.headers, limited(request, _FORM_BYTES, fix=_SMALLER), max_files=1, max_fields=8
+            request.headers,
+            limited(request, _FORM_BYTES, fix=_TOO_LARGE),
+            max_files=1,
+            max_fields=8,
         ).parse()
     except MultiPartException as error:
         raise InvalidRequest(f"the form cannot be read: {error.message}", field="file") from None

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from short_drama.sdk.errors import ApiError, ServiceUnreachable
 from short_drama.sdk.models import Problem
+from short_drama.web.retry_after import retry_after
 
 T = TypeVar("T")
 
@@ -154,14 +155,9 @@ def unexpected(base: str, path: str, status: int) -> ApiError:
 def _refusal(call: Call, error: ApiError, headers: Mapping[str, str]) -> Exception:
     """A service that asks for more patience than we have is not asked again."""
     busy = error.problem.status == HTTPStatus.SERVICE_UNAVAILABLE and error.problem.retryable
-    after = _retry_after(headers)
+    after = retry_after(headers) or 0.0
     again = busy and call.repeatable and after <= _LONGEST_RETRY_AFTER
     return _Again(error, after) if again else error
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    value = headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else 0.0
 
 
 def _reason(error: Exception, timeout: float) -> str:

@@ -8,8 +8,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -24,9 +22,11 @@ from short_drama.domain.errors import (
     Throttled,
     Unavailable,
 )
+from short_drama.domain.json_object import json_object
 from short_drama.domain.task import Task
 from short_drama.logs.neighbours import Neighbour
 from short_drama.sqs_adapter.decide import read_seconds, read_text
+from short_drama.web.retry_after import retry_after
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,6 @@ POLL_SECONDS = 2.0
 """Between two looks at a service that answers long polls at once."""
 _ANSWER_SECONDS = 10.0
 _READY_SECONDS = 2.0
-_LONGEST_PAUSE = 3600.0
-"""What a service may ask for in Retry-After, in seconds."""
 _RESULT_MEMBERS = ("result_key", "result_url", "result_s3_uri")
 _START = (
     "Start it, or say where it is: SHORT_DRAMA_COMFYUI_API_URL for the GPU lane, "
@@ -74,16 +72,13 @@ class KindReport:
 @dataclass(frozen=True, slots=True)
 class _HttpAnswer:
     status: int
-    retry_after: str | None
+    headers: Mapping[str, str]
     body: bytes
 
     def members(self) -> dict[str, Any]:
         """Of the JSON object. An error page may be anything; all else raises InternalError."""
-        try:
-            found = json.loads(self.body)
-        except ValueError:  # covers bytes that are not UTF-8
-            found = None
-        if isinstance(found, dict):
+        found = json_object(self.body)
+        if found is not None:
             return found
         if self.status >= 400:
             return {}
@@ -111,6 +106,7 @@ class JobClient:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS, connect=3.0),
             connector=aiohttp.TCPConnector(limit=0),
+            json_serialize=_letters,
         )
         return self
 
@@ -238,7 +234,7 @@ class JobClient:
         finally:
             seconds = time.perf_counter() - started
             metrics.CALL_SECONDS.labels("api_service", outcome).observe(seconds)
-        return _HttpAnswer(answer.status, answer.headers.get("Retry-After"), body)
+        return _HttpAnswer(answer.status, answer.headers, body)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -255,6 +251,11 @@ def _unready(view: object) -> Failure | None:
         message=str(view.get("reason", "the API service does not say why")),
         fix=fix if isinstance(fix, str) else None,
     )
+
+
+def _letters(body: Any) -> str:
+    """No longer than the client wrote it, so that it is within the same limit."""
+    return json.dumps(body, ensure_ascii=False)
 
 
 def _packed(labels: Mapping[str, str]) -> str:
@@ -281,21 +282,5 @@ def _refusal(answer: _HttpAnswer, *, now: float) -> Failure:
         retryable=bool(body.get("retryable", status >= 500 or status == 429)),
         field=body.get("field"),
         fix=body.get("fix"),
-        after=pause(answer.retry_after, now=now),
+        after=retry_after(answer.headers, clock=lambda: now),
     )
-
-
-def pause(retry_after: str | None, *, now: float) -> float | None:
-    """Seconds to wait, from a Retry-After header (RFC 9110 section 10.2.3): a number of seconds
-    or a date. None when there is none or it makes no sense; at most an hour."""
-    if retry_after is None:
-        return None
-    if (text := retry_after.strip()).isdecimal():
-        return min(float(text), _LONGEST_PAUSE)
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    # A date without a zone is one "of unknown origin" to the parser; HTTP's are all GMT.
-    left = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
-    return min(max(left, 0.0), _LONGEST_PAUSE)

@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from short_drama.web.body import MAX_KEY_LENGTH
+
 _REF = "#/components/schemas/{model}"
 _MEANS = {
     404: "There is no such thing",
@@ -16,6 +18,14 @@ _MEANS = {
     429: "Too many tasks are under way: ask again after Retry-After seconds",
     503: "Not at the moment: ask again after Retry-After seconds",
 }
+
+
+_SHAPES: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+    "Task-Attempt": {"type": "integer", "minimum": 1, "exclusiveMaximum": 10**11},
+    "Task-Created-At": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 10**11},
+}
+"""Of headers that are read by hand."""
 
 
 def operation(
@@ -40,14 +50,26 @@ def bodiless(headers: Mapping[str, str]) -> dict[str, Any]:
     """As `operation`, for a request without a body."""
     return {
         "parameters": [
-            {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+            {"name": name, "in": "header", "description": text, "schema": _shape(name)}
             for name, text in headers.items()
         ]
     }
 
 
-def document(app: FastAPI, models: Iterable[type[BaseModel]]) -> None:
+def _shape(header: str) -> dict[str, Any]:
+    return _SHAPES.get(header, {"type": "string"})
+
+
+def document(
+    app: FastAPI,
+    models: Iterable[type[BaseModel]],
+    *,
+    choices: Mapping[str, Iterable[str]] | None = None,
+) -> None:
     """Complete the app's OpenAPI document, once, when first asked for.
+
+    Args:
+        choices: the values that parameters of these names may have.
 
     The models' schemas are added, and FastAPI's own shape of validation errors, which this
     product never answers, is replaced by the `Problem` that the app's routes declare.
@@ -66,6 +88,7 @@ def document(app: FastAPI, models: Iterable[type[BaseModel]]) -> None:
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             _answer_problems(derived)
+            _shape_parameters(derived, choices or {})
         return derive()
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -79,3 +102,16 @@ def _answer_problems(document: dict[str, Any]) -> None:
                 if int(status) >= 400:
                     response |= {"description": _MEANS[int(status)], "content": content}
             each["responses"]["default"] = {"description": "A problem", "content": content}
+
+
+def _shape_parameters(document: dict[str, Any], choices: Mapping[str, Iterable[str]]) -> None:
+    """A parameter that may be left out is derived as one that may be null, which no address and no
+    header can say."""
+    for path in document["paths"].values():
+        for each in path.values():
+            for parameter in each.get("parameters", ()):
+                schema = parameter["schema"]
+                kept = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
+                schema |= kept[0] if len(kept) == 1 else {"anyOf": kept} if kept else {}
+                if parameter["name"] in choices:
+                    schema["enum"] = list(choices[parameter["name"]])

@@ -3,6 +3,7 @@
 `code`, `retryable`, `field`, `fix` and `errors` are our extension members.
 """
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from short_drama.domain import errors as e
 
@@ -71,6 +73,10 @@ STATUS: dict[type[e.ShortDramaError], int] = {
 
 _DEFAULT_RETRY_AFTER = 2.0
 
+MOST_FAULTS = 20
+"""Of one request are told; whoever made more of them has made one mistake many times."""
+_LONGEST_NAME = 80
+
 
 def problem(error: e.ShortDramaError, *, instance: str) -> JSONResponse:
     status = STATUS[type(error)]
@@ -102,12 +108,14 @@ def invalid(error: ValidationError | RequestValidationError, *, known: str = "")
     Args:
         known: what to say about the fields there are, when an unknown one was sent.
     """
-    faults = [_fault(dict(one), known) for one in error.errors()]
+    found = error.errors()
+    faults = [_fault(dict(one), known) for one in found[:MOST_FAULTS]]
     first = faults[0]
     if first["type"] == "json_invalid":
         return e.MalformedJson(first["message"], fix="Send one JSON object, UTF-8 encoded.")
+    more = f"; and {unlisted:,} more" if (unlisted := len(found) - len(faults)) else ""
     return e.InvalidRequest(
-        f"{first['field']}: {first['message']}" if first["field"] else first["message"],
+        (f"{first['field']}: {first['message']}" if first["field"] else first["message"]) + more,
         field=first["field"] or None,
         fix=first["fix"] or None,
         errors=[{"field": one["field"], "message": one["message"]} for one in faults],
@@ -119,7 +127,7 @@ _PLACES = ("body", "query", "path", "header", "[key]")
 
 
 def _fault(fault: Mapping[str, Any], known: str) -> dict[str, str]:
-    path = [str(part) for part in fault["loc"] if part not in _PLACES]
+    path = [str(part)[:_LONGEST_NAME] for part in fault["loc"] if part not in _PLACES]
     kind, message, fix = fault["type"], str(fault["msg"]), ""
     if kind == "extra_forbidden":
         message, fix = "there is no such field", f"Remove it. {known}".strip()
@@ -138,8 +146,14 @@ def _fault(fault: Mapping[str, Any], known: str) -> dict[str, str]:
     return {"type": kind, "field": ".".join(path), "message": message, "fix": fix}
 
 
+_SHOWING = reprlib.Repr()
+"""Cuts before it writes: what was sent may be of any length and depth."""
+_SHOWING.maxstring = _SHOWING.maxother = _SHOWING.maxlong = 57
+_SHOWING.maxlevel = _SHOWING.maxlist = _SHOWING.maxdict = 2
+
+
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = _SHOWING.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -157,7 +171,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> JSONResponse:
-        return problem(_routing_error(request, error), instance=request.url.path)
+        answer = problem(_routing_error(request, error), instance=request.url.path)
+        if error.status_code == 405:  # RFC 9110, section 15.5.6
+            answer.headers["Allow"] = ", ".join(_allowed(request))
+        return answer
 
     @app.get("/problems/{code}", tags=["service"], summary="What a problem code means")
     async def explain(code: str) -> dict[str, Any]:
@@ -174,12 +191,21 @@ def install(app: FastAPI) -> None:
 
 def _routing_error(request: Request, error: HTTPException) -> e.UserError:
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        return e.MethodNotAllowed(
-            f"{request.method} is not allowed here", fix=f"Use {allowed}." if allowed else None
-        )
+        allowed = " or ".join(_allowed(request))
+        return e.MethodNotAllowed(f"{request.method} is not allowed here", fix=f"Use {allowed}.")
     if error.status_code == 404:
         return e.RouteNotFound(
             f"nothing answers at {request.url.path[:200]}", fix="See /docs for what there is."
         )
     return e.InvalidRequest(str(error.detail))
+
+
+def _allowed(request: Request) -> list[str]:
+    """By all routes of this address: the error knows the first of them only."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    if "GET" in methods:
+        methods.add("HEAD")  # see head.py
+    return sorted(methods)

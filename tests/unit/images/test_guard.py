@@ -2,6 +2,7 @@
 
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import assume, given
@@ -158,6 +159,27 @@ REFUSED_URLS = {
         "http://[127.0.0.1]/",
         "http://[v1.x]/",
         "http://[::1].example.com/",
+        "http://[",
+        "http://]",
+        "http://[1]/",
+        "http://a[b]/",
+        "http://a]b/",
+        "http://[]/",
+        "http://[:]/",
+        "http://[::ffff:1.2.3.4.5]/",
+        "http://a\x01]/",
+        "http://example.com/\x1f",
+        "http://example.com/\u2028",
+        "http://example.com/\u3000a",
+        "http://example.com/\ud800",
+        "http://℀.com/",
+        "http://℀/",
+        "http://pub.test＠127.0.0.1/",
+        "http://／127.0.0.1/",
+        "http://example.com：80/",
+        "http://example.com？x",
+        "http://example.com＃x",
+        "http://［::1］/",
         "http://\ud800/",
         "http://" + "a" * 64 + ".com/",
         "http://" + "a." * 127 + "com/",
@@ -232,6 +254,8 @@ ACCEPTED_URLS = {
     "http://1.1.1.1/": "http://1.1.1.1/",
     "http://[2606:4700:4700::1111]/": "http://[2606:4700:4700::1111]/",
     "http://[::ffff:1.1.1.1]/": "http://[::ffff:101:101]/",
+    "http://example.com/a%2Fb/../%27(%e5)?x=%2F%2f|&y=?": "http://example.com/a%2Fb/../%27(%e5)?x=%2F%2f|&y=?",
+    "http://example.com?": "http://example.com/?",
     "https://cdn-1.my_bucket.example.com/a@2x.png": "https://cdn-1.my_bucket.example.com/a@2x.png",
     "https://例え.jp/图.png": "https://xn--r8jz45g.jp/%E5%9B%BE.png",
     "http://1.example.com/": "http://1.example.com/",
@@ -262,6 +286,10 @@ def test_a_url_is_accepted(url: str, meaning: str) -> None:
         ("/b.png", "https://example.com/b.png"),
         ("b.png?x=1", "https://example.com/a/b.png?x=1"),
         ("//other.example.com/b.png", "https://other.example.com/b.png"),
+        ("../%7eb/./c%27?x=%2f", "https://example.com/%7eb/c%27?x=%2f"),
+        ("?y=2", "https://example.com/a/a.png?y=2"),
+        ("/b/../%7e", "https://example.com/b/../%7e"),
+        ("HTTP://Other.Example.com/%7e", "http://other.example.com/%7e"),
         ("http://other.example.com/", "http://other.example.com/"),
     ],
 )
@@ -347,6 +375,7 @@ def test_neighbours_of_denied_networks_pass(form: str, address: str) -> None:
 def test_a_refusal_says_what_is_wrong() -> None:
     for url, words in (
         ("http://a:b@example.com/", "user name or password"),
+        ("http://example.com/a b.png", "a space"),
         ("http://example.com:22/", "port is 22"),
         ("ftp://example.com/", "'ftp'"),
         ("http://127.0.0.1/", "not on the public internet"),
@@ -355,6 +384,26 @@ def test_a_refusal_says_what_is_wrong() -> None:
     ):
         with pytest.raises(UrlRefused, match=words):
             Guard().check_url(url)
+
+
+HOSTS = st.text("aA0:.[]@%/\\?#-_＠／。℀é\u202e\u3000 ", max_size=12)
+URLS = st.builds(
+    "{}{}{}".format, st.sampled_from(["http://", "https://", "//", ""]), HOSTS, st.text()
+)
+
+
+@given(URLS, st.none() | st.just(URL("http://example.com/a/b?c")))
+def test_any_text_is_refused_or_one_url_to_everybody(text: str, base: URL | None) -> None:
+    """What was judged is what is sent: a client's own reading of it finds the same host."""
+    try:
+        sent = Guard().check_url(text, base=base)
+    except UrlRefused:
+        return
+    again = urlsplit(str(sent))
+    assert (again.scheme, again.hostname) == (sent.scheme, sent.raw_host)
+    assert (again.port or {"http": 80, "https": 443}[sent.scheme]) == sent.port
+    assert sent.raw_path_qs.isascii()
+    assert not set(sent.raw_path_qs) & set(" \r\n\t\x00#")
 
 
 def test_refusals_do_not_tell_the_address() -> None:

@@ -51,6 +51,8 @@ async def test_our_own_names_are_answered_on_any_port(host: str) -> None:
         ),
         *("", " ", ":8080", ".", "localhost:80:80", "a@localhost", "localhost/x", "localhost:x"),
         *("localhost, attacker.example", "[localhost]x", "ｌocalhost"),
+        *("[::1%anything]", "[::1%25lo]:80", "[localhost]", "[127.0.0.1]", "127.0.0.1%lo"),
+        *("localhost:٣", "[::1]٣", "[::1]]", "[:]", "[1:2]"),
     ],
 )
 async def test_every_other_name_is_refused_as_a_problem(host: str) -> None:

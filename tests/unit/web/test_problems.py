@@ -119,6 +119,31 @@ def test_every_fault_is_listed() -> None:
     assert document["errors"] == list(error.errors)
 
 
+def test_of_many_faults_the_first_are_listed() -> None:
+    error = fault("camera-angle", **{f"f{number}": 1 for number in range(5000)})
+    assert isinstance(error, e.InvalidRequest)
+    assert len(error.errors) == 20
+    assert error.detail.endswith("; and 4,980 more")
+    assert len(bytes(problem(error, instance="/").body)) < 5_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"x" * 50_000: 1},
+        {"labels": {"x y" * 20_000: "1"}},
+        {"labels": {"x": [[["y" * 10_000] * 5] * 5] * 5}},
+        {"image_url": ["x" * 10] * 5_000},
+        {"image_url": {"x" * 50_000: {"y": {"z": {}}}}},
+        {"steps": 10**4_000},
+        {"prompt": "\U0001f600" * 10_000},
+    ],
+)
+def test_what_was_sent_is_cut_before_it_is_shown(changes: dict[str, Any]) -> None:
+    document = bytes(problem(fault("camera-angle", **changes), instance="/").body)
+    assert len(document) < 2_000
+
+
 def test_a_fault_of_the_whole_request_names_no_field() -> None:
     error = fault("camera-angle", prompt=None)
     assert error.field is None

@@ -205,7 +205,7 @@ def _body(message: MessageTypeDef) -> str:
         return body
     try:
         return str(json.loads(body))
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 

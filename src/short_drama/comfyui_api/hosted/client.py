@@ -26,7 +26,9 @@ from short_drama.comfyui_api.hosted.answers import (
 )
 from short_drama.comfyui_api.hosted.stream import Told, read_stream
 from short_drama.domain.errors import EngineInterrupted, Unavailable
+from short_drama.domain.json_object import json_object
 from short_drama.logs.redaction import Redactor
+from short_drama.web.retry_after import retry_after
 
 ENGINE = "comfy-api-v2"
 _CONNECT_SECONDS = 10.0
@@ -64,10 +66,7 @@ class _Answer:
 
     @property
     def body(self) -> Mapping[str, Any]:
-        try:
-            return mapping(self.clean(json.loads(self.data)))
-        except (ValueError, RecursionError):
-            return {}
+        return mapping(self.clean(json_object(self.data)))
 
     @property
     def error(self) -> Mapping[str, Any]:
@@ -75,10 +74,7 @@ class _Answer:
 
     @property
     def after(self) -> float | None:
-        try:
-            return max(0.0, min(float(self.headers.get("Retry-After", "")), 3600.0))
-        except ValueError:
-            return None
+        return retry_after(self.headers)
 
     @property
     def meaning(self) -> Exception:

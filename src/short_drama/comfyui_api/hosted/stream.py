@@ -2,12 +2,12 @@
 
 import base64
 import binascii
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from short_drama.comfyui_api.server.events import share
+from short_drama.domain.json_object import json_object
 
 
 class Lines(Protocol):
@@ -57,11 +57,8 @@ async def read_stream(lines: Lines) -> AsyncIterator[Told]:
 
 
 def _told(name: str, data: str) -> Told | None:
-    try:
-        told = json.loads(data)
-    except ValueError:
-        return None
-    if not isinstance(told, Mapping):
+    told = json_object(data)
+    if told is None:
         return None
     match name:
         case "status" | "output":

@@ -5,7 +5,6 @@ What runs is told by /queue, and what ended by /history, or by /api/jobs where t
 that nobody knows is lost: the server was restarted.
 """
 
-import json
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from short_drama import metrics
 from short_drama.comfyui_api.server.endings import Ending, SavedImage, read_ending, read_job_ending
 from short_drama.comfyui_api.server.refusals import read_refusal
 from short_drama.domain.errors import EngineFailed, EngineInterrupted, EngineNotReady, Unavailable
+from short_drama.domain.json_object import json_object
 from short_drama.logs.redaction import Redactor
 
 _ANSWER_SECONDS = 10.0
@@ -243,13 +243,8 @@ class ComfyUI:
         return status, self._object(data)
 
     def _object(self, data: bytes) -> Mapping[str, Any]:
-        try:
-            found = json.loads(data)
-            if len(data) <= _LONGEST_WORDS:
-                found = self._redactor.answer(found)
-        except (ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        found = json_object(data) or {}
+        return found if len(data) > _LONGEST_WORDS else self._redactor.answer(found)
 
     async def _call(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         started, outcome = time.perf_counter(), "error"

@@ -7,7 +7,6 @@ the server's messages to everyone.
 
 import asyncio
 import contextlib
-import json
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import aiohttp
 
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.domain.errors import Unavailable
+from short_drama.domain.json_object import json_object
 
 _ENDINGS = frozenset({"execution_success", "execution_error", "execution_interrupted"})
 _PREVIEW_WITH_METADATA = 4
@@ -58,11 +58,11 @@ Event = Started | Progressed | Ended | Previewed
 
 def read_text(message: str) -> Event | None:
     """The event of a text frame; None for what concerns no prompt or nobody knows."""
+    found = json_object(message) or {}
     try:
-        found = json.loads(message)
         told = found["data"]
         prompt_id = told["prompt_id"]
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
     return _event(found.get("type"), str(prompt_id), told)
 
@@ -97,9 +97,9 @@ def read_binary(message: bytes) -> Previewed | None:
         event, length = struct.unpack_from(">II", message)
         if event != _PREVIEW_WITH_METADATA:
             return None
-        told = json.loads(message[8 : 8 + length])
+        told = json_object(message[8 : 8 + length]) or {}
         prompt_id, content_type = str(told["prompt_id"]), str(told["image_type"])
-    except (struct.error, ValueError, KeyError, TypeError):
+    except (struct.error, KeyError):
         return None
     return Previewed(prompt_id, content_type, message[8 + length :])
 

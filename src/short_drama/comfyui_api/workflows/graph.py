@@ -17,7 +17,7 @@ def read_graph(text: bytes, *, source: str) -> Graph:
     """Raises InvalidRequest that names the source and the node."""
     try:
         graph = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{source} is not JSON: {error}") from None
     nodes = graph.values() if isinstance(graph, dict) else [None]
     if not graph or not all(_is_node(node) for node in nodes):

@@ -33,8 +33,8 @@ from short_drama.comfyui_api.workflows.manifest import (
 )
 from short_drama.comfyui_api.workflows.model_size import model_size
 from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.image_reference import ImageReference
 from short_drama.domain.kinds import (
-    ImageReference,
     Lane,
     ResultSize,
     Seed,

@@ -4,17 +4,15 @@ A provider answers in JSON, and refuses with a code of its own. Whatever has nei
 something on the way: a gateway, a proxy, a firewall.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any
 
 from multidict import CIMultiDict
 
-LONGEST_WAIT: Final = 3600.0
-"""Seconds; whoever asks for more is asked again after so many."""
+from short_drama.domain.json_object import json_object
+from short_drama.web.retry_after import retry_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +83,7 @@ def read_answer(
         code=code,
         message=message if code else _who_answered(status, headers, message),
         request_id=request_id,
-        after=_seconds(headers, now),
+        after=retry_after(headers, clock=lambda: now),
     )
 
 
@@ -105,11 +103,8 @@ def text(value: object) -> str:
 
 
 def _object(data: bytes | None, clean: Callable[[Any], Any]) -> dict[str, Any] | None:
-    try:
-        found = clean(json.loads(data or b""))
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+    found = json_object(data)
+    return None if found is None else clean(found)
 
 
 def _who_answered(status: int, headers: Mapping[str, str], message: str) -> str:
@@ -121,22 +116,3 @@ def _who_answered(status: int, headers: Mapping[str, str], message: str) -> str:
     server = text(headers.get("Server"))
     came = f"{kind} from {server}" if server else kind
     return f"{came[:80]}: {message}" if message else came[:80]
-
-
-def _seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """Retry-After is a number of seconds or a date (RFC 9110, 10.2.3), which is compared with the
-    answer's own, where it has one: the two clocks may differ."""
-    asked = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d+(\.\d*)?", asked, re.ASCII):
-        return min(float(asked), LONGEST_WAIT)
-    until, sent = _date(asked), _date(headers.get("Date", ""))
-    if until is None:
-        return None
-    return max(0.0, min(until - (now if sent is None else sent), LONGEST_WAIT))
-
-
-def _date(words: str) -> float | None:
-    try:
-        return parsedate_to_datetime(words).timestamp()
-    except (ValueError, TypeError, OverflowError, OSError):
-        return None
