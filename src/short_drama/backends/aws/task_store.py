@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.batch import BATCH, fetch
+from short_drama.backends.aws.believed import Believed
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
@@ -61,8 +62,8 @@ class DynamoTaskStore:
         self._dynamodb, self._table, self._clock, self._wall = dynamodb, table, clock, wall
         self._index = TaskIndex(dynamodb, table=table)
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._known_seconds: dict[str, tuple[float, float | None]] = {}
-        self._known_waiting: dict[Lane, tuple[float, PendingTimes, Sequence[Task]]] = {}
+        self._seconds_each = Believed(self._median_seconds, seconds=_believed, clock=clock)
+        self._line = Believed(self._those_that_wait, seconds=_line_believed, clock=clock)
 
     async def create(self, task: Task) -> Task:
         stored = replace(task, version=task.version + 1)
@@ -138,45 +139,33 @@ class DynamoTaskStore:
         return await self._index.oldest_pending(lane)
 
     async def outlook(self, task: Task) -> Outlook:
-        pending, held = await self._those_that_wait(task)
+        held_now = task.status is TaskStatus.PROCESSING
+        pending, held = await self._line.get(
+            task.lane, tells=lambda line: held_now or line[0].knows(task.created_at)
+        )
         return outlook(
             task,
             held,
             before=pending.before(task.created_at),
-            seconds_each=await self._seconds_each(task.kind),
+            seconds_each=await self._seconds_each.get(task.kind),
             now=self._wall(),
         )
 
-    async def _those_that_wait(self, task: Task) -> tuple[PendingTimes, Sequence[Task]]:
-        """Those of the task's lane that are pending, and those that workers hold: of more than a
-        batch, the newest, of which fewer have begun."""
-        known = self._known_waiting.get(task.lane)
-        if known is not None and self._clock() < known[0]:
-            _, pending, tasks = known
-            if task.status is TaskStatus.PROCESSING or pending.knows(task.created_at):
-                return pending, tasks
-        pending = await self._index.pending_times(task.lane)
-        held = await self._index.newest(
-            TaskStatus.PROCESSING, TaskFilter(lane=task.lane), None, BATCH
-        )
-        tasks = await self._fetch([task_id for _, task_id in held.found[:BATCH]])
-        self._known_waiting[task.lane] = (self._clock() + _WAITING_SECONDS, pending, tasks)
-        return pending, tasks
+    async def _those_that_wait(self, lane: Lane) -> tuple[PendingTimes, Sequence[Task]]:
+        """Those of the lane that are pending, and those that workers hold: of more than a batch,
+        the newest, of which fewer have begun."""
+        pending = await self._index.pending_times(lane)
+        held = await self._index.newest(TaskStatus.PROCESSING, TaskFilter(lane=lane), None, BATCH)
+        return pending, await self._fetch([task_id for _, task_id in held.found[:BATCH]])
 
-    async def _seconds_each(self, kind: str) -> float | None:
-        known = self._known_seconds.get(kind)
-        if known is not None and self._clock() < known[0]:
-            return known[1]
+    async def _median_seconds(self, kind: str) -> float | None:
         recent = await self._index.newest(
             TaskStatus.COMPLETED, TaskFilter(kind=kind), None, _RECENT
         )
         tasks = await self._fetch([task_id for _, task_id in recent.found[:_RECENT]])
         ran = (timings_of(task).running_seconds for task in tasks)
         seconds = [one for one in ran if one is not None]
-        each = statistics.median(seconds) if seconds else None
-        believed = _WAITING_SECONDS if each is None else _RECENT_SECONDS
-        self._known_seconds[kind] = (self._clock() + believed, each)
-        return each
+        return statistics.median(seconds) if seconds else None
 
     # --- Items -----------------------------------------------------------------------------
 
@@ -213,6 +202,14 @@ class DynamoTaskStore:
     async def _fetch(self, ids: Sequence[str]) -> Sequence[Task]:
         """The tasks there are, in the order of their ids, each once."""
         return [to_task(item) for item in await fetch(self._dynamodb, self._table, ids)]
+
+
+def _line_believed(_: object) -> float:
+    return _WAITING_SECONDS
+
+
+def _believed(each: float | None) -> float:
+    return _WAITING_SECONDS if each is None else _RECENT_SECONDS
 
 
 def _is_due(task: Task, now: float) -> bool:
