@@ -73,6 +73,8 @@ class Attempt:
         self._jobs, self._times, self._clock = jobs, times, clock
         self.job_id: str | None = None
         """The job's, once an API service has accepted it."""
+        self._runs_on = False
+        """Whether the job may do so, although nobody follows it any more."""
         self._posting: asyncio.Task[AcceptedJob] | None = None
         self._news: dict[str, Any] = {}
         self._unwritten = False
@@ -106,7 +108,7 @@ class Attempt:
             await asyncio.wait({following, keeping}, return_when=asyncio.FIRST_COMPLETED)
             return await (following if following.done() else keeping)
         except (LeaseLost, TaskConflict, TaskNotFound):
-            await self._stop_job()
+            await self._stop_what_was_posted()
             raise
         finally:
             left = [task for task in (following, keeping, self._posting) if task is not None]
@@ -131,7 +133,9 @@ class Attempt:
         except JobNotFound as error:  # it runs anew, so it is another attempt
             return self._left_alone(f"the API service has forgotten the job: {error.detail}")
         except (Unavailable, InternalError) as error:
+            self._runs_on = True
             return self._left_alone(error.detail)
+        self._runs_on = True
         return self._left_alone("the API service stopped telling of the job")
 
     def _left_alone(self, detail: str) -> Failure:
@@ -157,7 +161,12 @@ class Attempt:
             self._note({"api_job_id": job.job_id})
         return job
 
-    async def _stop_job(self) -> None:
+    async def stop_job(self) -> None:
+        """For a task that is given up: the job must not run on for nobody."""
+        if self._runs_on and self.job_id is not None:
+            await self._jobs.cancel(self.job_id, self._number)
+
+    async def _stop_what_was_posted(self) -> None:
         if self._posting is not None:
             with contextlib.suppress(JobRefused, Unavailable, InternalError):
                 job = await self._posting
