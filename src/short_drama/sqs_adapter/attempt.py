@@ -108,7 +108,7 @@ class Attempt:
             await asyncio.wait({following, keeping}, return_when=asyncio.FIRST_COMPLETED)
             return await (following if following.done() else keeping)
         except (LeaseLost, TaskConflict, TaskNotFound):
-            await self._stop_what_was_posted()
+            await self._stop_job()
             raise
         finally:
             left = [task for task in (following, keeping, self._posting) if task is not None]
@@ -161,12 +161,12 @@ class Attempt:
             self._note({"api_job_id": job.job_id})
         return job
 
-    async def stop_job(self) -> None:
+    async def stop_left_job(self) -> None:
         """For a task that is given up: the job must not run on for nobody."""
         if self._runs_on and self.job_id is not None:
             await self._jobs.cancel(self.job_id, self._number)
 
-    async def _stop_what_was_posted(self) -> None:
+    async def _stop_job(self) -> None:
         if self._posting is not None:
             with contextlib.suppress(JobRefused, Unavailable, InternalError):
                 job = await self._posting

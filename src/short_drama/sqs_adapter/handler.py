@@ -154,7 +154,7 @@ class Handler:
             raise
         await self._settle(attempt.claimed, verdict, delivery, newest=attempt.task)
         if isinstance(verdict, GiveUp):
-            await attempt.stop_job()
+            await attempt.stop_left_job()
         return reached, verdict
 
     async def _stop_what_is_left(self, found: Task, verdict: Verdict) -> None:

@@ -2,7 +2,8 @@
 
 Each process listens on a unix datagram socket in a folder derived from the data directory, and
 sends the topic to all others. A datagram may be lost (a full buffer, a process that just
-started), so whoever waits also looks for itself once in `POLL_SECONDS`.
+started), so once in `POLL_SECONDS` all who wait look for themselves, if anything was written at
+all: one question for all of them, however many they are.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import socket
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from short_drama.domain.errors import Unavailable
@@ -32,9 +33,9 @@ class Bell:
         self._rung.set()
 
     async def wait(self, seconds: float) -> None:
-        """Until rung, for at most `seconds`, and never longer than a lost ring may cost."""
+        """Until rung, for at most `seconds`."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(seconds, POLL_SECONDS)):
+            async with asyncio.timeout(seconds):
                 await self._rung.wait()
         self._rung.clear()
 
@@ -43,9 +44,14 @@ class Wakeups:
     """Open with `async with`, in the event loop that will wait.
 
     Both steps raise Unavailable when the folder for temporary files cannot be used.
+
+    Args:
+        version: another one whenever something may have been written, if it can be told; may raise
+            Unavailable.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, version: Callable[[], int] | None = None) -> None:
+        self._version = version
         # Unix socket paths hold about 100 bytes, which a data directory may exceed.
         name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
         with _usable("the folder for temporary files"):
@@ -59,9 +65,12 @@ class Wakeups:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._socket = _bound(self._own)
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._receive)
+        self._patrol = asyncio.create_task(self._ring_for_lost_ones(), name="wakeups")
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._patrol.cancel()
+        await asyncio.wait([self._patrol])
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
         self._own.unlink(missing_ok=True)
@@ -106,6 +115,24 @@ class Wakeups:
             while True:
                 for topic in self._socket.recv(65536).decode(errors="replace").split("\n"):
                     self._ring(topic)
+
+    async def _ring_for_lost_ones(self) -> None:
+        seen: int | None = None
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self._bells:
+                continue
+            before, seen = seen, self._version_now()
+            if seen is None or seen != before:
+                for topic in tuple(self._bells):
+                    self._ring(topic)
+
+    def _version_now(self) -> int | None:
+        """None when it cannot be told: whoever waits hears of it when they look."""
+        try:
+            return None if self._version is None else self._version()
+        except Unavailable:
+            return None
 
     def _ring(self, topic: str) -> None:
         for bell in self._bells.get(topic, ()):
