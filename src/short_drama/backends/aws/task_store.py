@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from botocore.exceptions import ClientError
 from short_drama.backends.aws.batch import BATCH, fetch
 from short_drama.backends.aws.believed import Believed
 from short_drama.backends.aws.clients import answer
+from short_drama.backends.aws.followed import Followed
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
 from short_drama.backends.cursor import read_cursor, write_cursor
@@ -31,9 +30,6 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _CONFLICT = frozenset({"ConditionalCheckFailedException"})
-_FIRST_LOOK, _LONGEST_LOOK = 0.05, 1.0
-"""Seconds between two looks of somebody who waits for a task to change: a task that takes long
-is looked at less and less often."""
 _RECENT = 20
 _RECENT_SECONDS, _WAITING_SECONDS = 10.0, 2.0
 """Tasks whose time tells how long the next one takes, and for how long that and the line of
@@ -61,7 +57,7 @@ class DynamoTaskStore:
     ) -> None:
         self._dynamodb, self._table, self._clock, self._wall = dynamodb, table, clock, wall
         self._index = TaskIndex(dynamodb, table=table)
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiting = Followed(self.get, clock=clock)
         self._seconds_each = Believed(self._median_seconds, seconds=_believed, clock=clock)
         self._line = Believed(self._those_that_wait, seconds=_line_believed, clock=clock)
 
@@ -85,29 +81,11 @@ class DynamoTaskStore:
             await self._put(stored, "version = :version", {":version": {"N": str(task.version)}})
         except _Refused:
             raise StaleTask(task.task_id) from None
-        for waiter in self._waiting.get(task.task_id, ()):
-            waiter.set()
+        self._waiting.ring(task.task_id)
         return stored
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
-        """Every look is a consistent read: another could bring an older version than the
-        caller's, which would pass for a change."""
-        until, pause = self._clock() + timeout, _FIRST_LOOK
-        changed = asyncio.Event()
-        self._waiting[task_id].add(changed)
-        try:
-            while True:
-                changed.clear()
-                task = await self.get(task_id)
-                left = until - self._clock()
-                if task is None or task.version != version or left <= 0:
-                    return task
-                await _rung(changed, min(pause, left))
-                pause = min(pause * 1.5, _LONGEST_LOOK)
-        finally:
-            self._waiting[task_id].discard(changed)
-            if not self._waiting[task_id]:
-                del self._waiting[task_id]
+        return await self._waiting.wait(task_id, version, timeout=timeout)
 
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
         """A page may be short and have a successor: one call looks at so many items at most."""
@@ -223,9 +201,3 @@ def _matches(task: Task, where: TaskFilter) -> bool:
         getattr(where, name) in (None, getattr(task, name))
         for name in ("owner", "lane", "status", "kind")
     )
-
-
-async def _rung(bell: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await bell.wait()
