@@ -24,7 +24,7 @@ from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.decide import RetryPolicy
 from short_drama.sqs_adapter.handler import Limits
-from short_drama.sqs_adapter.job_client import JobClient
+from short_drama.sqs_adapter.job_client import PATIENCE_SECONDS, JobClient
 from tests import patience
 from tests.integration.fake_job_service import FakeJob, FakeService
 from tests.samples import a_task
@@ -120,10 +120,12 @@ class WorkedLine:
         drain: float = 5.0,
         deliveries: int = 1,
         poll: float = 0.02,
+        patient_for: float = PATIENCE_SECONDS,
         progress: float = 0.03,
         store: TaskStore | None = None,
     ) -> tuple[Consumer, asyncio.Task[None]]:
-        jobs = await self.opened.enter_async_context(JobClient(self.service.url, poll=poll))
+        client = JobClient(self.service.url, poll=poll, patience=patient_for)
+        jobs = await self.opened.enter_async_context(client)
         limits = Limits(
             deliveries=deliveries,
             wait=0.05,

@@ -99,6 +99,10 @@ class FakeService:
         self.old = False
         self.answers: list[Callable[[], web.StreamResponse]] = []
         """What the next POSTs are answered instead."""
+        self.look_answers: list[Callable[[], web.StreamResponse]] = []
+        """What the next looks at jobs are answered instead."""
+        self.end_answers: list[Callable[[], web.StreamResponse]] = []
+        """What the next DELETEs are answered instead."""
         self.url = ""
         self._running: set[asyncio.Task[None]] = set()
         self._posted = asyncio.Event()
@@ -188,6 +192,8 @@ class FakeService:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         self.looks += 1
+        if self.look_answers:
+            return self.look_answers.pop(0)()
         job = self._find(request)
         since = request.query.get("since")
         if since is not None and not self.old:
@@ -200,6 +206,8 @@ class FakeService:
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         attempt = int(request.headers["Task-Attempt"])
         self.deletes.append((request.match_info["job_id"], attempt))
+        if self.end_answers:
+            return self.end_answers.pop(0)()
         self.deleted.set()
         job = self._find(request)
         if attempt >= job.attempt and not job.ended:

@@ -43,7 +43,7 @@ class ProviderStage:
             SWAP: {"masked_image_url": self.still, "target_face_url": self.face},
             FULL: {"source_image_url": self.still, "target_face_url": self.face},
         }
-        return {**own[kind], **changes}
+        return {**own.get(kind, {}), **changes}
 
     async def submit(self, kind: str = FULL, **changes: Any) -> Accepted:
         labels = changes.pop("labels", None)

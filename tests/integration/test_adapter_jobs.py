@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from short_drama.domain.attempts import MAX_ATTEMPTS
+from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import advance
 from tests.figures import counted, figure
@@ -17,6 +19,7 @@ from tests.integration.adapter_line import (
     MAX_RECEIVES,
     SOON,
     WorkedLine,
+    eventually,
     held,
 )
 from tests.integration.fake_job_service import FakeJob, at_once
@@ -277,13 +280,62 @@ async def test_what_is_paid_for_outlasts_more_crashes_than_its_attempts(line: Wo
     assert (task.status, task.attempt) == (TaskStatus.COMPLETED, MAX_ATTEMPTS + 3)
 
 
-async def test_a_connection_lost_while_following_joins_the_same_job_again(line: WorkedLine) -> None:
+def _page() -> web.Response:
+    return web.Response(text="<html>Bad Gateway</html>", status=503, content_type="text/html")
+
+
+@pytest.mark.parametrize(
+    "hiccup",
+    [
+        _page,
+        lambda: web.json_response({"code": "throttled", "detail": "slow down"}, status=429),
+        lambda: web.Response(text="<html>Welcome</html>", content_type="text/html"),
+    ],
+    ids=["503 page", "429", "200 page"],
+)
+async def test_hiccups_while_following_cost_no_attempt(
+    line: WorkedLine, hiccup: Callable[[], web.StreamResponse]
+) -> None:
+    line.service.look_answers = [hiccup] * (MAX_ATTEMPTS + 1)
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer()
+    job = await line.service.posted()
+    await line.until(lambda task: task.stage == "running")
+    job.complete()
+    task = await line.ended()
+    assert (task.status, task.attempt) == (TaskStatus.COMPLETED, 1)
+    assert (line.service.look_answers, line.service.posts) == ([], [("t1", 1)])
+
+
+async def test_a_connection_lost_while_following_costs_no_attempt(line: WorkedLine) -> None:
     line.service.scripts = [held]
     await line.task()
     await line.consumer()
     job = await line.service.posted()
     line.service.down = True
     job.tell(progress=0.1)  # the long poll is answered, the next one is not
+    await asyncio.sleep(0.3)
+    line.service.down = False
+    job.complete()
+    task = await line.ended()
+    assert (task.status, task.attempt, task.attempts_left) == (
+        TaskStatus.COMPLETED,
+        1,
+        MAX_ATTEMPTS - 1,
+    )
+    assert line.service.posts == [("t1", 1)]
+
+
+async def test_a_service_that_stays_away_is_joined_again_by_another_attempt(
+    line: WorkedLine,
+) -> None:
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer(patient_for=0.0)
+    job = await line.service.posted()
+    line.service.down = True
+    job.tell(progress=0.1)
     await line.until(lambda task: task.lease_owner is None)
     line.service.down = False
     await line.service.posted(2)
@@ -291,6 +343,55 @@ async def test_a_connection_lost_while_following_joins_the_same_job_again(line: 
     task = await line.ended()
     assert (task.status, len(line.service.jobs)) == (TaskStatus.COMPLETED, 1)
     assert (task.attempt, task.attempts_left) == (2, MAX_ATTEMPTS - 2)
+
+
+async def test_the_job_of_a_task_that_is_given_up_is_stopped(line: WorkedLine) -> None:
+    line.service.look_answers = [_page] * 100
+    line.service.end_answers = [_page]
+    line.service.scripts = [held]
+    await line.task()
+    await line.consumer(patient_for=0.3)
+    task = await line.ended()
+    assert (task.status, task.attempt) == (TaskStatus.FAILED, MAX_ATTEMPTS)
+    await eventually(lambda: _is(line.service.jobs[0].status == "cancelled"))
+    assert line.service.deletes == [("job-1", MAX_ATTEMPTS)] * 2
+
+
+async def test_a_job_that_is_over_is_not_stopped(line: WorkedLine) -> None:
+    async def broken(job: FakeJob) -> None:
+        job.fail("no_face_found")
+
+    line.service.scripts = [broken]
+    await line.task()
+    await line.consumer()
+    await line.ended()
+    await line.idle()
+    assert line.service.deletes == []
+
+
+async def test_the_job_that_a_lost_worker_left_is_stopped_when_the_task_is_over(
+    line: WorkedLine,
+) -> None:
+    line.service.scripts = [held]
+    await line.task()
+    job = FakeJob("job-9", "t1", MAX_ATTEMPTS, {})
+    line.service.jobs.append(job)
+
+    def lost(task: Task) -> Task:
+        return replace(
+            task, attempt=MAX_ATTEMPTS, attempts_left=0, api_job_id="job-9", deadline=1.0
+        )
+
+    found = await line.store.get("t1")
+    assert found is not None
+    await advance(line.store, found, lost)
+    await line.consumer()
+    assert (await line.ended()).status is TaskStatus.FAILED
+    await eventually(lambda: _is(job.status == "cancelled"))
+
+
+async def _is(fact: bool) -> bool:
+    return fact
 
 
 async def test_a_service_that_forgot_the_job_is_given_it_again_as_another_attempt(

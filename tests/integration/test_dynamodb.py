@@ -16,8 +16,8 @@ from aiohttp import web
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws import clients as aws_clients
+from short_drama.backends.aws import followed, task_index, task_store
 from short_drama.backends.aws import table as aws_table
-from short_drama.backends.aws import task_index, task_store
 from short_drama.backends.aws.clients import Clients, open_clients
 from short_drama.backends.aws.item import DUE_INDEX, IN_STATUS_INDEX, STATUS_INDEX
 from short_drama.backends.aws.resources import TASKS
@@ -567,8 +567,8 @@ async def test_a_change_by_another_process_is_seen_within_a_second(
 async def test_a_change_by_this_process_is_seen_at_once(
     store: DynamoTaskStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_store, "_FIRST_LOOK", 3600.0)
-    monkeypatch.setattr(task_store, "_LONGEST_LOOK", 3600.0)
+    monkeypatch.setattr(followed, "FIRST_LOOK", 3600.0)
+    monkeypatch.setattr(followed, "LONGEST_LOOK", 3600.0)
     task = await store.create(a_task())
     waiting = asyncio.create_task(store.wait_for_change("t1", 1, timeout=3600))
     await asyncio.sleep(0.1)  # one look, and the next one would be in an hour

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +91,54 @@ def tell(process: subprocess.Popen[str], order: str) -> None:
     assert process.stdin is not None
     process.stdin.write(order + "\n")
     process.stdin.flush()
+
+
+# --- Waiting ------------------------------------------------------------------------------
+
+
+async def test_who_waits_reads_nothing_while_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups_module, "POLL_SECONDS", 0.01)
+    looks = Counter[str]()
+    async with (
+        Database(tmp_path / "tasks.db") as database,
+        Wakeups(tmp_path, version=database.version) as wakeups,
+    ):
+        store = EmbeddedTaskStore(database, wakeups)
+        await store.create(a_task())
+        waiting = [
+            asyncio.create_task(store.wait_for_change("t1", 1, timeout=30)) for _ in range(50)
+        ]
+        await asyncio.sleep(0.1)
+        monkeypatch.setattr(database, "look", counting(database.look, looks))
+        await asyncio.sleep(0.3)
+        assert 1 < looks["look"] <= 30  # the version's, for all of them
+        with sqlite3.connect(tmp_path / "tasks.db", isolation_level=None) as stranger:
+            stranger.execute("UPDATE tasks SET version = 2")  # and nobody is told
+        stranger.close()
+        async with asyncio.timeout(5):
+            await asyncio.gather(*waiting)
+
+
+def counting(work: Callable[..., Any], counts: Counter[str]) -> Callable[..., Any]:
+    def counted(*arguments: Any) -> Any:
+        counts["look"] += 1
+        return work(*arguments)
+
+    return counted
+
+
+async def test_a_clock_set_back_keeps_nobody_waiting(tmp_path: Path) -> None:
+    clock = itertools.count(2e9, -3600.0)
+    async with Database(tmp_path / "tasks.db") as database, Wakeups(tmp_path) as wakeups:
+        queue = EmbeddedTaskQueue(database, wakeups, "gpu", clock=lambda: next(clock))
+        store = EmbeddedTaskStore(database, wakeups, clock=lambda: next(clock))
+        await store.create(a_task())
+        async with asyncio.timeout(5):
+            assert await queue.receive(wait=0.1, lease=60) is None
+            task = await store.wait_for_change("t1", 1, timeout=0.1)
+        assert task is not None
 
 
 # --- Two processes ------------------------------------------------------------------------

@@ -4,7 +4,6 @@ Routes, the CLI and the API documentation derive from a `Catalogue`; a kind is d
 else. Workflows that an operator drops in make a larger one than `KINDS`.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,8 +21,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from short_drama.domain.characters import UNSEEN, has_unseen
 from short_drama.domain.image_reference import ImageReference
+from short_drama.domain.label import LabelKey, LabelValue
 from short_drama.domain.rules import Rule, Ruled, Strict
 from short_drama.domain.sizes import (
     AS_INPUT,
@@ -226,30 +225,6 @@ class FullFaceSwapRequest(Strict):
     prompt: Prompt | None = None
     size: FaceSize = "auto"
     reuse: Reuse = False
-
-
-def _label_value(value: str) -> str:
-    if has_unseen(value):
-        raise PydanticCustomError("unseen", "has a control or format character in it")
-    return value
-
-
-def _label_key(value: str) -> str:
-    if re.search(r"[\s:=]", value):
-        raise PydanticCustomError("label", "has a space, ':' or '=' in it")
-    return _label_value(value)
-
-
-LabelKey = Annotated[
-    str,
-    Field(min_length=1, max_length=64, json_schema_extra={"pattern": f"^[^\\s:={UNSEEN}]+$"}),
-    AfterValidator(_label_key),
-]
-LabelValue = Annotated[
-    str,
-    Field(max_length=256, json_schema_extra={"pattern": f"^[^{UNSEEN}]*$"}),
-    AfterValidator(_label_value),
-]
 
 
 class TaskOptions(Strict):

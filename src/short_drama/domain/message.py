@@ -13,8 +13,8 @@ class MalformedMessage(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMessage:
-    """`request_body` and `traceparent` are there for whoever reads a queue; workers trust the
-    record."""
+    """A pointer in every version of it, which is why none is refused: what a worker cannot read is
+    in the record. `request_body` and `traceparent` are there for whoever reads a queue."""
 
     task_id: str
     task_type: str

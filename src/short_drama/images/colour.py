@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from PIL.ImageFile import ImageFile
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """Height x width x 3, RGB."""
@@ -35,11 +36,20 @@ _TURNS: Final[dict[int, Callable[[Pixels], Pixels]]] = {
 }
 
 
-def upright_rgb(image: Image.Image) -> Pixels:
+_DECODED_SAMPLE: Final[dict[str, Callable[[int], int]]] = {
+    "L;2": lambda sample: sample * 85,
+    "L;4": lambda sample: sample * 17,
+    "RGB;16B": lambda sample: sample >> 8,
+}
+"""What Pillow makes of a PNG's sample, by raw mode, where that is another number."""
+
+
+def upright_rgb(image: ImageFile) -> Pixels:
     """The picture as it is meant to be seen. Closes `image`, which frees its memory.
 
     Raises what the decoder raises on damaged bytes.
     """
+    _tell_transparency_in_decoded_samples(image)
     image.load()
     turn = _TURNS.get(_orientation(image))
     pixels = _rgb(image)
@@ -47,9 +57,32 @@ def upright_rgb(image: Image.Image) -> Pixels:
     return pixels if turn is None else np.ascontiguousarray(turn(pixels))
 
 
+def is_as_seen(image: ImageFile) -> bool:
+    """Whether `upright_rgb` neither turns a picture in RGB nor changes its colours."""
+    if image.mode != "RGB" or _orientation(image) in _TURNS:
+        return False
+    transform = _profile_transform(image.info.get("icc_profile"), image.mode)
+    return transform is None or _changes_nothing(transform)
+
+
+def _tell_transparency_in_decoded_samples(image: ImageFile) -> None:
+    """A PNG's transparent colour is given in the file's own samples, of 1 to 16 bits (third
+    edition, section 11.3.1.1), and Pillow compares it with those it has decoded."""
+    told = image.info.get("transparency")
+    decoded = _DECODED_SAMPLE.get(str(image.tile[0].args)) if image.tile else None
+    if decoded is None or told is None:
+        return
+    whole = isinstance(told, int)
+    image.info["transparency"] = decoded(told) if whole else tuple(map(decoded, told))
+
+
 def _orientation(image: Image.Image) -> int:
+    """By EXIF alone, as browsers and viewers do; Pillow would also believe what XMP says of it,
+    which is left behind by editors that have turned the pixels."""
+    exif = Image.Exif()
     with suppress(Exception):  # a broken EXIF block says nothing; the picture itself is fine
-        return int(image.getexif().get(_ORIENTATION, 1))
+        exif.load(image.info.get("exif", b""))
+        return int(exif.get(_ORIENTATION, 1))
     return 1
 
 
@@ -67,13 +100,21 @@ def _rgb(image: Image.Image) -> Pixels:
 def _opaque(strip: Image.Image) -> Image.Image:
     """8 bits a channel, without alpha or palette: mode L, RGB or CMYK."""
     if strip.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion would clip
-        return Image.fromarray((np.asarray(strip) >> 8).astype(np.uint8))
+        return _grey(np.asarray(strip), strip.info.get("transparency"))
     if strip.has_transparency_data:
         white = Image.new("RGBA", strip.size, "white")
         return Image.alpha_composite(white, strip.convert("RGBA")).convert("RGB")
     if strip.mode == "1":
         return strip.convert("L")
     return strip if strip.mode in ("L", "CMYK") else strip.convert("RGB")
+
+
+def _grey(samples: NDArray[np.integer[Any]], transparent: int | None) -> Image.Image:
+    """Of 16 bits, in mode L."""
+    grey = (samples >> 8).astype(np.uint8)
+    if transparent is not None:
+        grey[samples == transparent] = 255
+    return Image.fromarray(grey)
 
 
 def _to_srgb(image: Image.Image) -> Callable[[Image.Image], Image.Image]:

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 from xml.parsers import expat
 
 from short_drama.images.mask_note import MaskNote
-from short_drama.images.structure import open_image
+from short_drama.images.structure import open_ours
 
 MAX_XMP_BYTES: Final = 64 * 1024
 MAX_FIELD: Final = 200
@@ -136,12 +136,13 @@ class Label:
 
 
 def read(data: bytes) -> Label | None:
-    """The label of a JPEG, PNG or WebP, without decoding pixels; None where there is none.
+    """The label of a JPEG, PNG or WebP that we wrote, without decoding pixels; None where there is
+    none.
 
     In a PNG, only a label before the pixel data is seen: that is where ours is.
-    Raises ImageRejected for bytes the codec would refuse.
+    Raises ImageRejected for bytes that are none of ours.
     """
-    image, _ = open_image(data)
+    image, _ = open_ours(data)
     return from_xmp(image.info.get("xmp"))
 
 

@@ -17,9 +17,15 @@ from urllib.parse import unquote
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
 from short_drama.domain.sizes import Size
-from short_drama.images.codec import Intake, Picture, decode, normalise
+from short_drama.images.codec import EXTENSIONS, Intake, Picture, decode, normalise
 from short_drama.images.fetch import Fetcher
-from short_drama.images.structure import MAX_BYTES, MAX_BYTES_OF_OURS, open_image
+from short_drama.images.structure import (
+    MAX_BYTES,
+    MAX_BYTES_OF_OURS,
+    check_size,
+    open_ours,
+    too_long,
+)
 from short_drama.images.written import Written
 from short_drama.ports import AssetExists, AssetStore
 
@@ -138,7 +144,8 @@ class ImageSources:
                         normalise, await self._fetcher.fetch(reference)
                     )
                 return ImageFile(intake.data, intake.content_type, intake.size)
-            return _opened(await self._assets.get(key))
+            data = await self._assets.get(key)
+            return await asyncio.to_thread(_opened, data)
         except UserError as error:
             raise error.about(field) from None
 
@@ -161,14 +168,20 @@ class ImageSources:
         return None
 
     async def _size_of(self, key: str) -> Size:
-        """Of an image that we hold."""
+        """Of an image that we hold, and that every kind can use: what is not refused now would fail
+        its task later."""
         if key not in self._known:
             info = await self._assets.head(key)
-            if not info.content_type.startswith("image/"):
-                raise ImageRejected(f"the asset is {info.content_type}, not an image")
+            if info.content_type not in EXTENSIONS:
+                raise ImageRejected(
+                    f"the asset is {info.content_type}, not a JPEG, PNG or WebP image"
+                )
+            if info.size > MAX_BYTES_OF_OURS:
+                raise too_long(info.size, MAX_BYTES_OF_OURS)
             size = _told(info.metadata)
             if size is None:  # written before sizes were told
-                size = _opened(await self._assets.get(key)).size
+                size = (await asyncio.to_thread(_opened, await self._assets.get(key))).size
+            check_size(*size)
             self._known[key] = size
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
@@ -198,7 +211,7 @@ def _told(metadata: Mapping[str, str]) -> Size | None:
 
 def _opened(data: bytes) -> ImageFile:
     """A file of ours: upright, so that its header tells how the picture is seen."""
-    image, content_type = open_image(data, max_bytes=MAX_BYTES_OF_OURS)
+    image, content_type = open_ours(data)
     return ImageFile(data, content_type, Size(*image.size))
 
 

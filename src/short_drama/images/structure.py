@@ -29,8 +29,10 @@ from short_drama.domain.errors import ImageRejected
 from short_drama.domain.sizes import MAX_PIXELS, MAX_SIDE
 
 MAX_BYTES: Final = 20 * 2**20
+"""Of what people send."""
 MAX_BYTES_OF_OURS: Final = 160 * 2**20
-"""Of a file that we wrote: as PNG a result of `MAX_PIXELS` may be larger than what people send."""
+"""Of a file that we wrote: more than `MAX_PIXELS` take in any format, 115 MiB as PNG of noise, so
+that whatever was accepted or made can be used again."""
 MIN_SIDE: Final = 16
 MAX_ASPECT: Final = 16
 
@@ -90,20 +92,35 @@ def open_image(data: bytes, *, max_bytes: int = MAX_BYTES) -> tuple[ImageFile, s
     Raises ImageRejected, naming the figure and the limit.
     """
     if len(data) > max_bytes:
-        raise ImageRejected(
-            f"the image has {len(data) / 2**20:.1f} MiB; at most {max_bytes // 2**20} are accepted",
-            fix="Save it as JPEG, or smaller.",
-        )
+        raise too_long(len(data), max_bytes)
     content_type = sniff(data)
     _STRUCTURE[content_type](data)
     image = blaming_the_bytes(lambda: _CLASSES[content_type](BytesIO(data)))
-    _check_size(*image.size)
+    check_size(*image.size)
     if (frames := getattr(image, "n_frames", 1)) > 1:
         raise ImageRejected(
             f"the image is an animation of {frames} frames; 1 is accepted",
             fix="Send the frame you mean as a still image.",
         )
     return image, content_type
+
+
+def open_ours(data: bytes) -> tuple[ImageFile, str]:
+    """As `open_image`, for a file that we wrote: no further than to its pixels, which takes no
+    time worth telling however long it is."""
+    if len(data) > MAX_BYTES_OF_OURS:
+        raise too_long(len(data), MAX_BYTES_OF_OURS)
+    content_type = sniff(data)
+    image = blaming_the_bytes(lambda: _CLASSES[content_type](BytesIO(data)))
+    check_size(*image.size)
+    return image, content_type
+
+
+def too_long(length: int, limit: int) -> ImageRejected:
+    return ImageRejected(
+        f"the image has {length / 2**20:.1f} MiB; at most {limit // 2**20} are accepted",
+        fix="Save it as JPEG, or smaller.",
+    )
 
 
 def blaming_the_bytes(read: Callable[[], T]) -> T:
@@ -123,7 +140,8 @@ def blaming_the_bytes(read: Callable[[], T]) -> T:
         ) from error
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Raises ImageRejected for a picture that nothing of ours works on."""
     size = f"the image is {width} x {height} pixels"
     if min(width, height) < MIN_SIDE:
         raise ImageRejected(f"{size}; each side needs {MIN_SIDE}", fix="Use a larger picture.")
@@ -163,7 +181,7 @@ def _png_chunks(data: bytes) -> Iterator[bytes]:
 def _check_webp(data: bytes) -> None:
     # Its class makes two canvases of the claimed size as soon as it is opened.
     if size := _webp_size(data[12:16], data[20:30]):
-        _check_size(*size)
+        check_size(*size)
 
 
 def _webp_size(chunk: bytes, body: bytes) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ Tasks are refused only while all who could do them wait for a person; else they 
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from short_drama.domain.lane_notices import (
     condition_of_lane,
     why_in_vain,
 )
+from short_drama.orchestrator.turns import Turns
 from short_drama.ports import LaneNotices
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class Availability:
         self._began = clock()
         self._known: dict[Lane, _Known] = {}
         self._reading = {lane: asyncio.Lock() for lane in Lane}
+        self._turns: defaultdict[tuple[str, Lane], Turns[KindNotice | None]] = defaultdict(Turns)
 
     async def require(self, kind: str, lane: Lane) -> None:
         """Raises KindNotAvailable, with the reason and what helps."""
@@ -63,7 +66,14 @@ class Availability:
     async def of_kind(self, kind: str, lane: Lane) -> KindNotice | None:
         """The best that somebody can do; None when it is not known."""
         notices = await self._said(lane)
-        return None if notices is None else best_of_kind(kind, notices, now=self._clock())
+        found = None if notices is None else best_of_kind(kind, notices, now=self._clock())
+        self._turns[kind, lane].saw(found)
+        return found
+
+    async def turned(self, kind: str, lane: Lane) -> None:
+        """Until `of_kind` has another answer than its last. All who wait share one look."""
+        turns = self._turns[kind, lane]
+        await turns.next(lambda: self.of_kind(kind, lane))
 
     async def of_lane(self, lane: Lane) -> Condition | None:
         """None when it is not known."""

@@ -14,8 +14,6 @@ from short_drama.ports import TaskStore
 from short_drama.web.waiting import unless_stopped
 
 HEARTBEAT_SECONDS = 15.0
-_LOOK_SECONDS = 2.0
-"""Between two looks at how a lane is, for each who waits; all share what was read."""
 _STREAM_SECONDS = 3600.0
 """A client that is still there reconnects with Last-Event-ID."""
 
@@ -62,7 +60,10 @@ async def _lane_turns(desk: Desk, task: Task) -> None:
     """Until what the task is told of its lane is another thing."""
     before = await desk.hindrance(task)
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
+        left = task.free_at - desk.clock()  # then its lane begins to matter
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left if left > 0 and not task.is_waiting else None):
+                await desk.availability.turned(task.kind, task.lane)
         if await desk.hindrance(task) != before:
             return
 

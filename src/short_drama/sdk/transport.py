@@ -5,6 +5,7 @@ Idempotency-Key or by the bytes themselves), or when no connection was made in t
 """
 
 import asyncio
+import io
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -92,7 +93,7 @@ class Transport:
                 params=call.params,
                 headers=call.headers,
                 json=call.json,
-                data=call.data,
+                data=None if call.data is None else io.BytesIO(call.data),
                 timeout=self._limits(call),
             ) as answer:
                 if answer.status >= HTTPStatus.BAD_REQUEST:

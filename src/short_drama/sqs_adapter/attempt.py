@@ -73,6 +73,8 @@ class Attempt:
         self._jobs, self._times, self._clock = jobs, times, clock
         self.job_id: str | None = None
         """The job's, once an API service has accepted it."""
+        self._runs_on = False
+        """Whether the job may do so, although nobody follows it any more."""
         self._posting: asyncio.Task[AcceptedJob] | None = None
         self._news: dict[str, Any] = {}
         self._unwritten = False
@@ -131,7 +133,9 @@ class Attempt:
         except JobNotFound as error:  # it runs anew, so it is another attempt
             return self._left_alone(f"the API service has forgotten the job: {error.detail}")
         except (Unavailable, InternalError) as error:
+            self._runs_on = True
             return self._left_alone(error.detail)
+        self._runs_on = True
         return self._left_alone("the API service stopped telling of the job")
 
     def _left_alone(self, detail: str) -> Failure:
@@ -156,6 +160,11 @@ class Attempt:
         if job.job_id != self.task.api_job_id:  # an earlier attempt's job runs on
             self._note({"api_job_id": job.job_id})
         return job
+
+    async def stop_left_job(self) -> None:
+        """For a task that is given up: the job must not run on for nobody."""
+        if self._runs_on and self.job_id is not None:
+            await self._jobs.cancel(self.job_id, self._number)
 
     async def _stop_job(self) -> None:
         if self._posting is not None:

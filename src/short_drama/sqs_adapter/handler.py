@@ -22,6 +22,7 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
 from short_drama.logs.steps import Step, ids_of, why
 from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.attempt import Attempt, LeaseTimes
@@ -95,6 +96,7 @@ class Handler:
             log.info(Step.NOT_CLAIMED, extra={"reason": refusal.detail})
             verdict = refused_claim(refusal, found, now=self._clock())
             await self._settle(found, verdict, delivery, newest=found)
+            await self._stop_what_is_left(found, verdict)
             return True
         _trace_the_queue(found, self._clock())
         with (
@@ -151,7 +153,15 @@ class Handler:
                     await self._settle(attempt.claimed, verdict, delivery, newest=attempt.task)
             raise
         await self._settle(attempt.claimed, verdict, delivery, newest=attempt.task)
+        if isinstance(verdict, GiveUp):
+            await attempt.stop_left_job()
         return reached, verdict
+
+    async def _stop_what_is_left(self, found: Task, verdict: Verdict) -> None:
+        """The job of an attempt that was lost, of a task that has ended or may not start again."""
+        over = isinstance(verdict, Done | Expire) and found.status is not TaskStatus.COMPLETED
+        if over and found.api_job_id is not None:
+            await self._jobs.cancel(found.api_job_id, found.attempt)
 
     # --- Settlement ------------------------------------------------------------------------
 

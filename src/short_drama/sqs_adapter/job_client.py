@@ -6,9 +6,11 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from random import Random
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -30,11 +32,18 @@ from short_drama.web.retry_after import retry_after
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 LONG_POLL_SECONDS = 20.0
 POLL_SECONDS = 2.0
 """Between two looks at a service that answers long polls at once."""
 _ANSWER_SECONDS = 10.0
 _READY_SECONDS = 2.0
+PATIENCE_SECONDS = 15.0
+"""For how long the service is asked again about a job that it has accepted: a proxy that is loaded
+anew, or a lost connection, says nothing about the job."""
+_AGAIN_SECONDS = 0.1, 2.0
+"""The first and the longest pause before it is asked again."""
 _RESULT_MEMBERS = ("result_key", "result_url", "result_s3_uri")
 _START = (
     "Start it, or say where it is: SHORT_DRAMA_COMFYUI_API_URL for the GPU lane, "
@@ -97,9 +106,13 @@ class JobClient:
         base_url: str,
         *,
         poll: float = POLL_SECONDS,
+        patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.time,
+        rng: Random | None = None,
     ) -> None:
         self.base_url, self._poll, self._clock = base_url.rstrip("/"), poll, clock
+        self._patience = patience
+        self._rng = rng or Random()  # noqa: S311 - spreads retries, keeps no secret
         self._service = Neighbour(log, "the API service", url=self.base_url)
 
     async def __aenter__(self) -> "JobClient":
@@ -179,11 +192,12 @@ class JobClient:
         return AcceptedJob(body["job_id"], body.get("version") if fresh else None)
 
     async def follow(self, job: AcceptedJob) -> AsyncGenerator[Mapping[str, Any], None]:
-        """The changes of the job until its end. Raises JobNotFound when it is forgotten."""
+        """The changes of the job until its end. Raises JobNotFound when it is forgotten, and
+        Unavailable or InternalError only after the service had time to come to itself."""
         version = job.version
         while True:
             asked = time.monotonic()
-            view = await self._look(job.job_id, version)
+            view = await self._patiently(partial(self._look, job.job_id, version))
             yield view
             if view.get("status") in ("completed", "failed", "cancelled"):
                 return
@@ -194,11 +208,33 @@ class JobClient:
                 await asyncio.sleep(self._poll)
 
     async def cancel(self, job_id: str, attempt: int) -> None:
-        """Stop the job, unless a later attempt has joined it. Best effort: a service that is
-        gone has stopped the job already."""
+        """Stop the job, unless a later attempt has joined it. Best effort: a service that stays
+        away has most likely stopped it already."""
         with contextlib.suppress(Unavailable):
-            headers = {"Task-Attempt": str(attempt)}
-            await self._call("DELETE", f"/api/v1/jobs/{job_id}", headers=headers)
+            await self._patiently(partial(self._stop, job_id, attempt))
+
+    async def _stop(self, job_id: str, attempt: int) -> None:
+        headers = {"Task-Attempt": str(attempt)}
+        answer = await self._call("DELETE", f"/api/v1/jobs/{job_id}", headers=headers)
+        if answer.status >= 500:
+            raise Unavailable(f"the API service answers {answer.status} to the end of job {job_id}")
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What the service says at last. For questions that are safe to repeat; with jitter, for
+        all who ask are interrupted at the same moment."""
+        until, (pause, longest) = time.monotonic() + self._patience, _AGAIN_SECONDS
+        while True:
+            try:
+                told = await ask()
+            except (Unavailable, InternalError):
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise
+                await asyncio.sleep(min(self._rng.uniform(pause / 2, pause), left))
+                pause = min(2 * pause, longest)
+                continue
+            self._service.back()
+            return told
 
     def _not_done(self, kind: str) -> KindNotAvailable:
         return KindNotAvailable(

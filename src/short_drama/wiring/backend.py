@@ -73,7 +73,7 @@ async def _open_embedded(settings: Settings, assets_url: str) -> AsyncIterator[B
 
     root, complaints = settings.data_dir, Complaints()
     database = Database(root / "tasks.db", complaints=complaints)
-    async with database, Wakeups(root) as wakeups:
+    async with database, Wakeups(root, version=database.version) as wakeups:
         secret = _secret(root / "secret")
         yield _embedded(settings, database, wakeups, complaints, assets_url, secret=secret)
 

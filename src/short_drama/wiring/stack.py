@@ -33,7 +33,7 @@ from short_drama.sqs_adapter import adapter_api
 from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
-from short_drama.sqs_adapter.job_client import JobClient
+from short_drama.sqs_adapter.job_client import PATIENCE_SECONDS, JobClient
 from short_drama.sqs_adapter.lane_reporter import LaneReporter
 from short_drama.watch import Watch, look_at_disk
 from short_drama.wiring.accounts import open_hold, open_settlement
@@ -110,7 +110,9 @@ async def open_stack(
                     )
                 _add_service(stack, parts, runner, catalogue, settings)
             if parts.adapter in components:
-                jobs = await opened.enter_async_context(JobClient(addresses[parts.service]))
+                patience = min(PATIENCE_SECONDS, settings.lease_seconds)
+                client = JobClient(addresses[parts.service], patience=patience)
+                jobs = await opened.enter_async_context(client)
                 _add_adapter(stack, lane, settings, jobs)
         _point_to_figures(stack, components)
         _add_looks(stack, settings)

@@ -16,9 +16,10 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from short_drama.domain.errors import ImageRejected
+from short_drama.domain.sizes import MAX_PIXELS
 from short_drama.images.codec import Pixels, decode, encode, normalise, sniff
 from short_drama.images.labels import Label, SourceType
-from short_drama.images.structure import JPEG, MAX_BYTES, PNG, WEBP
+from short_drama.images.structure import JPEG, MAX_BYTES, MAX_BYTES_OF_OURS, PNG, WEBP
 
 LABEL = Label.of_job(SourceType.COMPOSITE_CAPTURE, engine="local", kind="face-swap", job_id="j1")
 CONTENT_TYPES = (PNG, JPEG, WEBP)
@@ -110,6 +111,26 @@ def test_exif_orientation_is_applied(orientation: int, content_type: str) -> Non
     assert result.pixels.flags.c_contiguous
 
 
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+@pytest.mark.parametrize("orientation", [None, 1])
+def test_orientation_that_only_xmp_names_is_what_an_editor_left_behind(
+    content_type: str, orientation: int | None
+) -> None:
+    xmp = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'
+        ' xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
+        ' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    )
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    options: dict[str, Any] = {"exif": exif, "xmp": xmp.encode()}
+    if content_type == PNG:
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp)
+    assert_close(decode(saved(rgb(), content_type, **options)).pixels, picture())
+
+
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of it
 @pytest.mark.parametrize("start", [b"II*\0\xff\xff\xff\x7f", b"no TIFF header"])
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
@@ -166,6 +187,33 @@ def profile(*, red_and_green_swapped: bool) -> bytes:
     if not red_and_green_swapped:
         return data
     return data.replace(b"rXYZ", b"tmp!").replace(b"gXYZ", b"rXYZ").replace(b"tmp!", b"gXYZ")
+
+
+@pytest.mark.parametrize(
+    ("bits", "colour", "samples"),
+    [
+        (1, 0, [1]),
+        (2, 0, [1]),
+        (4, 0, [9]),
+        (8, 0, [77]),
+        (16, 0, [0x1234]),
+        (16, 0, [7]),
+        (8, 2, [1, 2, 3]),
+        (16, 2, [0x1234, 0x5678, 0x9ABC]),
+    ],
+)
+def test_a_pngs_transparent_colour_is_white_whatever_its_depth(
+    bits: int, colour: int, samples: list[int]
+) -> None:
+    """The left half is of that colour, the right half black."""
+    named = struct.pack(f">{len(samples)}H", *samples)
+    row = "".join(f"{sample:0{bits}b}" for sample in samples) * 16 + "0" * bits * len(samples) * 16
+    packed = b"\0" + int(row, 2).to_bytes(len(row) // 8)
+    head = struct.pack(">IIBBBBB", 32, 16, bits, colour, 0, 0, 0)
+    body = chunk(b"tRNS", named) + chunk(b"IDAT", zlib.compress(packed * 16)) + chunk(b"IEND")
+    pixels = decode(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body).pixels
+    assert (pixels[:, :16] == 255).all()
+    assert (pixels[:, 16:] == 0).all()
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
@@ -408,6 +456,34 @@ def test_an_upload_is_kept_in_a_format_everybody_reads(
     assert intake.sha256 == hashlib.sha256(data).hexdigest()
     assert sniff(intake.data) == kept
     assert_close(decode(intake.data).pixels, picture(), 2)
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("quality", [30, 75, 95])
+def test_a_jpeg_stays_as_small_as_it_was_sent_and_as_it_is_seen(
+    quality: int, subsampling: str
+) -> None:
+    grain = np.random.default_rng(1).integers(0, 256, (20, 30, 3), np.uint8)
+    soft = Image.fromarray(grain).resize((300, 200), Image.Resampling.BICUBIC)
+    data = saved(soft, JPEG, quality=quality, subsampling=subsampling)
+    kept = normalise(data).data
+    assert len(kept) <= 1.02 * len(data)
+    assert_close(decode(kept).pixels, decode(data).pixels, 2)
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+def test_whatever_is_accepted_becomes_no_more_than_its_raw_pixels(
+    content_type: str, mode: str
+) -> None:
+    """So that no upload is too large for the step that it is meant for."""
+    if mode == "CMYK" and content_type != JPEG:
+        return
+    grain = np.random.default_rng(1).integers(0, 256, (400, 600, 3), np.uint8)
+    data = saved(Image.fromarray(grain).convert(mode), content_type, quality=20)
+    kept = normalise(data).data
+    assert len(kept) <= 1.01 * grain.nbytes
+    assert MAX_PIXELS * len(kept) / grain.size * 3 < MAX_BYTES_OF_OURS
 
 
 def test_the_same_upload_becomes_the_same_bytes() -> None:

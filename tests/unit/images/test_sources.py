@@ -1,6 +1,7 @@
 """Which references name bytes we hold, whose they are, and how bytes are taken in."""
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -8,16 +9,19 @@ from PIL import Image
 
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused
 from short_drama.domain.sizes import Size
+from short_drama.images import structure
+from short_drama.images.codec import encode
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
-from short_drama.images.sources import Held, ImageSources
-from short_drama.images.structure import MAX_BYTES
+from short_drama.images.sources import Held, ImageSources, size_metadata
+from short_drama.images.structure import JPEG, MAX_BYTES
 from tests.protocol.memory import MemoryAssets
 from tests.samples import PNG_SIZE, png
 
 CDN = "https://d111111abcdef8.cloudfront.net"
 HELD = "images/face_swap/20260101T000000Z_j1.png"
 MINE = "asset:incoming/ann/5d3c"
+WHITE = np.full((48, 64, 3), 255, np.uint8)
 
 
 @pytest.fixture
@@ -85,6 +89,33 @@ async def test_a_large_result_of_ours_can_be_used_again(
     assert (await take_in(sources, f"asset:{HELD}")).size == (2800, 2600)
     assert (await sources.file(f"asset:{HELD}", field="image_url")).size == (2800, 2600)
     assert (await sources.picture(f"asset:{HELD}", field="image_url")).size == (2800, 2600)
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("size", [Size(8192, 4883), Size(8193, 512), Size(4000, 249)])
+async def test_what_no_kind_can_use_is_refused_before_a_task_is_made_of_it(
+    sources: ImageSources, assets: MemoryAssets, size: Size, told: bool
+) -> None:
+    data = io.BytesIO()
+    Image.new("1", size).save(data, "PNG")
+    metadata = size_metadata(size) if told else {}
+    await assets.put(HELD, data.getvalue(), content_type="image/png", metadata=metadata)
+    with pytest.raises(ImageRejected, match=str(size)) as refused:
+        await take_in(sources, f"asset:{HELD}")
+    assert refused.value.field == "image_url"
+
+
+async def test_a_file_of_ours_is_opened_without_walking_through_its_pixels(
+    sources: ImageSources, assets: MemoryAssets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The walk holds the interpreter, 0.1 s for 20 MB, and every client waits for that."""
+
+    def walk(_: bytes) -> Iterator[int]:
+        raise AssertionError("it was walked through")
+
+    monkeypatch.setattr(structure, "_jpeg_markers", walk)
+    await assets.put(HELD, encode(WHITE, JPEG, label=None), content_type=JPEG)
+    assert (await sources.file(f"asset:{HELD}", field="image_url")).size == (64, 48)
 
 
 @pytest.mark.parametrize(

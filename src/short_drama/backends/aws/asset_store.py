@@ -21,6 +21,7 @@ from short_drama.backends.aws import clients
 from short_drama.backends.aws.clients import Answer, answer
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, Unavailable
+from short_drama.images.structure import MAX_BYTES_OF_OURS
 from short_drama.ports import AssetExists, AssetInfo, UploadForm
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
@@ -32,8 +33,8 @@ _BYTES_PER_SECOND = 2**20
 _PUT_SECONDS = 10.0
 """Beside its bytes' own time: what a put carries has cost more than a pause, and puts of one key
 may wait for each other (SeaweedFS: a second for each)."""
-_LARGEST = 128 * 2**20
-"""What is read into memory at most: 40 megapixels of noise are 120 MB as PNG."""
+_LARGEST = MAX_BYTES_OF_OURS
+"""What is read into memory at most."""
 _POSSIBLE = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[\w.@+=-]+(/[\w.@+=-]+)*", re.ASCII)
 """Keys are made by us: whatever else is asked for does not exist."""
 _LONGEST = 900

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.batch import BATCH, fetch
+from short_drama.backends.aws.believed import Believed
 from short_drama.backends.aws.clients import answer
+from short_drama.backends.aws.followed import Followed
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
 from short_drama.backends.cursor import read_cursor, write_cursor
@@ -30,9 +30,6 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _CONFLICT = frozenset({"ConditionalCheckFailedException"})
-_FIRST_LOOK, _LONGEST_LOOK = 0.05, 1.0
-"""Seconds between two looks of somebody who waits for a task to change: a task that takes long
-is looked at less and less often."""
 _RECENT = 20
 _RECENT_SECONDS, _WAITING_SECONDS = 10.0, 2.0
 """Tasks whose time tells how long the next one takes, and for how long that and the line of
@@ -60,9 +57,9 @@ class DynamoTaskStore:
     ) -> None:
         self._dynamodb, self._table, self._clock, self._wall = dynamodb, table, clock, wall
         self._index = TaskIndex(dynamodb, table=table)
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._known_seconds: dict[str, tuple[float, float | None]] = {}
-        self._known_waiting: dict[Lane, tuple[float, PendingTimes, Sequence[Task]]] = {}
+        self._waiting = Followed(self.get, clock=clock)
+        self._seconds_each = Believed(self._median_seconds, seconds=_believed, clock=clock)
+        self._line = Believed(self._those_that_wait, seconds=_line_believed, clock=clock)
 
     async def create(self, task: Task) -> Task:
         stored = replace(task, version=task.version + 1)
@@ -84,29 +81,11 @@ class DynamoTaskStore:
             await self._put(stored, "version = :version", {":version": {"N": str(task.version)}})
         except _Refused:
             raise StaleTask(task.task_id) from None
-        for waiter in self._waiting.get(task.task_id, ()):
-            waiter.set()
+        self._waiting.ring(task.task_id)
         return stored
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
-        """Every look is a consistent read: another could bring an older version than the
-        caller's, which would pass for a change."""
-        until, pause = self._clock() + timeout, _FIRST_LOOK
-        changed = asyncio.Event()
-        self._waiting[task_id].add(changed)
-        try:
-            while True:
-                changed.clear()
-                task = await self.get(task_id)
-                left = until - self._clock()
-                if task is None or task.version != version or left <= 0:
-                    return task
-                await _rung(changed, min(pause, left))
-                pause = min(pause * 1.5, _LONGEST_LOOK)
-        finally:
-            self._waiting[task_id].discard(changed)
-            if not self._waiting[task_id]:
-                del self._waiting[task_id]
+        return await self._waiting.wait(task_id, version, timeout=timeout)
 
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
         """A page may be short and have a successor: one call looks at so many items at most."""
@@ -138,45 +117,33 @@ class DynamoTaskStore:
         return await self._index.oldest_pending(lane)
 
     async def outlook(self, task: Task) -> Outlook:
-        pending, held = await self._those_that_wait(task)
+        held_now = task.status is TaskStatus.PROCESSING
+        pending, held = await self._line.get(
+            task.lane, tells=lambda line: held_now or line[0].knows(task.created_at)
+        )
         return outlook(
             task,
             held,
             before=pending.before(task.created_at),
-            seconds_each=await self._seconds_each(task.kind),
+            seconds_each=await self._seconds_each.get(task.kind),
             now=self._wall(),
         )
 
-    async def _those_that_wait(self, task: Task) -> tuple[PendingTimes, Sequence[Task]]:
-        """Those of the task's lane that are pending, and those that workers hold: of more than a
-        batch, the newest, of which fewer have begun."""
-        known = self._known_waiting.get(task.lane)
-        if known is not None and self._clock() < known[0]:
-            _, pending, tasks = known
-            if task.status is TaskStatus.PROCESSING or pending.knows(task.created_at):
-                return pending, tasks
-        pending = await self._index.pending_times(task.lane)
-        held = await self._index.newest(
-            TaskStatus.PROCESSING, TaskFilter(lane=task.lane), None, BATCH
-        )
-        tasks = await self._fetch([task_id for _, task_id in held.found[:BATCH]])
-        self._known_waiting[task.lane] = (self._clock() + _WAITING_SECONDS, pending, tasks)
-        return pending, tasks
+    async def _those_that_wait(self, lane: Lane) -> tuple[PendingTimes, Sequence[Task]]:
+        """Those of the lane that are pending, and those that workers hold: of more than a batch,
+        the newest, of which fewer have begun."""
+        pending = await self._index.pending_times(lane)
+        held = await self._index.newest(TaskStatus.PROCESSING, TaskFilter(lane=lane), None, BATCH)
+        return pending, await self._fetch([task_id for _, task_id in held.found[:BATCH]])
 
-    async def _seconds_each(self, kind: str) -> float | None:
-        known = self._known_seconds.get(kind)
-        if known is not None and self._clock() < known[0]:
-            return known[1]
+    async def _median_seconds(self, kind: str) -> float | None:
         recent = await self._index.newest(
             TaskStatus.COMPLETED, TaskFilter(kind=kind), None, _RECENT
         )
         tasks = await self._fetch([task_id for _, task_id in recent.found[:_RECENT]])
         ran = (timings_of(task).running_seconds for task in tasks)
         seconds = [one for one in ran if one is not None]
-        each = statistics.median(seconds) if seconds else None
-        believed = _WAITING_SECONDS if each is None else _RECENT_SECONDS
-        self._known_seconds[kind] = (self._clock() + believed, each)
-        return each
+        return statistics.median(seconds) if seconds else None
 
     # --- Items -----------------------------------------------------------------------------
 
@@ -215,6 +182,14 @@ class DynamoTaskStore:
         return [to_task(item) for item in await fetch(self._dynamodb, self._table, ids)]
 
 
+def _line_believed(_: object) -> float:
+    return _WAITING_SECONDS
+
+
+def _believed(each: float | None) -> float:
+    return _WAITING_SECONDS if each is None else _RECENT_SECONDS
+
+
 def _is_due(task: Task, now: float) -> bool:
     return task.due_at is not None and task.due_at <= now
 
@@ -226,9 +201,3 @@ def _matches(task: Task, where: TaskFilter) -> bool:
         getattr(where, name) in (None, getattr(task, name))
         for name in ("owner", "lane", "status", "kind")
     )
-
-
-async def _rung(bell: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await bell.wait()

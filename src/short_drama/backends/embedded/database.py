@@ -176,6 +176,12 @@ class Database:
         """
         return self._read(work)
 
+    def version(self) -> int:
+        """Another number whenever anybody, in any process, has committed anything since it was last
+        asked for."""
+        found = self.look(lambda db: db.execute("PRAGMA data_version").fetchone()[0])
+        return int(found)
+
     async def try_to_write(self) -> None:
         """Write the file, and change nothing. Raises Unavailable."""
         version = f"PRAGMA user_version = {len(_VERSIONS)}"

@@ -44,7 +44,7 @@ class EmbeddedTaskQueue:
         self._wakeups.notify(self._name)
 
     async def receive(self, *, wait: float, lease: float) -> Delivery | None:
-        until = self._clock() + wait
+        until = time.monotonic() + wait  # whatever becomes of the clock that messages go by
         with self._wakeups.listen(self._name) as bell:
             while True:
                 # An idle queue is looked at by a reader: no transaction, no fsync.
@@ -53,10 +53,10 @@ class EmbeddedTaskQueue:
                     delivery = await self._database.write(lambda db: self._take(db, lease))
                     if delivery is not None:
                         return delivery
-                now = self._clock()
-                if now >= until:
+                left = until - time.monotonic()
+                if left <= 0:
                     return None
-                await bell.wait(max(min(until, visible_at) - now, 0.0))
+                await bell.wait(max(min(left, visible_at - self._clock()), 0.0))
 
     async def extend(self, delivery: Delivery, *, lease: float) -> None:
         await self._set_visible(delivery, lease)

@@ -75,13 +75,12 @@ class EmbeddedTaskStore:
         return stored
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
-        until = self._clock() + timeout
+        until = time.monotonic() + timeout
         with self._wakeups.listen(_topic(task_id)) as bell:
             while True:
-                task = await self.get(task_id)
-                left = until - self._clock()
-                if task is None or task.version != version or left <= 0:
-                    return task
+                left = until - time.monotonic()
+                if left <= 0 or self._database.look(lambda db: _version(db, task_id)) != version:
+                    return await self.get(task_id)
                 await bell.wait(left)
 
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
@@ -176,6 +175,11 @@ def _json(value: Any) -> str:
 
 def _task(row: sqlite3.Row) -> Task:
     return task_of(json.loads(row["record"]))
+
+
+def _version(db: sqlite3.Connection, task_id: str) -> int | None:
+    row = db.execute("SELECT version FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def _select(db: sqlite3.Connection, task_id: str) -> Task | None:

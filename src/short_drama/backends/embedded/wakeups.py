@@ -2,7 +2,8 @@
 
 Each process listens on a unix datagram socket in a folder of the data directory, which is closed to
 other users, and sends the topic to all others. A datagram may be lost (a full buffer, a process
-that just started), so whoever waits also looks for itself once in `POLL_SECONDS`.
+that just started), so once in `POLL_SECONDS` all who wait look for themselves, if anything was
+written at all: one question for all of them, however many they are.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import socket
 import stat
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from short_drama.domain.errors import Unavailable
@@ -35,18 +36,24 @@ class Bell:
         self._rung.set()
 
     async def wait(self, seconds: float) -> None:
-        """Until rung, for at most `seconds`, and never longer than a lost ring may cost."""
+        """Until rung, for at most `seconds`."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(seconds, POLL_SECONDS)):
+            async with asyncio.timeout(seconds):
                 await self._rung.wait()
         self._rung.clear()
 
 
 class Wakeups:
     """Open with `async with`, in the event loop that will wait. Raises Unavailable when the folder
-    cannot be used."""
+    cannot be used.
 
-    def __init__(self, data_dir: Path) -> None:
+    Args:
+        version: another one whenever something may have been written, if it can be told; may raise
+            Unavailable.
+    """
+
+    def __init__(self, data_dir: Path, *, version: Callable[[], int] | None = None) -> None:
+        self._version = version
         self._path = data_dir / "wakeups"
         self._own = f"{os.getpid()}-{id(self):x}"
         self._folder = -1
@@ -62,9 +69,12 @@ class Wakeups:
                 os.close(self._folder)
                 raise
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._receive)
+        self._patrol = asyncio.create_task(self._ring_for_lost_ones(), name="wakeups")
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._patrol.cancel()
+        await asyncio.wait([self._patrol])
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
         self._remove(self._own)
@@ -122,6 +132,24 @@ class Wakeups:
             while True:
                 for topic in self._socket.recv(65536).decode(errors="replace").split("\n"):
                     self._ring(topic)
+
+    async def _ring_for_lost_ones(self) -> None:
+        seen: int | None = None
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self._bells:
+                continue
+            before, seen = seen, self._version_now()
+            if seen is None or seen != before:
+                for topic in tuple(self._bells):
+                    self._ring(topic)
+
+    def _version_now(self) -> int | None:
+        """None when it cannot be told: whoever waits hears of it when they look."""
+        try:
+            return None if self._version is None else self._version()
+        except Unavailable:
+            return None
 
     def _ring(self, topic: str) -> None:
         for bell in self._bells.get(topic, ()):

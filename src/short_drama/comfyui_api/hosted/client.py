@@ -5,6 +5,7 @@ terminator names itself as it is seen from inside.
 """
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -137,7 +138,7 @@ class ComfyAPI:
 
     async def _send(self, data: bytes, digest: str, name: str, content_type: str) -> _Answer:
         form = aiohttp.FormData()
-        form.add_field("file", data, filename=name, content_type=content_type)
+        form.add_field("file", io.BytesIO(data), filename=name, content_type=content_type)
         fields = {
             "content_type": content_type,
             "file_path": name,

@@ -5,6 +5,7 @@ What runs is told by /queue, and what ended by /history, or by /api/jobs where t
 that nobody knows is lost: the server was restarted.
 """
 
+import io
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -88,7 +89,7 @@ class ComfyUI:
         Returns what LoadImage calls it. The server checks nothing: send only images.
         """
         form = aiohttp.FormData()
-        form.add_field("image", data, filename=name, content_type=content_type)
+        form.add_field("image", io.BytesIO(data), filename=name, content_type=content_type)
         for field, value in (("type", "temp"), ("subfolder", folder), ("overwrite", "true")):
             form.add_field(field, value)
         timeout = aiohttp.ClientTimeout(total=_TRANSFER_SECONDS, connect=3.0)

@@ -1,0 +1,33 @@
+"""What a label of a task may be."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from short_drama.domain.characters import UNSEEN, has_unseen
+
+
+def _label_value(value: str) -> str:
+    if has_unseen(value):
+        raise PydanticCustomError("unseen", "has a control or format character in it")
+    return value
+
+
+def _label_key(value: str) -> str:
+    if re.search(r"[\s:=]", value):
+        raise PydanticCustomError("label", "has a space, ':' or '=' in it")
+    return _label_value(value)
+
+
+LabelKey = Annotated[
+    str,
+    Field(min_length=1, max_length=64, json_schema_extra={"pattern": f"^[^\\s:={UNSEEN}]+$"}),
+    AfterValidator(_label_key),
+]
+LabelValue = Annotated[
+    str,
+    Field(max_length=256, json_schema_extra={"pattern": f"^[^{UNSEEN}]*$"}),
+    AfterValidator(_label_value),
+]
