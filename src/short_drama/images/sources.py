@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
-from short_drama.domain.sizes import Size
+from short_drama.domain.sizes import MAX_PIXELS, Size
 from short_drama.images.codec import Intake, Picture, decode, normalise
 from short_drama.images.fetch import Fetcher
 from short_drama.images.structure import MAX_BYTES, MAX_BYTES_OF_OURS, open_image
@@ -106,6 +106,19 @@ class ImageSources:
         except UserError as error:
             raise error.about(field) from None
         return (await self.file(reference, field=field)).size
+
+    async def weigh(self, references: Mapping[str, str]) -> int:
+        """Bytes that the pictures will take, by field, as pixels: their own, and as many again that
+        are made of them. Reads no picture. Raises as `take_in` does."""
+        pixels = 0
+        for field, reference in references.items():
+            try:
+                key = self.key_of(reference)
+                size = None if key is None else await self._size_of(key)
+            except UserError as error:
+                raise error.about(field) from None
+            pixels += MAX_PIXELS if size is None else size.width * size.height
+        return 2 * 3 * pixels
 
     async def picture(self, reference: str, *, field: str) -> Picture:
         """The pixels of an image. Raises as `take_in` does, naming `field`."""
