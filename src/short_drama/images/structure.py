@@ -50,6 +50,8 @@ _ENTROPY_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _STANDALONE = frozenset({0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 """JPEG markers that Pillow steps over without reading a length."""
 _SOS, _EOI = 0xDA, 0xD9
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Frame headers, ITU T.81 table B.1."""
 
 _OTHERS = (
     (rb"GIF8", "a GIF image"),
@@ -139,6 +141,32 @@ def _check_size(width: int, height: int) -> None:
         raise ImageRejected(f"{size}; at most {MAX_ASPECT}:1 is accepted", fix="Crop it.")
 
 
+def claimed_pixels(data: bytes) -> int | None:
+    """What the header says, without a decoder; None where that is not certain. Raises ImageRejected
+    for bytes of another kind."""
+    size = _CLAIMS[sniff(data)](data)
+    return size and size[0] * size[1]
+
+
+def _png_claim(data: bytes) -> tuple[int, int] | None:
+    if data[12:16] != b"IHDR" or len(data) < 24 or list(_png_chunks(data)).count(b"IHDR") > 1:
+        return None
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
+
+
+def _webp_claim(data: bytes) -> tuple[int, int] | None:
+    return _webp_size(data[12:16], data[20:30])
+
+
+def _jpeg_claim(data: bytes) -> tuple[int, int] | None:
+    frames = [at for at, marker in _jpeg_markers(data) if marker in _SOF]
+    if len(frames) != 1 or len(data) < frames[0] + 9:
+        return None
+    height, width = struct.unpack_from(">HH", data, frames[0] + 5)
+    return width, height
+
+
 def _check_png(data: bytes) -> None:
     pixel_data = others = 0
     for name in _png_chunks(data):
@@ -184,7 +212,7 @@ def _webp_size(chunk: bytes, body: bytes) -> tuple[int, int] | None:
 
 def _check_jpeg(data: bytes) -> None:
     scans = steps = 0
-    for marker in _jpeg_markers(data):
+    for _, marker in _jpeg_markers(data):
         if marker == _SOS:
             scans += 1
         else:
@@ -195,8 +223,9 @@ def _check_jpeg(data: bytes) -> None:
             raise _too_fragmented(f"more than {MAX_STEPS} segments or stray bytes")
 
 
-def _jpeg_markers(data: bytes) -> Iterator[int]:
-    """The markers' second bytes, in order, up to the end of the picture; 0 for a stray byte.
+def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the markers are and their second bytes, up to the end of the picture; 0 for a stray
+    byte.
 
     Walks as Pillow does before the first scan and as libjpeg does after it, so that neither meets
     more than is counted here.
@@ -204,7 +233,7 @@ def _jpeg_markers(data: bytes) -> Iterator[int]:
     at, scanned = 2, False
     while at + 1 < len(data):
         marker = data[at + 1] if data[at] == 0xFF and data[at + 1] != 0xFF else 0
-        yield marker
+        yield at, marker
         if marker == _EOI and scanned:
             return
         if marker == 0:
@@ -234,6 +263,11 @@ def _guess(head: bytes) -> str:
 
 
 _CLASSES: dict[str, type[ImageFile]] = {JPEG: JpegImageFile, PNG: PngImageFile, WEBP: WebPImageFile}
+_CLAIMS: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
+    JPEG: _jpeg_claim,
+    PNG: _png_claim,
+    WEBP: _webp_claim,
+}
 _STRUCTURE: dict[str, Callable[[bytes], None]] = {
     JPEG: _check_jpeg,
     PNG: _check_png,

@@ -94,6 +94,7 @@ async def open_stack(
         sources = ImageSources(
             backend.assets, fetcher, bucket=settings.bucket, public_urls=own_urls
         )
+        opened.push_async_callback(sources.close)
         stack = Stack(backend=backend, watch=Watch(every=settings.figures_seconds))
         _add_orchestrators(stack, settings, sources, catalogue, components)
         room = Room((settings.job_memory_mib or 0) * MIB or usual_room())
