@@ -17,6 +17,7 @@ effect depends on process-wide state. Our own limit is stricter and needs neithe
 import re
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Final, TypeVar
 
@@ -27,6 +28,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from short_drama.domain.errors import ImageRejected
 from short_drama.domain.sizes import MAX_PIXELS, MAX_SIDE
+from short_drama.images.jpeg_scan import HUFFMAN, OneScan, bits_at_least, ends_early
 
 MAX_BYTES: Final = 20 * 2**20
 MAX_BYTES_OF_OURS: Final = 160 * 2**20
@@ -98,7 +100,8 @@ def open_image(data: bytes, *, max_bytes: int = MAX_BYTES) -> tuple[ImageFile, s
         )
     content_type = sniff(data)
     _STRUCTURE[content_type](data)
-    image = blaming_the_bytes(lambda: _CLASSES[content_type](BytesIO(data)))
+    stream = (_one_scan(data) if content_type == JPEG else None) or BytesIO(data)
+    image = blaming_the_bytes(lambda: _CLASSES[content_type](stream))
     _check_size(*image.size)
     if (frames := getattr(image, "n_frames", 1)) > 1:
         raise ImageRejected(
@@ -210,6 +213,17 @@ def _webp_size(chunk: bytes, body: bytes) -> tuple[int, int] | None:
     return None
 
 
+def _one_scan(data: bytes) -> OneScan | None:
+    """Of a picture that is decoded as it is read: sequential, in one scan."""
+    sequential, markers = False, _jpeg_markers(data)
+    for _, marker in markers:
+        sequential |= marker in (0xC0, 0xC1)
+        if marker == _SOS:
+            end, following = next(markers, (len(data), 0))
+            return OneScan(data, end=end) if sequential and following == _EOI else None
+    return None
+
+
 def _check_jpeg(data: bytes) -> None:
     scans = steps = 0
     for _, marker in _jpeg_markers(data):
@@ -221,6 +235,23 @@ def _check_jpeg(data: bytes) -> None:
             raise _too_fragmented(f"more than {MAX_SCANS} scans")
         if steps > MAX_STEPS:
             raise _too_fragmented(f"more than {MAX_STEPS} segments or stray bytes")
+    with suppress(IndexError, KeyError, ZeroDivisionError, struct.error):
+        _check_first_scan(data)
+
+
+def _check_first_scan(data: bytes) -> None:
+    frame: int | None = None
+    markers = _jpeg_markers(data)
+    for at, marker in markers:
+        if marker in HUFFMAN:
+            frame = at
+        elif marker == _SOS:
+            begin = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+            end, _ = next(markers, (len(data), 0))
+            needed = frame and bits_at_least(data[frame + 4 : frame + 64], data[at + 4 : begin])
+            if 8 * (end - begin) < (needed or 0):
+                raise ends_early()
+            return
 
 
 def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:
