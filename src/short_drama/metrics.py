@@ -93,6 +93,10 @@ REQUEST_SECONDS = _histogram(
     buckets=_CALLS,
 )  # fmt: skip
 
+TURNED_AWAY = _counter("turned_away", "Pieces of work for which too many waited", "work")
+DECODERS_STARTED = _counter("decoders_started", "Child processes begun that decode pictures")
+DECODERS_DIED = _counter("decoders_died", "Of those, that a picture took too much of")
+
 # --- Tasks --------------------------------------------------------------------------------
 
 SUBMITTED = _counter("tasks_submitted", "Tasks accepted", "kind")

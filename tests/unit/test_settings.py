@@ -117,6 +117,7 @@ READ: dict[str, tuple[str, Any]] = {
     "poll_seconds": ("2", 2.0),
     "progress_seconds": ("0.1", 0.1),
     "sweep_seconds": ("3", 3.0),
+    "job_memory_mib": ("100", 100),
     "dead_letter_seconds": ("10", 10.0),
     "figures_seconds": ("5", 5.0),
     "gpu_parallel": ("2", 2),

@@ -58,6 +58,9 @@ class _PreviewWork:
         """Raises EngineNotReady."""
         self._preview.check()
 
+    async def weigh(self, job: Job) -> int:
+        return await self._sources.weigh(job.order.images)
+
     async def _still(self, reference: str, asked: str) -> Pixels:
         """Raises ImageRejected or InvalidRequest for a size that the kinds do not take."""
         picture: Picture = await self._sources.picture(reference, field=_STILL.field)

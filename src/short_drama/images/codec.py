@@ -3,13 +3,12 @@
 Everything here is synchronous and belongs in a worker thread: Pillow lets go of the interpreter
 while it decodes and encodes.
 
-Why a thread and not a child process: `structure` limits all that decides the cost, so the worst
-files it accepts could be made and measured. At 40 megapixels, on two busy cores, decoding takes
-0.6 to 1 s as a rule and 3 s at worst (16-bit RGBA noise as PNG, or 64 scans as JPEG), at a peak of
-280 MiB over the process's own for PNG and JPEG, 380 for a progressive JPEG and 620 for WebP. The
-interpreter is kept for 0.02 s at a time, by WebP for 0.1 to 0.5. `normalise` takes 1 to 2 s, and 6
-at worst. Bound how many run at once. A child would cost a copy of every picture and bound nothing
-more, except what a bug in a decoder can reach: for that there is the services' sandboxing.
+`structure` limits all that decides the cost, so the worst files it accepts could be made and
+measured. At 40 megapixels, on two busy cores, decoding takes 0.6 to 1 s as a rule and 3 s at worst
+(16-bit RGBA noise as PNG, or 64 scans as JPEG), at a peak of 280 MiB over the process's own for PNG
+and JPEG, 380 for a progressive JPEG and 620 for WebP. The interpreter is kept for 0.02 s at a time,
+by WebP for 0.1 to 0.5. `normalise` takes 1 to 2 s, and 6 at worst. So strangers' large pictures are
+left to child processes (`decoders`), and in any case bound how many run at once.
 """
 
 import hashlib
@@ -26,6 +25,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from short_drama.domain.sizes import Size
 from short_drama.images.colour import Pixels, is_as_seen, upright_rgb
+from short_drama.images.jpeg_scan import load_whole
 from short_drama.images.labels import Label, from_xmp
 from short_drama.images.png import relabelled
 from short_drama.images.structure import (
@@ -78,6 +78,7 @@ def size_of(pixels: Pixels) -> Size:
 def decode(data: bytes, *, max_bytes: int = MAX_BYTES) -> Picture:
     """Raises ImageRejected: a limit of `structure`, or damaged or incomplete bytes."""
     image, content_type = open_image(data, max_bytes=max_bytes)
+    blaming_the_bytes(lambda: load_whole(image))
     pixels = blaming_the_bytes(lambda: upright_rgb(image))
     return Picture(pixels, content_type, from_xmp(image.info.get("xmp")))
 

@@ -16,6 +16,7 @@ contain a body or a resolved address.
 import asyncio
 import errno
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from short_drama.domain.errors import UrlUnreachable
+from short_drama.domain.errors import Unavailable, UrlUnreachable
 from short_drama.images.content_coding import TooMuch, coding_of, plain
+from short_drama.images.fair_slots import FairSlots
 from short_drama.images.guard import Guard
 from short_drama.images.structure import MAX_BYTES
 
@@ -40,6 +42,7 @@ HEADERS: Final = {
     "User-Agent": "short-drama-fetch/1",
 }
 _CHUNK: Final = 64 * 1024
+_LOOKUPS_AT_ONCE: Final = 8
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 """(host, port) -> the host's addresses in canonical text form; raises OSError."""
@@ -47,13 +50,17 @@ Lookup = Callable[[str, int], Awaitable[list[str]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchLimits:
-    """Times in seconds, sizes in bytes. `at_once` bounds memory: each fetch holds `max_bytes`."""
+    """Times in seconds, sizes in bytes. `total` counts the wait for a place. A fetch of which
+    nothing has come holds little, so that many may wait for servers that are silent; what has come
+    for all of them together is bounded by `held`: no client may hold more than is left of it."""
 
     max_bytes: int = MAX_BYTES
     redirects: int = 3
     dns: float = 5.0
     total: float = 15.0
-    at_once: int = 8
+    at_once: int = 128
+    waiting: int = 64
+    held: int = 8 * MAX_BYTES
 
 
 class Fetcher:
@@ -68,10 +75,17 @@ class Fetcher:
     ) -> None:
         self._guard = guard
         self._limits = limits or FetchLimits()
-        self._slots = asyncio.Semaphore(self._limits.at_once)
+        self._slots_of_jobs = asyncio.Semaphore(self._limits.at_once)
+        self._slots = FairSlots(
+            "fetching URLs",
+            self._limits.at_once,
+            waiting=self._limits.waiting,
+            seconds=self._limits.total / 2,
+        )
+        self._held: Counter[str] = Counter()
         # A thread of its own kind: names that take for ever to resolve must not use up the
         # loop's threads, which decode images.
-        self._threads = ThreadPoolExecutor(self._limits.at_once, thread_name_prefix="fetch-dns")
+        self._threads = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, thread_name_prefix="fetch-dns")
         self._lookup = lookup or self._system_lookup
         self._session: aiohttp.ClientSession | None = None
 
@@ -109,29 +123,33 @@ class Fetcher:
     ) -> None:
         await self.close()
 
-    async def fetch(self, url: str) -> bytes:
+    async def fetch(self, url: str, *, client: str | None = None) -> bytes:
         """The body at `url`.
+
+        Args:
+            client: with whom others share the places; None for a job, which waits for no client.
 
         Raises:
             UrlRefused: the URL, or one it redirects to, may not be fetched.
             UrlUnreachable: there was no answer, or not one that could be an image.
+            Unavailable: too much is being fetched.
         """
         start = self._guard.check_url(url)
-        async with self._slots:
-            try:
-                async with asyncio.timeout(self._limits.total):
-                    return await self._follow(start)
-            # Without the causes: aiohttp's words contain addresses and parts of the body, and
-            # would be logged with a traceback.
-            except TimeoutError:
-                seconds = self._limits.total
-                raise UrlUnreachable(f"no complete answer came in {seconds:g} seconds") from None
-            except (aiohttp.ClientError, OSError) as error:
-                raise UrlUnreachable(_reason(error)) from None
+        place = self._slots_of_jobs if client is None else self._slots.place(client)
+        try:
+            async with asyncio.timeout(self._limits.total), place:
+                return await self._follow(start, client or "")
+        # Without the causes: aiohttp's words contain addresses and parts of the body, and would be
+        # logged with a traceback.
+        except TimeoutError:
+            seconds = self._limits.total
+            raise UrlUnreachable(f"no complete answer came in {seconds:g} seconds") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise UrlUnreachable(_reason(error)) from None
 
-    async def _follow(self, url: URL) -> bytes:
+    async def _follow(self, url: URL, client: str) -> bytes:
         for _ in range(self._limits.redirects + 1):
-            answer = await self._get(url)
+            answer = await self._get(url, client)
             if isinstance(answer, bytes):
                 return answer
             url = answer
@@ -140,7 +158,7 @@ class Fetcher:
             fix="Use the address it leads to.",
         )
 
-    async def _get(self, url: URL) -> bytes | URL:
+    async def _get(self, url: URL, client: str) -> bytes | URL:
         """One request: the body, or where it redirects to."""
         if self._session is None:
             raise RuntimeError("the fetcher has not been started")
@@ -150,7 +168,7 @@ class Fetcher:
                 return self._guard.check_url(location, base=url)
             self._check_head(response)
             coding = coding_of(",".join(response.headers.getall("Content-Encoding", ())))
-            data = await self._read(response)
+            data = await self._read(response, client)
         return data if coding is None else await self._unpacked(data, coding)
 
     def _check_head(self, response: aiohttp.ClientResponse) -> None:
@@ -159,12 +177,22 @@ class Fetcher:
         if (response.content_length or 0) > self._limits.max_bytes:
             raise self._too_large()
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, client: str) -> bytes:
         body = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK):
-            body += chunk
-            if len(body) > self._limits.max_bytes:
-                raise self._too_large()
+        try:
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                body += chunk
+                self._held[client] += len(chunk)
+                if len(body) > self._limits.max_bytes:
+                    raise self._too_large()
+                if self._held[client] > self._limits.held - self._held.total():
+                    raise Unavailable(
+                        "too much is being fetched from URLs at the moment",
+                        fix="Ask again later, or upload the image.",
+                    )
+        finally:
+            self._held[client] -= len(body)
+            self._held += Counter()  # forgets clients that hold nothing
         return bytes(body)
 
     async def _unpacked(self, data: bytes, coding: str) -> bytes:

@@ -16,11 +16,12 @@ from urllib.parse import unquote
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
-from short_drama.domain.sizes import Size
+from short_drama.domain.sizes import MAX_PIXELS, Size
 from short_drama.images.codec import EXTENSIONS, Intake, Picture, decode, normalise
+from short_drama.images.decoders import Decoders, is_small
+from short_drama.images.fair_slots import FairSlots
 from short_drama.images.fetch import Fetcher
 from short_drama.images.structure import (
-    MAX_BYTES,
     MAX_BYTES_OF_OURS,
     check_size,
     open_ours,
@@ -28,9 +29,14 @@ from short_drama.images.structure import (
 )
 from short_drama.images.written import Written
 from short_drama.ports import AssetExists, AssetStore
+from short_drama.web.clients import CLIENT
 
 _DECODES_AT_ONCE = 2
-"""A 40 megapixel picture takes hundreds of megabytes while it is decoded."""
+"""For jobs. A 40 megapixel picture takes hundreds of megabytes while it is decoded."""
+_TAKEN_IN_AT_ONCE = 3
+"""At submits, of small pictures and of large ones; one client alone gets two."""
+_WAITING, _WAIT_SECONDS = 48, 20.0
+"""For that; each one that waits holds the bytes of a picture."""
 _REMEMBERED = 4096
 
 
@@ -80,8 +86,13 @@ class ImageSources:
         self._assets, self._fetcher, self._bucket = assets, fetcher, bucket
         self._public_urls = tuple(f"{url.rstrip('/')}/" for url in public_urls)
         self._keys = asset_keys.UploadKeys(secret)
+        self._decoders = Decoders()
         self._decoding = asyncio.Semaphore(_DECODES_AT_ONCE)
+        self._small, self._large = _slots("small pictures"), _slots("large pictures")
         self._known: OrderedDict[str, Size] = OrderedDict()
+
+    async def close(self) -> None:
+        await self._decoders.close()
 
     async def take_in(self, reference: str, *, owner: str, field: str) -> Held:
         """A picture that we hold from now on.
@@ -94,16 +105,24 @@ class ImageSources:
             elif (key := self.key_of(reference)) is not None:
                 return Held(f"asset:{key}", await self._size_of(key))
             else:
-                sent = await self._fetcher.fetch(reference)
+                sent = await self._fetcher.fetch(reference, client=CLIENT.get())
             upload = await self.keep(sent, owner=owner)
         except UserError as error:
             raise error.about(field) from None
         return Held(f"asset:{upload.key}", upload.size)
 
     async def keep(self, data: bytes, *, owner: str) -> Upload:
-        """Check, re-encode and store an upload; the same bytes have the same key."""
-        async with self._decoding:
-            intake = await asyncio.to_thread(normalise, data)
+        """Check, re-encode and store an upload; the same bytes have the same key.
+
+        Raises ImageRejected, and Unavailable when too many pictures are being taken in.
+        """
+        client = CLIENT.get()
+        if await asyncio.to_thread(is_small, data):
+            async with self._small.place(client):
+                intake = await asyncio.to_thread(normalise, data)
+        else:
+            async with self._large.place(client):
+                intake = await self._decoders.normalise(data)
         upload = Upload(
             key=self._keys.key(owner, intake.sha256, intake.extension),
             size=intake.size,
@@ -122,14 +141,29 @@ class ImageSources:
             raise error.about(field) from None
         return (await self.file(reference, field=field)).size
 
+    async def weigh(self, references: Mapping[str, str]) -> int:
+        """Bytes that the pictures will take, by field, as pixels: their own, and as many again that
+        are made of them. Reads no picture. Raises as `take_in` does."""
+        pixels = 0
+        for field, reference in references.items():
+            try:
+                key = self.key_of(reference)
+                size = None if key is None else await self._size_of(key)
+            except UserError as error:
+                raise error.about(field) from None
+            pixels += MAX_PIXELS if size is None else size.width * size.height
+        return 2 * 3 * pixels
+
     async def picture(self, reference: str, *, field: str) -> Picture:
         """The pixels of an image. Raises as `take_in` does, naming `field`."""
         try:
             key = self.key_of(reference)
-            data = await (self._fetcher.fetch(reference) if key is None else self._assets.get(key))
-            limit = MAX_BYTES if key is None else MAX_BYTES_OF_OURS
+            if key is None:
+                data = (await self._foreign(reference)).data
+            else:
+                data = await self._assets.get(key)
             async with self._decoding:
-                return await asyncio.to_thread(decode, data, max_bytes=limit)
+                return await asyncio.to_thread(decode, data, max_bytes=MAX_BYTES_OF_OURS)
         except UserError as error:
             raise error.about(field) from None
 
@@ -139,15 +173,18 @@ class ImageSources:
         try:
             key = self.key_of(reference)
             if key is None:
-                async with self._decoding:
-                    intake = await asyncio.to_thread(
-                        normalise, await self._fetcher.fetch(reference)
-                    )
+                intake = await self._foreign(reference)
                 return ImageFile(intake.data, intake.content_type, intake.size)
             data = await self._assets.get(key)
             return await asyncio.to_thread(_opened, data)
         except UserError as error:
             raise error.about(field) from None
+
+    async def _foreign(self, reference: str) -> Intake:
+        """What a job was given without a submit. It waits for no submit's places."""
+        sent = await self._fetcher.fetch(reference)
+        async with self._decoding:
+            return await self._decoders.normalise(sent)
 
     def key_of(self, reference: str) -> str | None:
         """The asset's key, or None for a URL of somebody else. Raises UrlRefused."""
@@ -195,6 +232,10 @@ class ImageSources:
                 content_type=intake.content_type,
                 metadata=size_metadata(upload.size),
             )
+
+
+def _slots(what: str) -> FairSlots:
+    return FairSlots(what, _TAKEN_IN_AT_ONCE, waiting=_WAITING, seconds=_WAIT_SECONDS)
 
 
 def size_metadata(size: Size) -> dict[str, str]:

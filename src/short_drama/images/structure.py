@@ -17,6 +17,7 @@ effect depends on process-wide state. Our own limit is stricter and needs neithe
 import re
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Final, TypeVar
 
@@ -27,6 +28,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from short_drama.domain.errors import ImageRejected
 from short_drama.domain.sizes import MAX_PIXELS, MAX_SIDE
+from short_drama.images.jpeg_scan import HUFFMAN, OneScan, bits_at_least, ends_early
 
 MAX_BYTES: Final = 20 * 2**20
 """Of what people send."""
@@ -52,6 +54,8 @@ _ENTROPY_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _STANDALONE = frozenset({0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 """JPEG markers that Pillow steps over without reading a length."""
 _SOS, _EOI = 0xDA, 0xD9
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Frame headers, ITU T.81 table B.1."""
 
 _OTHERS = (
     (rb"GIF8", "a GIF image"),
@@ -95,7 +99,8 @@ def open_image(data: bytes, *, max_bytes: int = MAX_BYTES) -> tuple[ImageFile, s
         raise too_long(len(data), max_bytes)
     content_type = sniff(data)
     _STRUCTURE[content_type](data)
-    image = blaming_the_bytes(lambda: _CLASSES[content_type](BytesIO(data)))
+    stream = (_one_scan(data) if content_type == JPEG else None) or BytesIO(data)
+    image = blaming_the_bytes(lambda: _CLASSES[content_type](stream))
     check_size(*image.size)
     if (frames := getattr(image, "n_frames", 1)) > 1:
         raise ImageRejected(
@@ -157,6 +162,32 @@ def check_size(width: int, height: int) -> None:
         raise ImageRejected(f"{size}; at most {MAX_ASPECT}:1 is accepted", fix="Crop it.")
 
 
+def claimed_pixels(data: bytes) -> int | None:
+    """What the header says, without a decoder; None where that is not certain. Raises ImageRejected
+    for bytes of another kind."""
+    size = _CLAIMS[sniff(data)](data)
+    return size and size[0] * size[1]
+
+
+def _png_claim(data: bytes) -> tuple[int, int] | None:
+    if data[12:16] != b"IHDR" or len(data) < 24 or list(_png_chunks(data)).count(b"IHDR") > 1:
+        return None
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
+
+
+def _webp_claim(data: bytes) -> tuple[int, int] | None:
+    return _webp_size(data[12:16], data[20:30])
+
+
+def _jpeg_claim(data: bytes) -> tuple[int, int] | None:
+    frames = [at for at, marker in _jpeg_markers(data) if marker in _SOF]
+    if len(frames) != 1 or len(data) < frames[0] + 9:
+        return None
+    height, width = struct.unpack_from(">HH", data, frames[0] + 5)
+    return width, height
+
+
 def _check_png(data: bytes) -> None:
     pixel_data = others = 0
     for name in _png_chunks(data):
@@ -200,9 +231,20 @@ def _webp_size(chunk: bytes, body: bytes) -> tuple[int, int] | None:
     return None
 
 
+def _one_scan(data: bytes) -> OneScan | None:
+    """Of a picture that is decoded as it is read: sequential, in one scan."""
+    sequential, markers = False, _jpeg_markers(data)
+    for _, marker in markers:
+        sequential |= marker in (0xC0, 0xC1)
+        if marker == _SOS:
+            end, following = next(markers, (len(data), 0))
+            return OneScan(data, end=end) if sequential and following == _EOI else None
+    return None
+
+
 def _check_jpeg(data: bytes) -> None:
     scans = steps = 0
-    for marker in _jpeg_markers(data):
+    for _, marker in _jpeg_markers(data):
         if marker == _SOS:
             scans += 1
         else:
@@ -211,10 +253,28 @@ def _check_jpeg(data: bytes) -> None:
             raise _too_fragmented(f"more than {MAX_SCANS} scans")
         if steps > MAX_STEPS:
             raise _too_fragmented(f"more than {MAX_STEPS} segments or stray bytes")
+    with suppress(IndexError, KeyError, ZeroDivisionError, struct.error):
+        _check_first_scan(data)
 
 
-def _jpeg_markers(data: bytes) -> Iterator[int]:
-    """The markers' second bytes, in order, up to the end of the picture; 0 for a stray byte.
+def _check_first_scan(data: bytes) -> None:
+    frame: int | None = None
+    markers = _jpeg_markers(data)
+    for at, marker in markers:
+        if marker in HUFFMAN:
+            frame = at
+        elif marker == _SOS:
+            begin = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+            end, _ = next(markers, (len(data), 0))
+            needed = frame and bits_at_least(data[frame + 4 : frame + 64], data[at + 4 : begin])
+            if 8 * (end - begin) < (needed or 0):
+                raise ends_early()
+            return
+
+
+def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the markers are and their second bytes, up to the end of the picture; 0 for a stray
+    byte.
 
     Walks as Pillow does before the first scan and as libjpeg does after it, so that neither meets
     more than is counted here.
@@ -222,7 +282,7 @@ def _jpeg_markers(data: bytes) -> Iterator[int]:
     at, scanned = 2, False
     while at + 1 < len(data):
         marker = data[at + 1] if data[at] == 0xFF and data[at + 1] != 0xFF else 0
-        yield marker
+        yield at, marker
         if marker == _EOI and scanned:
             return
         if marker == 0:
@@ -252,6 +312,11 @@ def _guess(head: bytes) -> str:
 
 
 _CLASSES: dict[str, type[ImageFile]] = {JPEG: JpegImageFile, PNG: PngImageFile, WEBP: WebPImageFile}
+_CLAIMS: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
+    JPEG: _jpeg_claim,
+    PNG: _png_claim,
+    WEBP: _webp_claim,
+}
 _STRUCTURE: dict[str, Callable[[bytes], None]] = {
     JPEG: _check_jpeg,
     PNG: _check_png,

@@ -35,6 +35,12 @@ class JobOrder:
     retry_of: str | None = None
     """The key of an earlier order for the same, whose paid answers it begins with."""
 
+    @property
+    def images(self) -> dict[str, str]:
+        """The request's image references, by field."""
+        given = ((name, getattr(self.request, name)) for name in type(self.request).model_fields)
+        return {name: value for name, value in given if name.endswith("_url") and value}
+
     def asks_the_same(self, other: "JobOrder") -> bool:
         return (self.kind, self.request) == (other.kind, other.request)
 
@@ -220,6 +226,15 @@ class SelfChecking(Protocol):
     async def check(self) -> None:
         """Could a job of this kind run now? Quick. Raises EngineNotReady, where a person has to
         mend something, or what time mends, saying what is missing."""
+        ...
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """What a Work may offer beside its stages, that holds pixels from one to the next."""
+
+    async def weigh(self, job: Job) -> int:
+        """How many bytes of them the job will hold, about. Raises as `prepare` does."""
         ...
 
 

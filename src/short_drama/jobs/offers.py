@@ -10,7 +10,7 @@ from short_drama.domain.errors import (
     ProviderPaused,
     ShortDramaError,
 )
-from short_drama.jobs.job import Abandoning, Job, SelfChecking, Work
+from short_drama.jobs.job import Abandoning, Job, SelfChecking, Weighing, Work
 from short_drama.jobs.threads import to_the_end
 
 Prepared = TypeVar("Prepared")
@@ -41,6 +41,11 @@ async def require_able(work: Work[Any, Any]) -> None:
             raise
         except ShortDramaError:
             pass
+
+
+async def weight(work: Work[Any, Any], job: Job) -> int:
+    """Bytes of pixels that the job will hold, as far as its work knows."""
+    return await work.weigh(job) if isinstance(work, Weighing) else 0
 
 
 async def abandon(work: Work[Prepared, Made], job: Job, prepared: Prepared) -> None:

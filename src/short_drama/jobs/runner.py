@@ -32,7 +32,8 @@ from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import PUBLISHING
 from short_drama.jobs.engine_time import EngineTime
 from short_drama.jobs.job import Job, JobOrder, Work
-from short_drama.jobs.offers import abandon, require_able, unready
+from short_drama.jobs.offers import abandon, require_able, unready, weight
+from short_drama.jobs.room import Room, usual_room
 from short_drama.jobs.standings import Standing, Standings
 from short_drama.jobs.threads import to_the_end
 from short_drama.jobs.turns import FirstCome, Turns
@@ -66,6 +67,7 @@ class JobRunner:
         works: how each kind is done.
         parallel: jobs in the engine at a time.
         ahead: jobs prepared beside those.
+        room: for the pixels that jobs hold.
         turns: who goes next into the engine; first come, first served, if not given.
         store: raises Unavailable while results cannot be stored: no job is begun then.
     """
@@ -77,12 +79,14 @@ class JobRunner:
         *,
         parallel: int,
         ahead: int = _AHEAD,
+        room: Room | None = None,
         turns: Turns | None = None,
         store: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service, self._works, self._clock = service, works, clock
         self._store = store or _stores
+        self._room = room or Room(usual_room())
         self._preparing = asyncio.Semaphore(parallel + ahead)
         self._turns = turns or FirstCome(parallel)
         self._publishing = asyncio.Semaphore(parallel + _AHEAD)
@@ -237,6 +241,10 @@ class JobRunner:
         work = self._works[job.order.kind]
         await require_able(work)
         await self._store()
+        async with self._room.taken(await weight(work, job)):
+            return await self._stages_in_memory(work, job)
+
+    async def _stages_in_memory(self, work: Work[Any, Any], job: Job) -> Outcome:
         async with self._preparing:
             job.status = "processing"
             with self._stage(job, PREPARING):

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -83,6 +84,8 @@ def configure(options: LogOptions) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OURS).setLevel(options.level.upper())
     logging.captureWarnings(capture=True)
+    # Of strangers' pictures, as many lines as a picture has tags, and nobody here can mend it.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     sys.excepthook = _uncaught
     threading.excepthook = lambda found: _uncaught(
         found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback

@@ -92,6 +92,9 @@ class _FaceWork:
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
 
+    async def weigh(self, job: Job) -> int:
+        return await self._pipeline.sources.weigh(job.order.images)
+
     async def _picture(self, job: Job, field: str) -> Picture:
         reference = getattr(job.order.request, field)
         return await self._pipeline.sources.picture(reference, field=field)

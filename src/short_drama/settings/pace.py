@@ -28,5 +28,8 @@ class PaceSettings(Group):
     gpu_lookahead: PositiveInt | None = None
     """Messages the GPU adapter holds at a time, among which the service chooses the order; default:
     8 with ComfyUI, else one more than gpu_parallel. Less where many machines share a queue."""
+    job_memory_mib: PositiveInt | None = None
+    """MiB that the pixels of all jobs of one process may take; default: an eighth of the machine's
+    memory, from 512 to 2,048. More jobs wait; one that needs more runs alone."""
     cpu_parallel: PositiveInt | None = None
     """Default: 2, and 16 with providers, which have limits of their own."""

@@ -19,6 +19,7 @@ from structlog.contextvars import bind_contextvars
 from short_drama import metrics
 from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaError, Unavailable
 from short_drama.web import problems
+from short_drama.web.clients import CLIENT, client_of
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
 from short_drama.web.origins import OriginGuard
@@ -146,6 +147,7 @@ class RequestContext:
             return
         request_id = self._request_id(scope)
         bind_contextvars(request_id=request_id)
+        CLIENT.set(client_of(scope))
         started, begun, status = time.perf_counter(), False, 500
 
         async def send_with_headers(message: Message) -> None:

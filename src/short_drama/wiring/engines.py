@@ -21,6 +21,7 @@ from short_drama.domain.kinds import KINDS, Catalogue, Lane, TaskKind
 from short_drama.domain.spending import micros_of
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.not_done import NotDone
+from short_drama.jobs.room import Room
 from short_drama.jobs.runner import JobRunner, Work
 from short_drama.paid_api.lane import FaceOptions, ProviderAccount, open_faces
 from short_drama.paid_api.paying.budgets import Budgets
@@ -61,6 +62,7 @@ async def open_runner(
     backend: Backend,
     *,
     catalogue: Catalogue,
+    room: Room,
     engines: Mapping[Lane, Engines] | None,
 ) -> AsyncIterator[JobRunner]:
     """The runner of a lane's service, which knows every kind of the lane in the catalogue.
@@ -71,6 +73,7 @@ async def open_runner(
         JobRunner(
             _SERVICES[lane],
             _switched(_completed(works, catalogue.of(lane)), settings),
+            room=room,
             store=partial(backend.check, *_STORES_IN[lane]),
             **order,
         ) as runner,

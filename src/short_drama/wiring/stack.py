@@ -19,6 +19,7 @@ from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
 from short_drama.images.sources import ImageSources
+from short_drama.jobs.room import MIB, Room, usual_room
 from short_drama.jobs.runner import JobRunner
 from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
 from short_drama.orchestrator.availability import Availability
@@ -98,14 +99,22 @@ async def open_stack(
             public_urls=own_urls,
             secret=backend.secret,
         )
+        opened.push_async_callback(sources.close)
         stack = Stack(backend=backend, watch=Watch(every=settings.figures_seconds))
         _add_orchestrators(stack, settings, sources, catalogue, components)
+        room = Room((settings.job_memory_mib or 0) * MIB or usual_room())
         for lane, parts in _LANES.items():
             if parts.service in components:
                 with bound_contextvars(component=parts.service, lane=str(lane)):
                     runner = await opened.enter_async_context(
                         open_runner(
-                            lane, settings, sources, backend, catalogue=catalogue, engines=engines
+                            lane,
+                            settings,
+                            sources,
+                            backend,
+                            catalogue=catalogue,
+                            room=room,
+                            engines=engines,
                         )
                     )
                 _add_service(stack, parts, runner, catalogue, settings)

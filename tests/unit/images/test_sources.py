@@ -1,10 +1,11 @@
 """Which references name bytes we hold, whose they are, and how bytes are taken in."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from PIL import Image
 
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused
@@ -29,10 +30,12 @@ def assets() -> MemoryAssets:
     return MemoryAssets()
 
 
-@pytest.fixture
-def sources(assets: MemoryAssets) -> ImageSources:
+@pytest_asyncio.fixture
+async def sources(assets: MemoryAssets) -> AsyncIterator[ImageSources]:
     """Its fetcher is never opened: nothing here may be fetched."""
-    return ImageSources(assets, Fetcher(Guard()), bucket="ours", public_urls=[CDN])
+    opened = ImageSources(assets, Fetcher(Guard()), bucket="ours", public_urls=[CDN])
+    yield opened
+    await opened.close()
 
 
 async def take_in(sources: ImageSources, reference: str, owner: str = "ann") -> Held:

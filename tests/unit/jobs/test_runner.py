@@ -18,6 +18,7 @@ from short_drama.domain.errors import (
 from short_drama.domain.kinds import FaceMaskRequest
 from short_drama.domain.outcome import Outcome
 from short_drama.jobs import runner as module
+from short_drama.jobs.room import Room
 from short_drama.jobs.runner import Job, JobOrder, JobRunner
 from tests.figures import counted, figure
 from tests.patience import SOON
@@ -688,3 +689,25 @@ async def test_no_job_is_begun_whose_result_could_not_be_stored() -> None:
         again = runner.accept(order(attempt=2))
         await runner.wait(again, since=again.version, timeout=5)
         assert (again.status, work.made) == ("completed", 1)
+
+
+# --- Memory -------------------------------------------------------------------------------
+
+
+@dataclass
+class Heavy(Gates):
+    weights: dict[str, int] = field(default_factory=dict)
+
+    async def weigh(self, job: Job) -> int:
+        return self.weights.get(job.order.key, 0)
+
+
+async def test_jobs_wait_for_memory_and_one_that_needs_all_runs_alone() -> None:
+    work = Heavy(weights={"a": 60, "b": 50, "giant": 1000})
+    async with JobRunner("test", {"face-mask": work}, parallel=16, room=Room(100)) as runner:
+        jobs = [runner.accept(order(key)) for key in ("a", "b", "giant", "light")]
+        await settle()
+        assert work.inside["preparing"] == ["a", "light"]
+        work.open()
+        await asyncio.gather(*(end(runner, job) for job in jobs))
+    assert {job.status for job in jobs} == {"completed"}

@@ -63,6 +63,14 @@ warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert in_file(tmp_path) == told
 
 
+def test_what_pillow_says_of_strangers_pictures_is_no_line(tmp_path: Path) -> None:
+    rest = """
+for module in ("PIL.TiffImagePlugin", "tests.ours"):
+    warnings.warn_explicit("a tag", UserWarning, "there.py", 1, module=module)
+"""
+    assert len(lines(run(tmp_path, rest))) == 1
+
+
 def test_an_error_that_nobody_catches_is_a_line_without_its_secret(tmp_path: Path) -> None:
     rest = f"""
 def breaks():

@@ -1,0 +1,1 @@
+"""What strangers' files cost, measured by hand."""
