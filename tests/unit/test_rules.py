@@ -14,12 +14,13 @@ MAX_FUNCTION, MAX_MODULE, MAX_PARAMETERS = 45, 400, 8
 READS_ENVIRONMENT = {
     f"settings/{name}.py"
     for name in ("__init__", "aws", "gpu_engine", "installed", "parts", "unit")
-}
-"""Configuration is read once, in one place."""
+} | {"images/decoders.py"}
+"""Configuration is read once, in one place. Child processes are handed on what is none."""
 EDGES = {
     "wiring/stack.py",  # makes the objects
     "backends/embedded/recovery.py",  # runs once, at start
     "jobs/job_api.py",  # dates a request that comes without a date
+    "sqs_adapter/job_client.py",  # spreads its repetitions, unless a test hands a generator in
     "sqs_adapter/consumer.py",  # makes the generator it hands to pure functions
 }
 """Where the clock may be read and chance be drawn by a direct call; elsewhere both come in as

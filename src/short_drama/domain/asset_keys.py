@@ -1,7 +1,6 @@
 """Where each kind of asset lies, and who may read it: the keys are the architecture's."""
 
 import hmac
-import secrets
 import uuid
 from datetime import UTC, datetime
 
@@ -29,12 +28,12 @@ class UploadKeys:
     whoever has a picture could ask whether it has been uploaded, and read what was made of it.
 
     Args:
-        secret: the installation's; None in a process that takes nothing in.
+        secret: the installation's.
     """
 
-    def __init__(self, secret: bytes | None) -> None:
+    def __init__(self, secret: bytes) -> None:
         # A secret of their own: what is made of the installation's for tasks is told to clients.
-        self._secret = hmac.digest(secret or secrets.token_bytes(32), b"upload keys", "sha256")
+        self._secret = hmac.digest(secret, b"upload keys", "sha256")
 
     def key(self, owner: str, sha256: str, extension: str) -> str:
         """`sha256`: of the bytes as they were sent."""

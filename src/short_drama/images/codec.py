@@ -25,7 +25,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from short_drama.domain.sizes import Size
 from short_drama.images.colour import Pixels, is_as_seen, upright_rgb
-from short_drama.images.jpeg_scan import load_whole
 from short_drama.images.labels import Label, from_xmp
 from short_drama.images.png import relabelled
 from short_drama.images.structure import (
@@ -78,7 +77,6 @@ def size_of(pixels: Pixels) -> Size:
 def decode(data: bytes, *, max_bytes: int = MAX_BYTES) -> Picture:
     """Raises ImageRejected: a limit of `structure`, or damaged or incomplete bytes."""
     image, content_type = open_image(data, max_bytes=max_bytes)
-    blaming_the_bytes(lambda: load_whole(image))
     pixels = blaming_the_bytes(lambda: upright_rgb(image))
     return Picture(pixels, content_type, from_xmp(image.info.get("xmp")))
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from PIL.ImageFile import ImageFile
 
+from short_drama.images.jpeg_scan import load_whole
+
 Pixels: TypeAlias = NDArray[np.uint8]
 """Height x width x 3, RGB."""
 
@@ -47,10 +49,11 @@ _DECODED_SAMPLE: Final[dict[str, Callable[[int], int]]] = {
 def upright_rgb(image: ImageFile) -> Pixels:
     """The picture as it is meant to be seen. Closes `image`, which frees its memory.
 
-    Raises what the decoder raises on damaged bytes.
+    Raises ImageRejected where some of its pixels were never sent, and what the decoder raises on
+    damaged bytes.
     """
     _tell_transparency_in_decoded_samples(image)
-    image.load()
+    load_whole(image)
     turn = _TURNS.get(_orientation(image))
     pixels = _rgb(image)
     image.close()

@@ -80,6 +80,8 @@ def bits_at_least(frame: bytes, scan: bytes) -> int:
     sampling = {
         frame[at]: (frame[at + 1] >> 4, frame[at + 1] & 15) for at in range(6, 6 + 3 * count, 3)
     }
+    if not sampling:
+        raise IndexError("a frame without components")
     across = max(h for h, _ in sampling.values())
     down = max(v for _, v in sampling.values())
     inside = [sampling[scan[at]] for at in range(1, 1 + 2 * scan[0], 2)]

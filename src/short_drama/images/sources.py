@@ -9,6 +9,7 @@ retry sees the same picture and no engine ever follows a user's URL.
 
 import asyncio
 import contextlib
+import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,8 @@ class ImageSources:
     ) -> None:
         self._assets, self._fetcher, self._bucket = assets, fetcher, bucket
         self._public_urls = tuple(f"{url.rstrip('/')}/" for url in public_urls)
-        self._keys = asset_keys.UploadKeys(secret)
+        # A process without the installation's takes nothing in that another one would look for.
+        self._keys = asset_keys.UploadKeys(secret or secrets.token_bytes(32))
         self._decoders = Decoders()
         self._decoding = asyncio.Semaphore(_DECODES_AT_ONCE)
         self._small, self._large = _slots("small pictures"), _slots("large pictures")

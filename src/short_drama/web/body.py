@@ -48,7 +48,7 @@ async def read_limited(request: Request, limit: int, *, fix: str = _ELSEWHERE) -
 async def limited(request: Request, limit: int, *, fix: str) -> AsyncGenerator[bytes, None]:
     """The body as it arrives. Raises BodyTooLarge, at once if the request says how large it is."""
     length = request.headers.get("content-length", "")
-    size = int(length) if length.isdecimal() else 0
+    size = int(length[:18]) if length.isdecimal() else 0  # more digits are too many bytes anyway
     if size <= limit:
         size = 0
         async for chunk in request.stream():

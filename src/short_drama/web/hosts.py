@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from short_drama.domain.errors import HostRefused, InvalidRequest
 from short_drama.web.problems import problem
 
-_AUTHORITY = re.compile(r"(\[[^\[\]%]+\]|[^\[\]:@/?#\s]+)(?::(\d{0,5}))?", re.ASCII)
-"""RFC 3986 section 3.2: an IP literal in brackets or a name, and perhaps a port."""
+_AUTHORITY = re.compile(r"(\[[0-9a-f]*:[0-9a-f:.]*\]|[^\[\]:@/?#%\s]+)(?::(\d{0,5}))?", re.ASCII)
+"""RFC 3986 section 3.2: an IPv6 address in brackets or a name, and perhaps a port. A zone (`%eth0`)
+means something on the client's machine only."""
 
 
 class HostGuard:

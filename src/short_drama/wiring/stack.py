@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -87,45 +87,51 @@ async def open_stack(
     )
     own_urls = (assets_url, f"{addresses[Component.CPU_ORCHESTRATOR]}/assets")
     async with contextlib.AsyncExitStack() as opened:
-        await opened.enter_async_context(
-            tracing.opened(settings.otlp_endpoint, service=_service_name(components))
-        )
+        traces = tracing.opened(settings.otlp_endpoint, service=_service_name(components))
+        await opened.enter_async_context(traces)
         backend = await opened.enter_async_context(open_backend(settings, assets_url=assets_url))
-        fetcher = await opened.enter_async_context(Fetcher(Guard(allow=settings.fetch_allow)))
-        sources = ImageSources(
-            backend.assets,
-            fetcher,
-            bucket=settings.bucket,
-            public_urls=own_urls,
-            secret=backend.secret,
-        )
-        opened.push_async_callback(sources.close)
+        sources = await _open_sources(opened, settings, backend, own_urls)
         stack = Stack(backend=backend, watch=Watch(every=settings.figures_seconds))
         _add_orchestrators(stack, settings, sources, catalogue, components)
-        room = Room((settings.job_memory_mib or 0) * MIB or usual_room())
+        runner_of = partial(
+            open_runner,
+            settings=settings,
+            sources=sources,
+            backend=backend,
+            catalogue=catalogue,
+            room=Room((settings.job_memory_mib or 0) * MIB or usual_room()),
+            engines=engines,
+        )
         for lane, parts in _LANES.items():
             if parts.service in components:
                 with bound_contextvars(component=parts.service, lane=str(lane)):
-                    runner = await opened.enter_async_context(
-                        open_runner(
-                            lane,
-                            settings,
-                            sources,
-                            backend,
-                            catalogue=catalogue,
-                            room=room,
-                            engines=engines,
-                        )
-                    )
+                    runner = await opened.enter_async_context(runner_of(lane))
                 _add_service(stack, parts, runner, catalogue, settings)
             if parts.adapter in components:
-                patience = min(PATIENCE_SECONDS, settings.lease_seconds)
-                client = JobClient(addresses[parts.service], patience=patience)
-                jobs = await opened.enter_async_context(client)
-                _add_adapter(stack, lane, settings, jobs)
+                client = _job_client(settings, addresses[parts.service])
+                _add_adapter(stack, lane, settings, await opened.enter_async_context(client))
         _point_to_figures(stack, components)
         _add_looks(stack, settings)
         yield stack
+
+
+def _job_client(settings: Settings, url: str) -> JobClient:
+    return JobClient(url, patience=min(PATIENCE_SECONDS, settings.lease_seconds))
+
+
+async def _open_sources(
+    opened: contextlib.AsyncExitStack, settings: Settings, backend: Backend, own_urls: Sequence[str]
+) -> ImageSources:
+    fetcher = await opened.enter_async_context(Fetcher(Guard(allow=settings.fetch_allow)))
+    sources = ImageSources(
+        backend.assets,
+        fetcher,
+        bucket=settings.bucket,
+        public_urls=own_urls,
+        secret=backend.secret,
+    )
+    opened.push_async_callback(sources.close)
+    return sources
 
 
 def _point_to_figures(stack: Stack, components: Mapping[Component, str]) -> None:
