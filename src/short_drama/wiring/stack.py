@@ -82,9 +82,8 @@ async def open_stack(
     catalogue = open_catalogue(settings)
     metrics.begin(catalogue)
     addresses = _addresses(settings, components)
-    assets_url = (
-        settings.assets_url or _cdn(settings) or f"{addresses[Component.ORCHESTRATOR]}/assets"
-    )
+    here = f"{addresses[Component.ORCHESTRATOR]}/assets"
+    assets_url = settings.assets_url or _cdn(settings) or here
     own_urls = (assets_url, f"{addresses[Component.CPU_ORCHESTRATOR]}/assets")
     async with contextlib.AsyncExitStack() as opened:
         traces = tracing.opened(settings.otlp_endpoint, service=_service_name(components))
