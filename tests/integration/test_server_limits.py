@@ -251,7 +251,8 @@ async def test_the_answer_to_what_is_too_large_is_read(
     async with asked as answer:
         assert answer.status == 413
         told = await answer.json()
-    assert (told["code"], told["fix"]) == ("body_too_large", "Save it as JPEG, or smaller.")
+    assert told["code"] == "body_too_large"
+        assert "as JPEG, or smaller" in told["fix"]
 
 
 async def test_who_does_not_read_the_answers_is_let_go(victim: Victim) -> None:
