@@ -150,10 +150,22 @@ async def test_an_asset_that_is_gone_by_then_fails_the_task(stack: RunningStack)
 
 async def test_an_asset_that_is_damaged_by_then_fails_the_task(stack: RunningStack) -> None:
     still = await upload(stack, photograph("astronaut.png"))
+    first = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
+    assert first["status"] == "completed"
     stored_file(stack, still).write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
-    task = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
-    error = error_of(task)
-    assert (error["code"], error["field"]) == ("image_rejected", "image_url")
+    error = error_of(await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1))
+    assert (error["code"], error["field"]) == ("asset_not_found", "image_url")
+
+
+async def test_an_asset_that_is_damaged_already_is_refused(stack: RunningStack) -> None:
+    still = await upload(stack, photograph("coffee.png"))
+    stored_file(stack, still).write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    request = {"image_url": still, "zoom": 1}
+    path = f"{stack.gpu}/api/v1/camera-angle/tasks"
+    async with stack.http.post(path, json=request) as answer:
+        problem = await answer.json()
+        assert (answer.status, problem["code"]) == (422, "asset_not_found")
+        assert problem["field"] == "image_url"
 
 
 async def test_a_result_can_be_the_next_tasks_input(stack: RunningStack) -> None:

@@ -294,7 +294,7 @@ async def test_a_cancel_is_insisted_on(tmp_path: Path) -> None:
 
 
 async def test_what_a_service_has_taken_on_is_stopped_with_its_task(tmp_path: Path) -> None:
-    async with ComfyUISimulator(step_seconds=0.1) as comfyui:
+    async with ComfyUISimulator(step_seconds=0.5) as comfyui:
         async with simulated(tmp_path, comfyui, drain_seconds=0.1) as stage:
             tasks = [await stage.submit(steps=40) for _ in range(3)]
             await until(lambda: comfyui.runs)

@@ -252,7 +252,7 @@ async def test_the_answer_to_what_is_too_large_is_read(
         assert answer.status == 413
         told = await answer.json()
     assert told["code"] == "body_too_large"
-        assert "as JPEG, or smaller" in told["fix"]
+    assert "as JPEG, or smaller" in told["fix"]
 
 
 async def test_who_does_not_read_the_answers_is_let_go(victim: Victim) -> None:

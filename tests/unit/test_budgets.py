@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from short_drama import metrics
 from short_drama.domain.errors import BudgetExceeded, BudgetWaits, Unavailable
 from short_drama.domain.spending import micros_of
 from short_drama.paid_api.paying.budgets import Budgets
@@ -196,6 +197,8 @@ async def test_what_is_left_is_told_of_each_budget_of_its_own() -> None:
         per_day=3_000_000, per_month=None, per_label={"show=Told": 2_000_000, "show=*": 5}
     )
     await found.hold(replace(a_task(), labels={"show": "Told"}), 500_000)
+    for figures in (metrics.BUDGET, metrics.BUDGET_LEFT):
+        figures.tell(None, "month")  # as others may have told it in this process
     await found.look()
     assert told("day") == (3, 2.5)
     assert told("label show=Told") == (2, 1.5)
