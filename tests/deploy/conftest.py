@@ -31,3 +31,11 @@ def machine(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("machine")
     with booted.booted(folder, shown={RELEASE: release, TESTS: PROJECT / "tests"}) as started:
         yield started
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One machine is installed, upgraded and cleared in the order in which its tests stand."""
+    places = [at for at, item in enumerate(items) if item.path.name == "test_upgrade.py"]
+    as_written = sorted((items[at] for at in places), key=lambda item: item.reportinfo()[1] or 0)
+    for at, item in zip(places, as_written, strict=True):
+        items[at] = item
