@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.markup import escape
 from rich.table import Table
 
 from short_drama.cli import display
 from short_drama.cli.backend import opened
+from short_drama.cli.request import read_grouping
 from short_drama.cli.terminal import say
 from short_drama.orchestrator.accounts.books import Books
 from short_drama.orchestrator.accounts.costs import (
@@ -45,10 +45,8 @@ def costs(
     as_json: bool,
     **where: Any,
 ) -> None:
-    name, _, label = by.partition(":")
-    if name not in list(By) or (label and name != By.LABEL):
-        raise click.UsageError(f"--by {by!r} is none of {', '.join(By)}, label:NAME.")
-    shown = asyncio.run(_look(By(name), label or None, **where))
+    grouping, label = read_grouping(by, By)
+    shown = asyncio.run(_look(grouping, label, **where))
     if as_json:
         _print_as_json(shown)
     else:

@@ -3,12 +3,17 @@
 import json
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import click
 
 from short_drama.cli.exits import EXIT_USAGE, Problem
 from short_drama.domain.kinds import TaskKind
+
+Grouping = TypeVar("Grouping", bound=StrEnum)
 
 _REFERENCE = re.compile(r"https?://|s3://|asset:")
 
@@ -103,3 +108,11 @@ def _is_text(annotation: Any) -> bool:
     if get_origin(annotation) in (Union, UnionType, Annotated):
         return any(_is_text(part) for part in get_args(annotation))
     return annotation is str
+
+
+def read_grouping(by: str, groupings: type[Grouping]) -> tuple[Grouping, str | None]:
+    """What --by asks for, one of which is `label`; and of label:NAME the name."""
+    name, _, label = by.partition(":")
+    if name not in list(groupings) or (label and name != "label"):
+        raise click.UsageError(f"--by {by!r} is none of {', '.join(groupings)}, label:NAME.")
+    return groupings(name), label or None

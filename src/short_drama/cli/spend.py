@@ -12,7 +12,7 @@ import click
 from short_drama.cli import display, spend_display
 from short_drama.cli.backend import opened
 from short_drama.cli.exits import EXIT_FAILED, Problem
-from short_drama.cli.request import read_pairs
+from short_drama.cli.request import read_grouping, read_pairs
 from short_drama.cli.spend_display import Budget, Shown
 from short_drama.cli.terminal import say
 from short_drama.domain.spending import TaskSpend, micros_of
@@ -27,7 +27,7 @@ _MOST_USD = Decimal(1_000_000)
 
 
 def show(*, by: str, as_json: bool, **where: Any) -> None:
-    grouping, label = _grouping(by)
+    grouping, label = read_grouping(by, By)
     shown = asyncio.run(_look(grouping, label, **where))
     if as_json:
         spend_display.print_as_json(shown)
@@ -165,13 +165,6 @@ async def _correct(
 
 
 # --- What was asked for -------------------------------------------------------------------
-
-
-def _grouping(by: str) -> tuple[By, str | None]:
-    name, _, label = by.partition(":")
-    if name not in list(By) or (label and name != By.LABEL):
-        raise click.UsageError(f"--by {by!r} is none of {', '.join(By)}, label:NAME.")
-    return By(name), label or None
 
 
 def _micros(amount: str) -> int:
