@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.emulators.server import free_ports
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx" / "short-drama.conf"
 NAME, USER, PASSWORD = "studio.example", "anna", "apple"
@@ -50,7 +51,7 @@ class Nginx:
 async def nginx(folder: Path, *, gpu: str, cpu: str) -> AsyncIterator[Nginx]:
     """`gpu`, `cpu`: the orchestrators' addresses."""
     assert PROGRAM is not None
-    plain, tls = _free_port(), _free_port()
+    plain, tls = free_ports(2)
     _make_certificate(folder)
     hashed = _run("openssl", "passwd", "-apr1", PASSWORD).strip()
     (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
@@ -103,9 +104,3 @@ def _make_certificate(folder: Path) -> None:
 
 def _run(*words: str) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -1,12 +1,13 @@
 """boot.sh and drain.sh under a real systemd; AWS is a script that says what it is asked."""
 
 import shutil
-import socket
 
+from short_drama.settings.parts import PREFIX
 from short_drama.wiring.components import Component
 from tests.deploy.booted import Machine
 from tests.deploy.installed import PROJECT, install
 from tests.deploy.instance import EXPORTED
+from tests.e2e.processes import Ports
 
 PACKAGE = "/opt/short-drama/package/deploy"
 ENDING = "/srv/ending"
@@ -29,16 +30,10 @@ def _stub(machine: Machine, path: str, text: str) -> None:
     machine.write(path, f"#!/bin/bash\n{text}\n", mode=0o755)
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def test_an_instance_comes_up_in_its_roles_and_is_drained(machine: Machine) -> None:
     install(machine, UNITS, {})
     shutil.copytree(PROJECT / "deploy", machine.path(PACKAGE))
-    ports = {component.process.port.upper(): _free_port() for component in Component}
+    ports = {name.removeprefix(PREFIX): port for name, port in Ports().settings.items()}
     answers = " ".join(f"*_DRAMA_{name}*) echo {port} ;;" for name, port in ports.items())
     _stub(machine, "/usr/local/bin/aws", AWS.format(ports=" ".join(ports), answers=answers))
     _stub(machine, "/usr/local/bin/curl", CURL)

@@ -3,7 +3,6 @@ removed. One machine for all of it, in this order."""
 
 import contextlib
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from short_drama.sdk.sync import Client
 from short_drama.wiring.components import Component
 from tests.deploy.booted import PYTHON, Machine, booted
 from tests.deploy.releases import build, copy_of_deploy, download_packages
+from tests.e2e.processes import Ports
 from tests.patience import SOON
 from tests.samples import png
 
@@ -109,17 +109,11 @@ def host(boots: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host
     with booted(folder / "machine", shown=shown) as machine:
         machine.run("mkdir", "/var/cache/short-drama")
         machine.run("cp", "--recursive", "/srv/models", "/var/cache/short-drama/models")
-        ports = {component.process.port: _free_port() for component in Component}
-        text = "".join(f"SHORT_DRAMA_{name.upper()}={port}\n" for name, port in ports.items())
+        ports = Ports()
+        text = "".join(f"{name}={port}\n" for name, port in ports.settings.items())
         machine.write("/etc/short-drama/short-drama.env", text)
-        gpu, cpu = ports["orchestrator_port"], ports["cpu_orchestrator_port"]
-        yield Host(machine, f"http://127.0.0.1:{gpu}", f"http://127.0.0.1:{cpu}")
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+        gpu, cpu = ports.url(Component.ORCHESTRATOR), ports.url(Component.CPU_ORCHESTRATOR)
+        yield Host(machine, gpu, cpu)
 
 
 def test_it_installs_and_starts_everything(host: Host) -> None:

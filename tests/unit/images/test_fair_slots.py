@@ -10,30 +10,18 @@ from hypothesis.strategies import sampled_from
 
 from short_drama.domain.errors import Unavailable
 from short_drama.images.fair_slots import FairSlots
+from tests.holding import Holding, settled
 
 PLACES, WAITING = 4, 6
 CLIENTS = ["ann", "bob", "cy", "dee"]
 
 
-class Work:
+class Work(Holding):
     """What holds a place, or waits for one, until it is told to end."""
 
     def __init__(self, slots: FairSlots, client: str) -> None:
-        self.client, self.begun, self._end = client, False, asyncio.Event()
-        self.task = asyncio.create_task(self._run(slots))
-
-    async def _run(self, slots: FairSlots) -> None:
-        async with slots.place(self.client):
-            self.begun = True
-            await self._end.wait()
-
-    def end(self) -> None:
-        self._end.set()
-
-
-async def settled() -> None:
-    for _ in range(6):
-        await asyncio.sleep(0)
+        self.client = client
+        super().__init__(slots.place(client))
 
 
 def slots_of(*, seconds: float = 1000.0) -> FairSlots:

@@ -7,29 +7,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hypothesis.strategies import integers
 
 from short_drama.jobs.room import MIB, Room, usual_room
+from tests.holding import Holding, settled
 
 SIZE = 100
 
 
-class Holder:
+class Holder(Holding):
     """Takes room when it is called, and gives it back when it is told to."""
 
     def __init__(self, room: Room, size: int) -> None:
-        self.size, self.begun, self._end = size, False, asyncio.Event()
-        self.task = asyncio.create_task(self._run(room))
-
-    async def _run(self, room: Room) -> None:
-        async with room.taken(self.size):
-            self.begun = True
-            await self._end.wait()
-
-    def end(self) -> None:
-        self._end.set()
-
-
-async def settled() -> None:
-    for _ in range(6):
-        await asyncio.sleep(0)
+        self.size = size
+        super().__init__(room.taken(size))
 
 
 class Sharing(RuleBasedStateMachine):
