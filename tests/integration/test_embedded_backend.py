@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from short_drama.backends.embedded import database as database_module
+from short_drama.backends.embedded import schema
 from short_drama.backends.embedded import task_store as task_store_module
 from short_drama.backends.embedded import wakeups as wakeups_module
 from short_drama.backends.embedded.asset_facts import AssetFacts
@@ -356,8 +356,8 @@ async def test_tasks_messages_and_leases_survive_a_restart(tmp_path: Path) -> No
 async def test_what_an_earlier_version_counted_is_counted_still(tmp_path: Path) -> None:
     """Its third had only sums, of days and labels."""
     with contextlib.closing(sqlite3.connect(tmp_path / "tasks.db")) as old:
-        for schema in database_module._VERSIONS[:3]:
-            old.executescript(schema)
+        for script in schema.VERSIONS[:3]:
+            old.executescript(script)
         counted = {"day/2026-11-29": 30, "day/2026-11-30": 5, "day/2026-12-01": 7, "label/a=b": 9}
         old.executemany("INSERT INTO spending VALUES (?, ?)", counted.items())
         old.commit()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from short_drama.backends.embedded.database import VERSION, Database
+from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.schema import VERSION
 from short_drama.domain.errors import Unavailable
 
 T = TypeVar("T")

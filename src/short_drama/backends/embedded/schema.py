@@ -1,0 +1,93 @@
+"""The tables of the SQLite file, as each version made them of those of the version before."""
+
+import sqlite3
+from typing import Final
+
+_SCHEMA = """
+CREATE TABLE tasks (
+    task_id    TEXT PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    status     TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    lane       TEXT NOT NULL,
+    owner      TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    ended_at   REAL,
+    run_seconds REAL,
+    due_at     REAL,
+    labels     TEXT NOT NULL,
+    record     TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX tasks_newest ON tasks (created_at, task_id);
+CREATE INDEX tasks_by_status ON tasks (lane, status, created_at);
+CREATE INDEX tasks_due ON tasks (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX tasks_finished ON tasks (kind, ended_at) WHERE run_seconds IS NOT NULL;
+CREATE TABLE messages (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue      TEXT NOT NULL,
+    body       TEXT NOT NULL,
+    sent_at    REAL NOT NULL,
+    visible_at REAL NOT NULL,
+    receives   INTEGER NOT NULL DEFAULT 0,
+    receipt    TEXT
+);
+CREATE INDEX messages_visible ON messages (queue, visible_at);
+CREATE INDEX messages_receipt ON messages (receipt) WHERE receipt IS NOT NULL;
+PRAGMA user_version = 1;
+"""
+_SPENDING = """
+CREATE TABLE spending (
+    account TEXT PRIMARY KEY,
+    micros  INTEGER NOT NULL
+) WITHOUT ROWID;
+PRAGMA user_version = 2;
+"""
+_NOTICES = """
+CREATE TABLE kind_notices (
+    kind    TEXT NOT NULL,
+    speaker TEXT NOT NULL,
+    until   REAL NOT NULL,
+    reason  TEXT,
+    fix     TEXT,
+    PRIMARY KEY (kind, speaker)
+) WITHOUT ROWID;
+PRAGMA user_version = 3;
+"""
+_PAGES = """
+CREATE TABLE spend_pages (
+    task_id    TEXT PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    is_open    INTEGER NOT NULL,
+    written_at REAL NOT NULL,
+    record     TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX spend_pages_open ON spend_pages (written_at, task_id) WHERE is_open;
+CREATE INDEX spend_pages_written ON spend_pages (written_at, task_id);
+INSERT INTO spending (account, micros)
+    SELECT 'month/' || substr(account, 5, 7), sum(micros) FROM spending
+    WHERE account LIKE 'day/%' GROUP BY 1;
+PRAGMA user_version = 4;
+"""
+_LANES = """
+DROP TABLE kind_notices;
+CREATE TABLE lane_notices (
+    lane    TEXT NOT NULL,
+    speaker TEXT NOT NULL,
+    until   REAL NOT NULL,
+    notice  TEXT NOT NULL,
+    PRIMARY KEY (lane, speaker)
+) WITHOUT ROWID;
+PRAGMA user_version = 5;
+"""
+VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES)
+"""Each makes of a file of the version before one of its own."""
+VERSION: Final = len(VERSIONS)
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for script in VERSIONS[version:]:
+        for statement in script.split(";\n"):
+            connection.execute(statement)
+    connection.execute("COMMIT")
