@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from short_drama.backends.embedded import schema
 from short_drama.backends.embedded.disk import trouble_with
+from short_drama.backends.embedded.upgrade import bring_up_to_date
 from short_drama.complaints import About, Complaints
 from short_drama.domain.errors import Unavailable
 
@@ -106,8 +106,7 @@ class Database:
 
     async def try_to_write(self) -> None:
         """Write the file, and change nothing. Raises Unavailable."""
-        version = f"PRAGMA user_version = {schema.VERSION}"
-        await self.write(lambda connection: connection.execute(version) and None)
+        await self.write(_write_its_version)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on the last committed state, in a thread."""
@@ -183,8 +182,11 @@ class Database:
         """The writing connection, on a file that has its tables."""
         with self._translated("write"):
             connection = self._connect(busy_seconds=_BUSY_SECONDS)
-            connection.execute("PRAGMA journal_mode = WAL")
-            schema.bring_up_to_date(connection)
+            try:
+                bring_up_to_date(connection)
+            except BaseException:
+                connection.close()
+                raise
             connection.execute("PRAGMA busy_timeout = 0")
             return connection
 
@@ -219,6 +221,11 @@ class Database:
             self._complaints.refused(trouble, about)
             raise trouble from error
         self._complaints.answered("database", what)
+
+
+def _write_its_version(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")
 
 
 def _no_writer() -> Unavailable:

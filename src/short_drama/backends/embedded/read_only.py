@@ -8,7 +8,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from short_drama.backends.embedded.database import Database
-from short_drama.backends.embedded.schema import VERSION
+from short_drama.backends.embedded.upgrade import require_today
 from short_drama.domain.errors import Unavailable
 
 T = TypeVar("T")
@@ -45,16 +45,11 @@ class ReadOnlyDatabase(Database):
     def _opened(self) -> sqlite3.Connection:
         with self._translated("read"):
             connection = self._connect(busy_seconds=1.0)
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != VERSION:
-            connection.close()
-            newer = version > VERSION
-            raise Unavailable(
-                f"the task database has version {version}, and this is for version {VERSION}",
-                fix="Use the newer short-drama: an older one cannot read it."
-                if newer
-                else "Start the service once: it brings the file up to date.",
-            )
+            try:
+                require_today(connection)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def _connect(self, *, busy_seconds: float) -> sqlite3.Connection:

@@ -1,6 +1,5 @@
 """The tables of the SQLite file, as each version made them of those of the version before."""
 
-import sqlite3
 from typing import Final
 
 _SCHEMA = """
@@ -79,15 +78,60 @@ CREATE TABLE lane_notices (
 ) WITHOUT ROWID;
 PRAGMA user_version = 5;
 """
-VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES)
+_INDEXED = """
+DROP INDEX tasks_by_status;
+DROP INDEX tasks_due;
+DROP INDEX tasks_finished;
+ALTER TABLE tasks RENAME TO tasks_of_5;
+CREATE TABLE tasks (
+    number     INTEGER PRIMARY KEY,
+    task_id    TEXT NOT NULL UNIQUE,
+    version    INTEGER NOT NULL,
+    status     TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    lane       TEXT NOT NULL,
+    owner      TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    ended_at   REAL,
+    run_seconds REAL,
+    due_at     REAL,
+    labels     TEXT NOT NULL,
+    record     TEXT NOT NULL
+);
+CREATE INDEX tasks_listed ON tasks (owner, lane, status, created_at, task_id);
+CREATE INDEX tasks_by_kind ON tasks (owner, kind, status, created_at, task_id);
+CREATE INDEX tasks_open ON tasks (lane, status, created_at)
+    WHERE status = 'pending' OR status = 'processing';
+CREATE INDEX tasks_due ON tasks (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX tasks_finished ON tasks (kind, ended_at) WHERE run_seconds IS NOT NULL;
+CREATE INDEX tasks_ended ON tasks (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE labels (
+    owner      TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    value      TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    task_id    TEXT NOT NULL,
+    PRIMARY KEY (owner, key, value, created_at, task_id)
+) WITHOUT ROWID;
+CREATE TRIGGER task_made AFTER INSERT ON tasks BEGIN
+    INSERT INTO labels SELECT new.owner, key, value, new.created_at, new.task_id
+        FROM json_each(new.labels); END;
+CREATE TRIGGER task_gone AFTER DELETE ON tasks BEGIN
+    DELETE FROM labels
+        WHERE (key, value) IN (SELECT key, value FROM json_each(old.labels))
+        AND owner = old.owner AND created_at = old.created_at AND task_id = old.task_id; END;
+CREATE TRIGGER task_relabelled AFTER UPDATE OF labels, owner, created_at ON tasks
+    WHEN (old.labels, old.owner, old.created_at) IS NOT (new.labels, new.owner, new.created_at)
+    BEGIN
+    DELETE FROM labels
+        WHERE (key, value) IN (SELECT key, value FROM json_each(old.labels))
+        AND owner = old.owner AND created_at = old.created_at AND task_id = old.task_id;
+    INSERT INTO labels SELECT new.owner, key, value, new.created_at, new.task_id
+        FROM json_each(new.labels); END;
+PRAGMA user_version = 6;
+"""
+"""Triggers keep the labels, whoever writes the tasks: also a process of version 5 that still runs,
+which names all its columns. `tasks_of_5` holds what has not been moved yet."""
+VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED)
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)
-
-
-def bring_up_to_date(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for script in VERSIONS[version:]:
-        for statement in script.split(";\n"):
-            connection.execute(statement)
-    connection.execute("COMMIT")

@@ -109,14 +109,14 @@ class EmbeddedTaskStore:
 
     async def held(self) -> Sequence[Task]:
         """Every task some worker holds: what a process that finds itself alone takes back."""
-        sql = "SELECT record FROM tasks WHERE status = 'processing'"
-        return await self._database.read(lambda db: [_task(row) for row in db.execute(sql)])
+        return await self._database.read(
+            lambda db: [task for lane in Lane for task in _held(db, lane)]
+        )
 
     async def oldest_pending(self, lane: Lane) -> float | None:
         def first(db: sqlite3.Connection) -> float | None:
             (created_at,) = db.execute(
-                "SELECT min(created_at) FROM tasks WHERE lane = ? AND status = ?",
-                (lane, TaskStatus.PENDING),
+                "SELECT min(created_at) FROM tasks WHERE lane = ? AND status = 'pending'", (lane,)
             ).fetchone()
             return None if created_at is None else float(created_at)
 
@@ -126,13 +126,10 @@ class EmbeddedTaskStore:
         now = self._clock()
 
         def look(db: sqlite3.Connection) -> Outlook:
-            held = db.execute(
-                "SELECT record FROM tasks WHERE lane = ? AND status = ?",
-                (task.lane, TaskStatus.PROCESSING),
-            ).fetchall()
             before = db.execute(
-                "SELECT count(*) FROM tasks WHERE lane = ? AND status = ? AND created_at < ?",
-                (task.lane, TaskStatus.PENDING, task.created_at),
+                "SELECT count(*) FROM tasks"
+                " WHERE lane = ? AND status = 'pending' AND created_at < ?",
+                (task.lane, task.created_at),
             ).fetchone()[0]
             recent = db.execute(
                 "SELECT run_seconds FROM tasks WHERE kind = ? AND run_seconds IS NOT NULL"
@@ -140,8 +137,7 @@ class EmbeddedTaskStore:
                 (task.kind,),
             ).fetchall()
             each = statistics.median(row[0] for row in recent) if recent else None
-            tasks = [_task(row) for row in held]
-            return outlook(task, tasks, before=before, seconds_each=each, now=now)
+            return outlook(task, _held(db, task.lane), before=before, seconds_each=each, now=now)
 
         return await self._database.read(look)
 
@@ -175,6 +171,12 @@ def _json(value: Any) -> str:
 
 def _task(row: sqlite3.Row) -> Task:
     return task_of(json.loads(row["record"]))
+
+
+def _held(db: sqlite3.Connection, lane: Lane) -> list[Task]:
+    """The status is spelled out here and elsewhere, or an index of some statuses is not used."""
+    sql = "SELECT record FROM tasks WHERE lane = ? AND status = 'processing'"
+    return [_task(row) for row in db.execute(sql, (lane,))]
 
 
 def _version(db: sqlite3.Connection, task_id: str) -> int | None:
