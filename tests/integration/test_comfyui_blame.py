@@ -145,6 +145,7 @@ async def test_a_graph_that_always_crashes_fails_by_itself(tmp_path: Path) -> No
                 "ComfyUI failed with RuntimeError in node 'sampler' (KSampler): "
                 "mat1 and mat2 cannot be multiplied"
             )
+            assert "scheduler (beta)" in str(ended.error.fix)
             assert ended.attempts == 1
         await done(stage, other)
 
@@ -175,6 +176,56 @@ async def test_an_engine_that_fails_everybody_is_to_blame_itself(tmp_path: Path)
         await comfyui.restart()
         for task in tasks:
             assert (await stage.ended(task)).status == "completed"
+
+
+# --- Tasks that break the device ----------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def restarted_by_a_person(
+    comfyui: ComfyUISimulator, stage: ComfyUIStage
+) -> AsyncIterator[list[float]]:
+    """Meanwhile, whenever the service says that only that helps; when it was."""
+    restarts: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            if (await stage.health())["status"] == "unhealthy":
+                restarts.append(time.monotonic())
+                await comfyui.restart()
+                await stage.until("ready", "busy", "starting")
+            await asyncio.sleep(0.02)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield restarts
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+@pytest.mark.parametrize("warm_up", [True, False])
+async def test_a_task_that_breaks_the_device_does_it_twice_and_charges_nobody_else(
+    tmp_path: Path, warm_up: bool
+) -> None:
+    """A device-side assert: all that comes after it fails as well, until ComfyUI is restarted."""
+    async with (
+        ComfyUISimulator(step_seconds=0.1) as comfyui,
+        simulated(tmp_path, comfyui, comfyui_warm_up=warm_up) as stage,
+    ):
+        comfyui.failures.crash_words, comfyui.failures.crash_lasts = "a crowd", True
+        comfyui.failures.crash = Crash(message="CUDA error: device-side assert triggered")
+        task = await bad(stage, prompt="a crowd")
+        others = [await stage.submit(kind, steps=1) for kind in (EDIT, ANGLE, EDIT, ANGLE)]
+        async with restarted_by_a_person(comfyui, stage) as restarts:
+            ended = await failed(stage, task, "engine_failed", within=2)
+            assert ended.error is not None
+            assert "device-side assert" in ended.error.message
+            assert "steps" in str(ended.error.fix)
+            for other in others:
+                await unharmed(stage, other)
+        assert len(restarts) == len(runs_of(comfyui, task)) == 2
+        assert (await stage.health())["status"] in ("ready", "busy")
 
 
 # --- Tasks that take the server with them -------------------------------------------------

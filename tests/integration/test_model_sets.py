@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from short_drama.cli.main import cli
 from short_drama.comfyui_api.workflows.library import MODEL_SETS
+from short_drama.sdk.errors import ApiError
 from short_drama.settings import load
 from short_drama.wiring.engines import open_catalogue
 from tests.integration.comfyui_stage import ANGLE, EDIT, simulated
@@ -69,6 +70,21 @@ async def test_clients_are_told_which_pad_to_draw(
     assert sorted(poses) == sorted(told)
     assert poses["2511-int8"]["horizontal"]["4"] == "back view"
     assert schema["properties"]["horizontal"]["maximum"] == 4
+
+
+async def test_no_pose_beyond_the_named_models_is_accepted(tmp_path: Path) -> None:
+    async with (
+        server("2509-fp8", "0.3.75") as comfyui,
+        simulated(tmp_path, comfyui, comfyui_model_set="2509-fp8") as stage,
+    ):
+        with pytest.raises(ApiError) as refused:
+            await stage.submit(ANGLE, horizontal=-3)
+        assert (refused.value.problem.status, refused.value.problem.field) == (422, "horizontal")
+        async with stage.stack.http.get(f"{stage.stack.gpu}/openapi.json") as answer:
+            schema = (await answer.json())["components"]["schemas"]["CameraAngleTask"]
+        pad = schema["properties"]["horizontal"]
+        assert (pad["minimum"], pad["maximum"], pad["default"]) == (-2, 2, 0)
+        await stage.done(ANGLE, horizontal=-2)
 
 
 @pytest.mark.parametrize(

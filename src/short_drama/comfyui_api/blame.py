@@ -31,10 +31,17 @@ class Blame:
         """A job has gone well."""
         self._remedies.fine()
 
-    async def failed(self, job: Job, prompt_id: str, error: ShortDramaError) -> ShortDramaError:
-        """`error` is what ComfyUI's history says of the prompt."""
-        if isinstance(error, EngineOutOfMemory):
-            error.fix = _LESS_MEMORY
+    async def failed(
+        self,
+        job: Job,
+        prompt_id: str,
+        workflow: Workflow,
+        values: Mapping[str, object],
+        error: ShortDramaError,
+    ) -> ShortDramaError:
+        """`error` is what ComfyUI's history says of the prompt, which was made of `values`."""
+        less = isinstance(error, EngineOutOfMemory)
+        error.fix = _LESS_MEMORY if less else _other(workflow, values)
         return await self._judged(job, prompt_id, error, frozenset())
 
     async def black(
@@ -50,10 +57,8 @@ class Blame:
         earlier: prompts of the task's other attempts, with the files of their results. The server
             still has those after it, or we, have been restarted.
         """
-        told = _settings(workflow, values)
         error = BlackPicture(
-            "ComfyUI made a picture that is black from edge to edge",
-            fix=f"Change {told}, or the picture." if told else "Use another picture.",
+            "ComfyUI made a picture that is black from edge to edge", fix=_other(workflow, values)
         )
         before = [one for one, image in earlier if one != prompt_id and await self._is_black(image)]
         return await self._judged(job, prompt_id, error, frozenset(before))
@@ -77,10 +82,12 @@ class Blame:
         return False
 
 
-def _settings(workflow: Workflow, values: Mapping[str, object]) -> str:
-    """The inputs that a sampler may be given a wrong combination of, with their values."""
-    return ", ".join(
+def _other(workflow: Workflow, values: Mapping[str, object]) -> str:
+    """What to change: the inputs that a node may be given a wrong combination of, with their
+    values."""
+    told = ", ".join(
         name if (value := values.get(name)) is None else f"{name} ({value})"
         for name, each in workflow.inputs.items()
         if isinstance(each, IntegerInput | NumberInput | ChoiceInput)
     )
+    return f"Change {told}, or the picture." if told else "Use another picture."

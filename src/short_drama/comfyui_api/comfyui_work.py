@@ -261,7 +261,10 @@ class ComfyUIWork:
         try:
             image = result_of(ending, node=prepared.workflow.result, otherwise=expected)
         except (EngineFailed, EngineBroken, EngineOutOfMemory) as error:
-            raise await self._blame.failed(job, prompt_id, error) from error
+            workflow = prepared.workflow
+            raise await self._blame.failed(
+                job, prompt_id, workflow, _inputs(job, workflow), error
+            ) from error
         return Made(
             workflow=prepared.workflow,
             prompt_id=prompt_id,

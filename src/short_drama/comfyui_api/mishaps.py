@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from short_drama.domain.errors import (
     BlackPicture,
+    EngineBroken,
     EngineFailed,
     EngineInterrupted,
     EngineOutOfMemory,
@@ -16,6 +17,7 @@ _REMEMBERED = 1000
 _TRIES: dict[type[ShortDramaError], int] = {
     BlackPicture: 2,
     EngineOutOfMemory: 2,
+    EngineBroken: 2,
     EngineFailed: 1,
 }
 """How often each may happen to a task before it fails for good. What is not here is never the
@@ -45,7 +47,7 @@ class Mishap:
 
     def for_good(self) -> ShortDramaError:
         """The job's error once its task is to blame."""
-        if isinstance(self.error, EngineOutOfMemory):
+        if isinstance(self.error, EngineOutOfMemory | EngineBroken):
             return EngineFailed(f"{self.error.detail}, not for the first time", fix=self.error.fix)
         return self.error
 
@@ -67,8 +69,9 @@ class Mishaps:
         return len(prompts)
 
     def forget(self) -> None:
-        """It was nobody's fault."""
-        self._prompts.clear()
+        """It was nobody's fault, apart from what a device has died of."""
+        for key in [key for key in self._prompts if key[1] != EngineBroken.code]:
+            del self._prompts[key]
 
 
 def is_the_tasks(one: Mishap, times: int) -> bool:

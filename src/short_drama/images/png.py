@@ -41,7 +41,7 @@ def size(data: bytes) -> Size:
 
 
 def is_black(data: bytes) -> bool:
-    """Whether every sample of an 8-bit grey or RGB picture is 0; False for all other PNGs.
+    """Whether every sample of a grey or RGB picture of 8 or 16 bits is 0; False for other PNGs.
 
     Every filter makes zeros of zeros, and of nothing else in a row after rows of zeros (PNG, third
     edition, section 9): the rows need not be unfiltered, and the first that is not black ends the
@@ -49,9 +49,10 @@ def is_black(data: bytes) -> bool:
     """
     chunks = _chunks(data)
     width, _, depth, colour, _, _, interlace = _header(chunks)
-    if depth != 8 or colour not in _SAMPLES or interlace:
+    if depth not in (8, 16) or colour not in _SAMPLES or interlace:
         return False
-    stride = 1 + width * _SAMPLES[colour]  # each row begins with the number of its filter
+    # Each row begins with the number of its filter.
+    stride = 1 + width * _SAMPLES[colour] * depth // 8
     try:
         return not any(any(row[1:]) for row in _rows(chunks, stride))
     except zlib.error as error:

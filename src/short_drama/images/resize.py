@@ -36,6 +36,8 @@ def resized_png(data: bytes, size: Size, *, label: Label) -> bytes:
 def _opened(data: bytes) -> Image.Image:
     image = PngImageFile(BytesIO(data))
     image.load()
+    if image.mode.startswith("I"):  # grey of 16 bits, which Pillow would cut off at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image if image.mode in _KEPT else image.convert("RGB")
 
 

@@ -15,6 +15,7 @@ from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfy
 from short_drama.comfyui_api.prompts.camera_words import CameraWords, poses
 from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import AUTO, MODEL_SETS, Library, library
+from short_drama.comfyui_api.workflows.reach import within_reach
 from short_drama.complaints import Part
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import KINDS, Catalogue, Lane, TaskKind
@@ -252,7 +253,18 @@ def open_catalogue(settings: Settings) -> Catalogue:
             field="SHORT_DRAMA_KINDS_OFF",
             fix=f"The kinds are: {', '.join(catalogue)}.",
         )
+    catalogue = _within_reach(catalogue, settings, workflows)
     return catalogue.with_schema("camera-angle", {"x-camera-poses": _poses(settings, workflows)})
+
+
+def _within_reach(catalogue: Catalogue, settings: Settings, workflows: Library) -> Catalogue:
+    """Where this process knows which model moves the camera: that of the only set there may be."""
+    only, *others = workflows.candidates("camera-angle")
+    if others or (settings.comfyui_url is None and settings.comfy_v2_url is None):
+        return catalogue
+    return Catalogue(
+        within_reach(kind, only) if kind.name == only.kind else kind for kind in catalogue.values()
+    )
 
 
 def _poses(settings: Settings, workflows: Library) -> Mapping[str, object]:

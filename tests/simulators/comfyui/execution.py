@@ -50,6 +50,8 @@ class Machine:
     loaded: set[frozenset[str]] = field(default_factory=set)
     """Model files, by the prompt that needed them."""
     interrupted: bool = False
+    broken: bool = False
+    """Whether the device has not survived a run."""
 
     def load(self, files: frozenset[str]) -> float:
         """How many seconds it takes."""
@@ -153,11 +155,17 @@ class Execution:
         failures, crash = self._failures, None
         if nodes and (self._says(failures.out_of_memory_words) or failures.take("out_of_memory")):
             crash = OUT_OF_MEMORY
-        elif nodes and (self._says(failures.crash_words) or failures.take("execution_error")):
+        elif nodes and (self._is_lost() or failures.take("execution_error")):
             crash = failures.crash
         if crash is not None:
             of_type = [node for node in nodes if self._class(node) == crash.node_type]
             self._crash = (of_type or nodes)[0], crash
+
+    def _is_lost(self) -> bool:
+        """By what is written in it, or in one before it that the device did not survive."""
+        lost = self._machine.broken or self._says(self._failures.crash_words)
+        self._machine.broken = lost and self._failures.crash_lasts
+        return lost
 
     def _says(self, words: str) -> bool:
         return bool(words) and any(words in text for text in texts(self._prompt.graph))

@@ -45,6 +45,8 @@ class Failures:
     crash: Crash = Crash()
     crash_words: str = ""
     """Graphs in which this is written always end as `crash` says; "": none does."""
+    crash_lasts: bool = False
+    """After such a graph all others end so as well, until a restart: the device answers nothing."""
     out_of_memory_words: str = ""
     """Graphs in which this is written always run out of memory."""
     own_prompt_ids: Switch = False

@@ -7,12 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.comfyui_api.server.comfyui import result_of
-from short_drama.comfyui_api.server.endings import Ending, SavedImage, read_ending
+from short_drama.comfyui_api.server.endings import (
+    Ending,
+    SavedImage,
+    read_ending,
+    read_job_ending,
+)
 from short_drama.domain.errors import (
     EngineBroken,
     EngineFailed,
     EngineInterrupted,
     EngineOutOfMemory,
+    ShortDramaError,
 )
 
 ERROR = {
@@ -137,3 +143,44 @@ def test_a_failed_run_has_no_result_even_if_it_has_outputs() -> None:
     ending = Ending(images={"save": (SavedImage("a.png"),)}, failure=EngineFailed("it failed"))
     with pytest.raises(EngineFailed, match="it failed"):
         result_of(ending, node="save", otherwise=SavedImage("x"))
+
+
+# --- Jobs of newer servers ----------------------------------------------------------------
+
+SAVED = {"save": {"images": [{"filename": "a.png", "subfolder": "x", "type": "output"}]}}
+TIMES = {"execution_start_time": 1795779931715, "execution_end_time": 1795779934190}
+
+
+def test_a_job_is_what_its_status_says_though_no_messages_come_with_it() -> None:
+    ending = read_job_ending({"status": "completed", "outputs": SAVED, **TIMES})
+    assert ending is not None
+    assert (ending.failure, ending.seconds) == (None, 2.475)
+    assert ending.images["save"][0].filename == "a.png"
+
+
+def test_a_failed_jobs_error_names_the_node() -> None:
+    told = {
+        "node_id": "sampler", "node_type": "KSampler",
+        "exception_type": "RuntimeError", "exception_message": "CUDA error: a bad address\nat x",
+    }  # fmt: skip
+    ending = read_job_ending({"status": "failed", "execution_error": told})
+    assert ending is not None
+    assert isinstance(ending.failure, EngineBroken)
+    assert "node 'sampler' (KSampler)" in ending.failure.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [("failed", EngineFailed), ("cancelled", EngineInterrupted), ("completed", None)],
+)
+def test_a_job_of_which_nothing_else_is_told(
+    status: str, failure: type[ShortDramaError] | None
+) -> None:
+    ending = read_job_ending({"status": status})
+    assert ending is not None
+    assert type(ending.failure) is (failure or type(None))
+
+
+@pytest.mark.parametrize("status", ["pending", "in_progress", None, 5])
+def test_a_job_that_has_not_ended(status: object) -> None:
+    assert read_job_ending({"status": status, "outputs": {}}) is None

@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -101,6 +102,20 @@ def test_black_is_what_a_decoder_finds_black(width: int, height: int, data: st.D
         row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
         pixels[row, column] = data.draw(st.tuples(*[st.integers(0, 255)] * 3))
     assert is_black(encoded(pixels)) == (not pixels.any())
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (30, 40, 3)])
+@pytest.mark.parametrize("at", [None, (0, 0), (29, 39), (15, 7)])
+def test_pictures_of_16_bits_are_judged_as_well(
+    shape: tuple[int, ...], at: tuple[int, int] | None
+) -> None:
+    """SaveImageAdvanced writes them where a graph asks for it."""
+    pixels = np.zeros(shape, np.uint16)
+    if at is not None:
+        pixels[at] = 1
+    written, data = cv2.imencode(".png", pixels)
+    assert written
+    assert is_black(data.tobytes()) == (at is None)
 
 
 def test_pictures_with_transparency_are_not_judged() -> None:

@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -75,6 +76,14 @@ def test_a_file_is_scaled_and_labelled(mode: str, kept: str) -> None:
     assert (image.size, image.mode) == ((90, 61), kept)
     assert png.size(made) == (90, 61)
     assert decode(made).label == LABEL
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_file_of_16_bits_keeps_its_tones(channels: int) -> None:
+    written, data = cv2.imencode(".png", np.full((40, 60, channels), 30000, np.uint16))
+    assert written
+    made = decode(resized_png(data.tobytes(), Size(90, 61), label=LABEL)).pixels
+    assert (made == 30000 >> 8).all()
 
 
 @pytest.mark.parametrize("data", [b"", file("RGB")[:60], b"\xff\xd8\xff\xe0" + bytes(90)])

@@ -21,6 +21,7 @@ from short_drama.comfyui_api.server.endings import Ending, SavedImage
 from short_drama.comfyui_api.server.events import Ended, Event, EventStream, Previewed, Progressed
 from short_drama.comfyui_api.server.refusals import PromptLost
 from short_drama.domain.errors import (
+    EngineBroken,
     EngineInterrupted,
     EngineStarting,
     EngineUnavailable,
@@ -135,6 +136,10 @@ class Engine:
         self._given: OrderedDict[str, None] = OrderedDict()
         """Prompts that were ours, of late."""
         self._rejected: OrderedDict[str, None] = OrderedDict()
+        self.works = False
+        """Whether a prompt has ended on this process, and its device lives as far as is known."""
+        self.broken_by: deque[str] = deque(maxlen=_WITNESSES)
+        """Prompts of which the device died, after it had worked."""
         self._ended: deque[str] = deque(maxlen=_WITNESSES)
         self._last_sign = clock()
         self._stream = EventStream(
@@ -205,11 +210,17 @@ class Engine:
             ending = await self._until_ended(run)
             self._quarantine.survived(run.task)
             self._ended.append(prompt_id)
+            self._note_device(prompt_id, lives=not isinstance(ending.failure, EngineBroken))
             return ending
         finally:
             del self._runs[prompt_id]
             if not self._runs:
                 self._pending = ()  # nobody looks from now on
+
+    def _note_device(self, prompt_id: str, *, lives: bool) -> None:
+        if self.works and not lives:
+            self.broken_by.append(prompt_id)
+        self.works = lives
 
     async def stop(self, prompt_id: str) -> None:
         self.reject(prompt_id)
@@ -368,6 +379,7 @@ class Engine:
             self._hears = False
             return
         self.disconnected.set()
+        self.works = False
         self._heard_before = self._hears
         self.drops += 1
         self._note_company()

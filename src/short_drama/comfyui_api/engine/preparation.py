@@ -58,6 +58,8 @@ class Preparation:
     async def _wants_a_run(self, kind: str) -> bool:
         if self._abilities.is_due(kind):
             return True
+        if self._engine.health.needs_restart and not self._engine.works:
+            return True  # it was ill: a prompt of our own shows whether it is well now
         return kind in self._warmed and not await self._warm_up.is_warm(kind)
 
     async def _try(self, kind: str) -> None:

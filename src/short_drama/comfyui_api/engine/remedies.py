@@ -19,12 +19,15 @@ from short_drama.domain.errors import (
     EngineBroken,
     EngineNotReady,
     EngineOutOfMemory,
+    EngineUnavailable,
     RetryableError,
     ShortDramaError,
     Unavailable,
 )
 
 log = logging.getLogger(__name__)
+
+_RESTART = "Restart ComfyUI."
 
 
 class Finding(Enum):
@@ -53,6 +56,8 @@ class Remedies:
 
     async def judge(self, one: Mishap) -> ShortDramaError:
         async with self._one_by_one:
+            if self._engine.health.needs_restart:  # found out while this one was inside
+                return EngineUnavailable(one.error.detail, fix=_RESTART)
             times = self._mishaps.count(one)
             self._note(one.prompt_id)
             if len(self._in_a_row) > 1 or isinstance(one.error, EngineBroken):
@@ -61,7 +66,7 @@ class Remedies:
                     self._in_a_row.clear()
                 if found is Finding.ILL:
                     self._mishaps.forget()
-                if found is not Finding.WELL:
+                if found is not Finding.WELL and one.prompt_id not in self._engine.broken_by:
                     return one.again()
             if is_the_tasks(one, times):
                 return one.for_good()
@@ -97,7 +102,7 @@ class Remedies:
             return Finding.UNKNOWN
         reason = Unavailable(
             f"ComfyUI goes wrong also with its models loaded anew: {failure.detail}",
-            fix="Restart ComfyUI.",
+            fix=_RESTART,
         )
         self._engine.health.unhealthy(reason, needs_restart=True)
         return Finding.ILL

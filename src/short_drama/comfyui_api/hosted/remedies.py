@@ -1,11 +1,12 @@
 """What is done when a hosted result says that something is ill.
 
 Nothing can be unloaded, examined or restarted from here, and the next run may be on another
-machine: once is an accident, and twice is the task's own.
+machine: once is an accident, and twice is the task's own. A device that has failed is not held
+against a task: it may have failed for whoever came before.
 """
 
 from short_drama.comfyui_api.mishaps import Mishap, Mishaps, is_the_tasks
-from short_drama.domain.errors import ShortDramaError
+from short_drama.domain.errors import EngineBroken, ShortDramaError
 
 
 class HostedRemedies:
@@ -15,7 +16,8 @@ class HostedRemedies:
         self._mishaps = Mishaps()
 
     async def judge(self, one: Mishap) -> ShortDramaError:
-        blamed = is_the_tasks(one, self._mishaps.count(one))
+        times = self._mishaps.count(one)
+        blamed = is_the_tasks(one, times) and not isinstance(one.error, EngineBroken)
         return one.for_good() if blamed else one.again()
 
     def fine(self) -> None:

@@ -59,13 +59,23 @@ def read_ending(entry: Mapping[str, Any]) -> Ending:
 
 def read_job_ending(job: Mapping[str, Any]) -> Ending | None:
     """The ending of an answer of /api/jobs/{id}; None while it waits or runs. Its shape is that of
-    ComfyUI 0.33.0, recorded from a running server."""
-    if job.get("status") not in ("completed", "failed", "cancelled"):
-        return None
+    ComfyUI 0.33.0, recorded from a running server. What became of it is told by its status, what
+    else by the messages, which are not in every answer."""
     ending = read_ending({"outputs": job.get("outputs"), "status": job.get("execution_status")})
-    if job["status"] == "cancelled" and not isinstance(ending.failure, EngineInterrupted):
-        return replace(ending, failure=EngineInterrupted("ComfyUI was told to stop the work"))
-    return ending
+    if ending.seconds is None:
+        began, ended = job.get("execution_start_time"), job.get("execution_end_time")
+        ending = replace(ending, seconds=_between([began, ended]))
+    match job.get("status"):
+        case "completed":
+            return replace(ending, failure=None)
+        case "failed":
+            told = _mapping(job.get("execution_error"))
+            return replace(ending, failure=execution_failure(told)) if told else ending
+        case "cancelled" if not isinstance(ending.failure, EngineInterrupted):
+            return replace(ending, failure=EngineInterrupted("ComfyUI was told to stop the work"))
+        case "cancelled":
+            return ending
+    return None
 
 
 def _failure(
@@ -121,7 +131,11 @@ def _saved(image: Mapping[str, Any]) -> SavedImage:
 
 
 def _seconds(messages: Sequence[tuple[str, Mapping[str, Any]]]) -> float | None:
-    times = [told.get("timestamp") for name, told in messages if name.startswith("execution_")]
+    return _between([at.get("timestamp") for name, at in messages if name.startswith("execution_")])
+
+
+def _between(times: Sequence[object]) -> float | None:
+    """Seconds from the first to the last; they are in milliseconds."""
     known = [time for time in times if isinstance(time, int | float)]
     return round((known[-1] - known[0]) / 1000, 3) if len(known) > 1 else None
 

@@ -31,17 +31,15 @@ def fit(workflow: Workflow, object_info: Mapping[str, Any]) -> Workflow:
 
 
 def _filled(
-    given: Mapping[str, Any], required: Mapping[str, node_info.Spec]
+    given: Mapping[str, Any], required: Mapping[str, node_info.Spec], within: str = ""
 ) -> Iterator[tuple[str, object]]:
-    owners = {node_info.owner(name) for name in given}
-    for name, spec in required.items():
+    """`within`: of the choice that brings these inputs with it."""
+    for part, spec in required.items():
+        name = within + part
         value = given.get(name, node_info.default(spec))
-        if name not in owners and value is not None:
+        if value is not None and not any(f"{each}.".startswith(f"{name}.") for each in given):
             yield name, value
-        for part, its_spec in node_info.inner(spec, value).items():
-            inner = node_info.default(its_spec)
-            if f"{name}.{part}" not in given and inner is not None:
-                yield f"{name}.{part}", inner
+        yield from _filled(given, node_info.inner(spec, value), within=f"{name}.")
 
 
 def _leave_out(graph: Graph, optional: list[str], object_info: Mapping[str, Any]) -> None:

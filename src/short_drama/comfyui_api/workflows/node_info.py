@@ -57,10 +57,10 @@ def choices(spec: Spec) -> Sequence[object] | None:
 def default(spec: Spec) -> object:
     """What ComfyUI's own editor puts into an input that a graph does not give: the default, or
     the first choice. None where there is neither: nobody can know what was meant."""
-    given = options(spec).get("default")
-    if given is not None:
+    given, listed = options(spec).get("default"), choices(spec)
+    if given is not None and (listed is None or given in listed):
         return given
-    return next(iter(choices(spec) or ()), None)
+    return next(iter(listed or ()), None)
 
 
 def inner(spec: Spec, choice: object) -> dict[str, Spec]:

@@ -55,6 +55,8 @@ def inputs(workflow: Workflow, node: str) -> Mapping[str, Any]:
         ([["nearest", "lanczos"], {"default": "lanczos"}], "lanczos"),
         (["COMBO", {"options": ["a", "b"], "default": "b"}], "b"),
         (["COMBO", {"options": ["a", "b"]}], "a"),
+        (["COMBO", {"options": ["a", "b"], "default": "gone"}], "a"),
+        ([["a", "b"], {"default": "gone"}], "a"),
     ],
 )
 def test_a_required_input_that_the_graph_lacks_is_filled_in(spec: Any, filled: object) -> None:
@@ -91,6 +93,14 @@ def test_a_choice_brings_its_own_inputs() -> None:
     chosen = copy.deepcopy(GRAPH)
     chosen["latent"]["inputs"]["format"] = "exr"
     assert inputs(fit(read(chosen), known), "latent")["format.bit_depth"] == "32-bit float"
+
+
+def test_so_does_a_choice_within_a_choice() -> None:
+    how = {"key": "how", "inputs": {"required": {"format": FORMATS, "depth": ["INT", {}]}}}
+    known = requiring("VAEEncode", tiling=["COMFY_DYNAMICCOMBO_V3", {"options": [how]}])
+    assert inputs(fit(read(), known), "latent").items() >= {
+        "tiling": "how", "tiling.format": "png", "tiling.format.bit_depth": "8-bit",
+    }.items()  # fmt: skip
 
 
 def test_the_workflow_that_was_read_is_left_as_it_was() -> None:
