@@ -18,6 +18,7 @@ from typing import BinaryIO, Final
 
 from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.backends.embedded.disk import require_room, trouble_with, try_to_write
+from short_drama.backends.embedded.lately_read import LatelyRead
 from short_drama.complaints import About, Complaints
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, Unavailable
@@ -55,6 +56,7 @@ class EmbeddedAssetStore:
         self._complaints = complaints or Complaints()
         self._public_url = public_url.rstrip("/")
         self._known_damaged: set[str] = set()
+        self._lately_read = LatelyRead()
 
     async def put(
         self,
@@ -127,8 +129,11 @@ class EmbeddedAssetStore:
 
     def _inspect(self, key: str) -> AssetInfo:
         with self._opened(key) as found:
-            if not found.facts.fit(found.pieces(), found.size):
-                raise self._damaged(key)
+            status = os.fstat(found.file.fileno())
+            if (key, status) not in self._lately_read:
+                if not found.facts.fit(found.pieces(), found.size):
+                    raise self._damaged(key)
+                self._lately_read.note(key, status)
             return _info(key, found)
 
     def _is_sound(self, key: str) -> bool:
@@ -163,6 +168,7 @@ class EmbeddedAssetStore:
 
     def _damaged(self, key: str) -> AssetNotFound:
         """Said once of each; what is kept of a job is made or asked for again like what is not."""
+        self._lately_read.forget(key)
         if key not in self._known_damaged:
             self._known_damaged.add(key)
             log.error("an asset is damaged", extra={"key": key})
