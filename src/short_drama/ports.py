@@ -203,6 +203,11 @@ class AssetStore(Protocol):
         """Raises AssetNotFound."""
         ...
 
+    async def inspect(self, key: str) -> AssetInfo:
+        """As `head`, having looked at the bytes too where the storage does not do that itself:
+        what is no longer as it was put is not found."""
+        ...
+
     def url(self, key: str) -> str:
         """Where a client reads the asset."""
         ...

@@ -26,9 +26,9 @@ async def test_bytes_come_back_as_they_were_put(assets: AssetStore) -> None:
 async def test_content_type_size_and_metadata_are_kept(assets: AssetStore) -> None:
     facts = {"engine": "noop", "width": "64"}
     await assets.put(KEY, b"12345", content_type="image/jpeg", metadata=facts)
-    assert await assets.head(KEY) == AssetInfo(
-        key=KEY, size=5, content_type="image/jpeg", metadata=facts
-    )
+    info = AssetInfo(key=KEY, size=5, content_type="image/jpeg", metadata=facts)
+    assert await assets.head(KEY) == info
+    assert await assets.inspect(KEY) == info
 
 
 async def test_metadata_may_be_in_any_script(assets: AssetStore) -> None:
@@ -87,7 +87,7 @@ async def test_keys_do_not_get_in_each_others_way(assets: AssetStore) -> None:
 
 
 async def test_what_is_not_there_is_not_found(assets: AssetStore) -> None:
-    for ask in (assets.get, assets.head):
+    for ask in (assets.get, assets.head, assets.inspect):
         with pytest.raises(AssetNotFound) as missing:
             await ask("images/nothing.png")
         assert "images/nothing.png" in missing.value.detail
@@ -123,7 +123,7 @@ NASTY = [
 @pytest.mark.parametrize("key", NASTY, ids=lambda key: ascii(key[:30]))
 async def test_a_nasty_key_names_nothing(assets: AssetStore, key: str) -> None:
     await put(assets, "images/there.png")
-    for ask in (assets.get, assets.head):
+    for ask in (assets.get, assets.head, assets.inspect):
         with pytest.raises(AssetNotFound) as missing:
             await ask(key)
         assert len(missing.value.detail) < 1000

@@ -434,6 +434,24 @@ async def test_results_that_cannot_be_stored(patient: Patient, tmp_path: Path) -
     )
 
 
+async def test_assets_that_another_server_shows(patient: Patient) -> None:
+    async with open_backend(Settings(**patient.given), assets_url="") as backend:
+        await backend.assets.put("images/a.png", b"whole", content_type="image/png")
+
+        async def show(request: web.Request) -> web.Response:
+            return web.Response(body=await backend.assets.get(request.path[1:]))
+
+        another = web.Application()
+        another.router.add_get("/{path:.*}", show)
+        async with served(another) as url:
+            patient.given |= {"assets_url": url}
+            finding = (await patient.examined(only=["cdn"]))["cdn"]
+    assert (finding.verdict, finding.found) == (
+        Verdict.OK,
+        f"{url} shows what is in the store",
+    )
+
+
 async def test_dead_letters_wait(patient: Patient) -> None:
     async with open_backend(Settings(**patient.given), assets_url="") as backend:
         await backend.dead_letters[Lane.CPU].send("{}")

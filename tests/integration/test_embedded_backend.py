@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import json
 import os
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -501,12 +504,8 @@ def assets(tmp_path: Path) -> EmbeddedAssetStore:
 async def test_what_a_crash_left_of_a_put_does_not_disturb_the_next(
     assets: EmbeddedAssetStore, tmp_path: Path
 ) -> None:
-    for part in ("files", "facts"):
-        (tmp_path / part / "images").mkdir(parents=True)
-        (tmp_path / part / "images" / ".0123456789").write_bytes(b"half of")
-    (tmp_path / "facts" / "images" / "a.png").write_text(
-        '{"content_type": "image/jpeg", "metadata": {"old": "1"}}'
-    )
+    (tmp_path / "files" / "images").mkdir(parents=True)
+    (tmp_path / "files" / "images" / ".0123456789").write_bytes(b"half of")
     await assets.put(KEY, b"new", content_type="image/png", metadata={"new": "2"})
     info = await assets.head(KEY)
     assert (info.content_type, info.metadata, info.size) == ("image/png", {"new": "2"}, 3)
@@ -519,7 +518,26 @@ def files_in(root: Path) -> list[str]:
 
 async def test_a_put_leaves_no_temporary_file(assets: EmbeddedAssetStore, tmp_path: Path) -> None:
     await assets.put(KEY, b"new", content_type="image/png")
-    assert files_in(tmp_path) == ["facts/images/a.png", "files/images/a.png"]
+    assert files_in(tmp_path) == ["files/images/a.png"]
+
+
+async def test_a_put_waits_for_the_disk_twice(
+    assets: EmbeddedAssetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the bytes with their facts, and for their name; for that of a new folder once."""
+    flushed: list[str] = []
+    flush = os.fsync
+
+    def counted(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    await assets.put(KEY, b"first", content_type="image/png")
+    assert flushed[-3] == "files"  # for the name of images/
+    flushed.clear()
+    await assets.put("images/b.png", b"second", content_type="image/png")
+    assert (len(flushed), flushed[1]) == (2, "images")
 
 
 async def test_a_folder_that_cannot_be_written_is_unavailable(
@@ -543,6 +561,92 @@ def nonsense(path: Path) -> None:
     path.write_bytes(b"\xff" + b"[" * 2000)
 
 
+def cut(path: Path) -> None:
+    """By a byte."""
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def its_facts_turned(path: Path) -> None:
+    """Still JSON, but not what was written."""
+    path.write_bytes(path.read_bytes().replace(b"image/png", b"image/pnh"))
+
+
+def its_facts_endless(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-16] + b"\xff" * 8 + path.read_bytes()[-8:])
+
+
+def its_facts_nonsense(path: Path) -> None:
+    text = b"[" * 100_000
+    path.write_bytes(
+        b"whole" + text + struct.pack("!II8s", len(text), zlib.crc32(text), b"sd-facts")
+    )
+
+
+DAMAGES = [
+    emptied,
+    turned,
+    nonsense,
+    cut,
+    its_facts_turned,
+    its_facts_endless,
+    its_facts_nonsense,
+    Path.unlink,
+]
+
+
+async def mended(assets: EmbeddedAssetStore, root: Path) -> None:
+    for ask in (assets.get, assets.inspect):
+        with pytest.raises(AssetNotFound) as missing:
+            await ask(KEY)
+        assert missing.value.fix
+    await assets.put(KEY, b"whole", content_type="image/png", metadata={"width": "4"})
+    assert await assets.get(KEY) == b"whole"
+    assert (await assets.head(KEY)).metadata == {"width": "4"}
+    assert await assets.inspect(KEY) == await assets.head(KEY)
+    with pytest.raises(AssetExists):
+        await assets.put(KEY, b"whole", content_type="image/png")
+    assert files_in(root) == ["files/images/a.png"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_what_is_damaged_is_not_handed_out_and_mended_by_the_next_put(
+    damage: Callable[[Path], None], assets: EmbeddedAssetStore, tmp_path: Path
+) -> None:
+    await assets.put(KEY, b"whole", content_type="image/png", metadata={"width": "4"})
+    damage(tmp_path / "files" / KEY)
+    await mended(assets, tmp_path)
+
+
+def put_as_before(root: Path, facts: str, data: bytes = b"whole") -> None:
+    """As releases did that kept facts in files of their own."""
+    for part, content in (("files", data), ("facts", facts.encode())):
+        path = root / part / KEY
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+
+
+SUMMED = json.dumps(
+    {
+        "content_type": "image/png",
+        "metadata": {"width": "4"},
+        "size": 5,
+        "sha256": hashlib.sha256(b"whole").hexdigest(),
+    }
+)
+
+
+@pytest.mark.parametrize("facts", ['{"content_type": "image/png", "metadata": {}}', SUMMED])
+async def test_an_asset_of_an_earlier_release_is_read(
+    facts: str, assets: EmbeddedAssetStore, tmp_path: Path
+) -> None:
+    put_as_before(tmp_path, facts)
+    assert await assets.get(KEY) == b"whole"
+    assert (await assets.head(KEY)).size == 5
+    assert await assets.inspect(KEY) == await assets.head(KEY)
+    with pytest.raises(AssetExists):
+        await assets.put(KEY, b"other", content_type="image/png")
+
+
 @pytest.mark.parametrize(
     ("part", "damage"),
     [
@@ -550,30 +654,12 @@ def nonsense(path: Path) -> None:
         *(("facts", damage) for damage in (emptied, turned, nonsense, Path.unlink)),
     ],
 )
-async def test_what_is_damaged_is_not_handed_out_and_mended_by_the_next_put(
+async def test_a_damaged_asset_of_an_earlier_release_is_mended(
     part: str, damage: Callable[[Path], None], assets: EmbeddedAssetStore, tmp_path: Path
 ) -> None:
-    await assets.put(KEY, b"whole", content_type="image/png", metadata={"width": "4"})
+    put_as_before(tmp_path, SUMMED)
     damage(tmp_path / part / KEY)
-    with pytest.raises(AssetNotFound) as missing:
-        await assets.get(KEY)
-    assert missing.value.fix
-    await assets.put(KEY, b"whole", content_type="image/png", metadata={"width": "4"})
-    assert await assets.get(KEY) == b"whole"
-    assert (await assets.head(KEY)).metadata == {"width": "4"}
-    with pytest.raises(AssetExists):
-        await assets.put(KEY, b"whole", content_type="image/png")
-    assert files_in(tmp_path) == ["facts/images/a.png", "files/images/a.png"]
-
-
-async def test_facts_from_before_sums_were_kept_are_believed(
-    assets: EmbeddedAssetStore, tmp_path: Path
-) -> None:
-    await assets.put(KEY, b"whole", content_type="image/png")
-    (tmp_path / "facts" / KEY).write_text('{"content_type": "image/png", "metadata": {}}')
-    assert await assets.get(KEY) == b"whole"
-    with pytest.raises(AssetExists):
-        await assets.put(KEY, b"other", content_type="image/png")
+    await mended(assets, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -16,7 +16,7 @@ from aiohttp import web
 
 from short_drama.domain.errors import UrlRefused, UrlUnreachable
 from short_drama.images import fetch as module
-from short_drama.images.fetch import Fetcher, FetchLimits, Lookup
+from short_drama.images.fetch import Fetcher, FetchLimits, Found, Lookup
 from short_drama.images.guard import Guard
 
 HOME = Guard(allow=(ip_network("127.0.0.1/32"),))
@@ -243,6 +243,93 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
     assert proxy.connections == 0
 
 
+# --- What is known already ------------------------------------------------------------------
+
+TAG = '"v1"'
+
+
+def only_if_changed(tag: str, **headers: object) -> Callable[[RawServer], bytes]:
+    """What a server answers whose picture has that tag now."""
+
+    def reply(server: RawServer) -> bytes:
+        if f"If-None-Match: {tag}\r\n".encode() in server.requests[-1]:
+            return answer(b"", "304 Not Modified", content_length=None, **headers)
+        return answer(etag=tag)
+
+    return reply
+
+
+async def asked(url: str, tags: dict[str, str], reply: Callable[[RawServer], bytes]) -> Found:
+    """`tags`: what is remembered, by path."""
+
+    async def known(url: str) -> str | None:
+        return tags.get(f"/{url.split('/', 3)[3]}")
+
+    async def say(writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(server))
+
+    async with raw_server(say) as server, Fetcher(HOME, limits=QUICK) as fetcher:
+        found = await fetcher.ask(f"http://127.0.0.1:{server.port}{url}", known=known)
+    return replace(found, url=found.url.partition(f":{server.port}")[2])
+
+
+async def test_what_is_known_is_not_sent_again() -> None:
+    same = Found(url="/a", etag=TAG, data=None)
+    assert await asked("/a", {"/a": TAG}, only_if_changed(TAG)) == same
+    assert await asked("/a", {"/a": TAG}, only_if_changed(TAG, etag=TAG)) == same
+
+
+async def test_what_has_changed_is_sent() -> None:
+    found = await asked("/a", {"/a": TAG}, only_if_changed('"v2"'))
+    assert found == Found(url="/a", etag='"v2"', data=BODY)
+
+
+async def test_nothing_is_asked_about_what_is_not_known() -> None:
+    def reply(server: RawServer) -> bytes:
+        assert b"If-" not in server.requests[0]
+        return answer(etag=TAG)
+
+    assert await asked("/b", {"/a": TAG}, reply) == Found(url="/b", etag=TAG, data=BODY)
+
+
+async def test_a_tag_belongs_to_where_a_redirect_leads() -> None:
+    def reply(server: RawServer) -> bytes:
+        if server.requests[-1].startswith(b"GET /old"):
+            assert b"If-None-Match" not in server.requests[-1]
+            return answer(b"", "302 Found", location="/new", etag='"of the redirect"')
+        return only_if_changed(TAG)(server)
+
+    assert await asked("/old", {}, reply) == Found(url="/new", etag=TAG, data=BODY)
+    assert await asked("/old", {"/new": TAG}, reply) == Found(url="/new", etag=TAG, data=None)
+
+
+async def test_a_redirect_instead_of_what_was_known_is_followed() -> None:
+    def reply(server: RawServer) -> bytes:
+        first = len(server.requests) == 1
+        return answer(b"", "302 Found", location="/b") if first else answer()
+
+    assert await asked("/a", {"/a": TAG}, reply) == Found(url="/b", etag=None, data=BODY)
+
+
+async def test_an_answer_about_something_else_is_not_believed() -> None:
+    def reply(server: RawServer) -> bytes:
+        if b"If-None-Match" in server.requests[-1]:
+            return answer(b"", "304 Not Modified", content_length=None, etag='"v2"')
+        return answer(etag='"v2"')
+
+    assert await asked("/a", {"/a": TAG}, reply) == Found(url="/a", etag='"v2"', data=BODY)
+
+
+@pytest.mark.parametrize("tag", ['W/"v1"', "v1", '"v1'])
+async def test_a_tag_that_says_too_little_is_none(tag: str) -> None:
+    assert (await asked("/a", {}, lambda _: answer(etag=tag))).etag is None
+
+
+async def test_a_server_that_is_gone_has_said_nothing() -> None:
+    with pytest.raises(UrlUnreachable, match="status 404"):
+        await asked("/a", {"/a": TAG}, lambda _: answer(b"", "404 Not Found"))
+
+
 # --- What must not be reached ---------------------------------------------------------------
 
 SPELLINGS = [
@@ -360,6 +447,7 @@ async def test_the_socket_is_the_last_to_refuse(monkeypatch: pytest.MonkeyPatch)
         (saying(answer(b"", "204 No Content", content_length=None)), "status 204"),
         (saying(answer(BODY, "206 Partial Content")), "status 206"),
         (saying(answer(b"", "302 Found")), "status 302"),
+        (saying(answer(b"", "304 Not Modified", content_length=None)), "status 304"),
         (saying(answer(b"", content_length=100_001)), "larger than"),
         (saying(answer(b"x" * 100_001, content_length=None)), "larger than"),
         (saying(answer(gzip.compress(b"\0" * 10**7), content_encoding="gzip")), "larger than"),

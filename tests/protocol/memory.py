@@ -242,6 +242,9 @@ class MemoryAssets:
     async def head(self, key: str) -> AssetInfo:
         return self._find(key)[1]
 
+    async def inspect(self, key: str) -> AssetInfo:
+        return self._find(key)[1]
+
     def url(self, key: str) -> str:
         return f"{self.public_url}/{key}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from short_drama.backends.aws.rightless import NotAllowed
+from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.doctor.finding import Finding, not_applicable, ok, wrong
 from short_drama.doctor.site import Site
 from short_drama.paid_api.providers.proxies import proxy_for
@@ -76,7 +78,9 @@ async def _sample(site: Site) -> _Sample | None:
 def _file(root: Path) -> _File | None:
     for path in (root / _PREFIX).rglob("*"):
         if path.is_file() and not path.name.startswith("."):
-            return _File(path.relative_to(root).as_posix(), path.stat().st_size)
+            with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+                _, size = AssetFacts.at_the_end_of(file)
+                return _File(path.relative_to(root).as_posix(), size)
     return None
 
 

@@ -100,6 +100,11 @@ def write(
     return out.getvalue()
 
 
+def kept_as(content_type: str) -> str:
+    """What `normalise` makes of a picture of that type."""
+    return JPEG if content_type == JPEG else PNG
+
+
 def normalise(data: bytes) -> Intake:
     """Decode and encode again.
 
@@ -115,7 +120,7 @@ def normalise(data: bytes) -> Intake:
     Raises ImageRejected as `decode` does.
     """
     picture = decode(data)
-    kept, label = JPEG if picture.content_type == JPEG else PNG, picture.label
+    kept, label = kept_as(picture.content_type), picture.label
     return Intake(
         data=_anew(picture, data) if kept == JPEG else encode(picture.pixels, kept, label=label),
         content_type=kept,

@@ -103,7 +103,7 @@ class FairSlots:
 
     def _call(self) -> None:
         """Those that may begin now. Who is passed over for holding enough keeps its turn."""
-        while called := next((one for one in self._lines if self._may(one)), None):
+        while (called := next(filter(self._may, self._lines), None)) is not None:
             waiter = self._lines[called].popleft()
             if not waiter.done():  # it may be leaving
                 self._take(called)

@@ -8,7 +8,9 @@ for that, and both are used (behaviour read in aiohttp 3.14's `connector.py`):
 * for a host that is an IP literal the connector asks no resolver; the socket factory is called
   for every single connection, with the address it is for, and refuses there.
 
-Redirects are followed by hand, each through the guard. Proxies, cookies and credentials are off.
+Redirects are followed by hand, each through the guard. Who remembers the entity tag of what was at
+a URL is told whether that is still there, by a conditional request. No connection is used twice, so
+that none is left open to whoever was asked once. Proxies, cookies and credentials are off.
 Compression is not asked for; where it comes, it is read within the limit. Words of an error never
 contain a body or a resolved address.
 """
@@ -33,6 +35,7 @@ from short_drama.domain.errors import Unavailable, UrlUnreachable
 from short_drama.images.content_coding import TooMuch, coding_of, plain
 from short_drama.images.fair_slots import FairSlots
 from short_drama.images.guard import Guard
+from short_drama.images.seen_urls import strong
 from short_drama.images.structure import MAX_BYTES
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -44,8 +47,14 @@ HEADERS: Final = {
 _CHUNK: Final = 64 * 1024
 _LOOKUPS_AT_ONCE: Final = 8
 
+Known = Callable[[str], Awaitable[str | None]]
+"""The strong entity tag of what is remembered of a URL, the first or one that it redirects to."""
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 """(host, port) -> the host's addresses in canonical text form; raises OSError."""
+
+
+async def _nothing(_: str) -> None:
+    """Is remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +70,17 @@ class FetchLimits:
     at_once: int = 128
     waiting: int = 64
     held: int = 8 * MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is at `url`, the last of its redirects."""
+
+    url: str
+    etag: str | None
+    """If it is a strong one."""
+    data: bytes | None
+    """None: still what that tag was remembered of."""
 
 
 class Fetcher:
@@ -124,7 +144,11 @@ class Fetcher:
         await self.close()
 
     async def fetch(self, url: str, *, client: str | None = None) -> bytes:
-        """The body at `url`.
+        """The body at `url`. Raises as `ask` does."""
+        return (await self.ask(url, client=client)).data or b""
+
+    async def ask(self, url: str, *, client: str | None = None, known: Known = _nothing) -> Found:
+        """What is at `url`.
 
         Args:
             client: with whom others share the places; None for a job, which waits for no client.
@@ -138,7 +162,7 @@ class Fetcher:
         place = self._slots_of_jobs if client is None else self._slots.place(client)
         try:
             async with asyncio.timeout(self._limits.total), place:
-                return await self._follow(start, client or "")
+                return await self._follow(start, client or "", known)
         # Without the causes: aiohttp's words contain addresses and parts of the body, and would be
         # logged with a traceback.
         except TimeoutError:
@@ -147,10 +171,10 @@ class Fetcher:
         except (aiohttp.ClientError, OSError) as error:
             raise UrlUnreachable(_reason(error)) from None
 
-    async def _follow(self, url: URL, client: str) -> bytes:
+    async def _follow(self, url: URL, client: str, known: Known) -> Found:
         for _ in range(self._limits.redirects + 1):
-            answer = await self._get(url, client)
-            if isinstance(answer, bytes):
+            answer = await self._get(url, client, await known(str(url)))
+            if isinstance(answer, Found):
                 return answer
             url = answer
         raise UrlUnreachable(
@@ -158,18 +182,25 @@ class Fetcher:
             fix="Use the address it leads to.",
         )
 
-    async def _get(self, url: URL, client: str) -> bytes | URL:
-        """One request: the body, or where it redirects to."""
+    async def _get(self, url: URL, client: str, etag: str | None) -> Found | URL:
+        """One request: what is there, or where it redirects to. `etag`: of what is known of it."""
         if self._session is None:
             raise RuntimeError("the fetcher has not been started")
-        async with self._session.get(url, allow_redirects=False) as response:
-            location = response.headers.get("Location")
+        condition = {} if etag is None else {"If-None-Match": etag}
+        async with self._session.get(url, headers=condition, allow_redirects=False) as response:
+            location, told = response.headers.get("Location"), response.headers.get("ETag")
             if response.status in REDIRECTS and location:
                 return self._guard.check_url(location, base=url)
+            if etag is not None and response.status == HTTPStatus.NOT_MODIFIED:
+                if told in (None, etag):
+                    return Found(url=str(url), etag=etag, data=None)
+                return await self._get(url, client, None)  # of something else than was asked about
             self._check_head(response)
             coding = coding_of(",".join(response.headers.getall("Content-Encoding", ())))
             data = await self._read(response, client)
-        return data if coding is None else await self._unpacked(data, coding)
+        if coding is not None:
+            data = await self._unpacked(data, coding)
+        return Found(url=str(url), etag=strong(told), data=data)
 
     def _check_head(self, response: aiohttp.ClientResponse) -> None:
         if response.status != HTTPStatus.OK:

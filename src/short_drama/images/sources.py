@@ -9,6 +9,7 @@ retry sees the same picture and no engine ever follows a user's URL.
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -18,18 +19,20 @@ from urllib.parse import unquote
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
 from short_drama.domain.sizes import MAX_PIXELS, Size
-from short_drama.images.codec import EXTENSIONS, Intake, Picture, decode, normalise
+from short_drama.images.codec import EXTENSIONS, Intake, Picture, decode, kept_as, normalise
 from short_drama.images.decoders import Decoders, is_small
 from short_drama.images.fair_slots import FairSlots
 from short_drama.images.fetch import Fetcher
+from short_drama.images.seen_urls import SeenUrls
 from short_drama.images.structure import (
     MAX_BYTES_OF_OURS,
     check_size,
     open_ours,
+    sniff,
     too_long,
 )
 from short_drama.images.written import Written
-from short_drama.ports import AssetExists, AssetStore
+from short_drama.ports import AssetExists, AssetInfo, AssetStore
 from short_drama.web.clients import CLIENT
 
 _DECODES_AT_ONCE = 2
@@ -91,7 +94,8 @@ class ImageSources:
         self._decoders = Decoders()
         self._decoding = asyncio.Semaphore(_DECODES_AT_ONCE)
         self._small, self._large = _slots("small pictures"), _slots("large pictures")
-        self._known: OrderedDict[str, Size] = OrderedDict()
+        self._sizes: OrderedDict[str, Size] = OrderedDict()
+        self._seen: SeenUrls[Upload] = SeenUrls()
 
     async def close(self) -> None:
         await self._decoders.close()
@@ -104,33 +108,36 @@ class ImageSources:
         try:
             if reference.startswith(f"asset:{asset_keys.incoming_prefix(owner)}"):
                 sent = await self._assets.get(reference.removeprefix("asset:"))
+                upload = await self.keep(sent, owner=owner)
             elif (key := self.key_of(reference)) is not None:
-                return Held(f"asset:{key}", await self._size_of(key))
+                # It may have been deleted since it was last looked at.
+                return Held(f"asset:{key}", await self._size_in(await self._assets.head(key)))
             else:
-                sent = await self._fetcher.fetch(reference, client=CLIENT.get())
-            upload = await self.keep(sent, owner=owner)
+                upload = await self._at(reference, owner=owner)
         except UserError as error:
             raise error.about(field) from None
         return Held(f"asset:{upload.key}", upload.size)
 
     async def keep(self, data: bytes, *, owner: str) -> Upload:
-        """Check, re-encode and store an upload; the same bytes have the same key.
+        """Check, re-encode and store an upload; the same bytes have the same key, and those that we
+        hold already cost no more than a look.
 
         Raises ImageRejected, and Unavailable when too many pictures are being taken in.
         """
-        client = CLIENT.get()
-        if await asyncio.to_thread(is_small, data):
-            async with self._small.place(client):
-                intake = await asyncio.to_thread(normalise, data)
-        else:
-            async with self._large.place(client):
-                intake = await self._decoders.normalise(data)
-        upload = Upload(
-            key=self._keys.key(owner, intake.sha256, intake.extension),
-            size=intake.size,
-            sha256=intake.sha256,
-        )
-        await self._store(upload, intake)
+        sha256, extension = await asyncio.to_thread(_known_by, data)
+        key = self._keys.key(owner, sha256, extension)
+        if (held := await self._held(key, sha256)) is not None:
+            return held
+        small = await asyncio.to_thread(is_small, data)
+        async with (self._small if small else self._large).place(CLIENT.get()):
+            if (held := await self._held(key, sha256)) is not None:  # sent twice at once
+                return held
+            normalised = (
+                asyncio.to_thread(normalise, data) if small else self._decoders.normalise(data)
+            )
+            intake = await normalised
+            upload = Upload(key=key, size=intake.size, sha256=sha256)
+            await self._store(upload, intake)
         return upload
 
     async def size(self, reference: str, *, field: str) -> Size:
@@ -206,25 +213,58 @@ class ImageSources:
                 return _public(unquote(address.removeprefix(base)))
         return None
 
+    async def _at(self, url: str, *, owner: str) -> Upload:
+        """The picture at a URL of somebody else. It comes once: after that the server is asked
+        whether it is another one now."""
+        held: dict[str, Upload] = {}
+
+        async def known(url: str) -> str | None:
+            if (seen := self._seen.at(url, owner)) is None:
+                return None
+            etag, upload = seen
+            if await self._held(upload.key, upload.sha256) is None:
+                return None
+            held[url] = upload
+            return etag
+
+        found = await self._fetcher.ask(url, client=CLIENT.get(), known=known)
+        if found.data is None:
+            return held[found.url]
+        upload = await self.keep(found.data, owner=owner)
+        self._seen.note(found.url, owner, etag=found.etag, what=upload)
+        return upload
+
+    async def _held(self, key: str, sha256: str) -> Upload | None:
+        """The upload of that key, if it is here as it was put."""
+        try:
+            info = await self._assets.inspect(key)
+        except AssetNotFound:
+            return None
+        return Upload(key=key, size=await self._size_in(info), sha256=sha256)
+
     async def _size_of(self, key: str) -> Size:
+        """Of an image that we hold, for who reads it afterwards: what is gone is noticed then."""
+        if (size := self._sizes.get(key)) is None:
+            size = await self._size_in(await self._assets.head(key))
+        return size
+
+    async def _size_in(self, info: AssetInfo) -> Size:
         """Of an image that we hold, and that every kind can use: what is not refused now would fail
         its task later."""
-        if key not in self._known:
-            info = await self._assets.head(key)
-            if info.content_type not in EXTENSIONS:
-                raise ImageRejected(
-                    f"the asset is {info.content_type}, not a JPEG, PNG or WebP image"
-                )
-            if info.size > MAX_BYTES_OF_OURS:
-                raise too_long(info.size, MAX_BYTES_OF_OURS)
-            size = _told(info.metadata)
-            if size is None:  # written before sizes were told
-                size = (await asyncio.to_thread(_opened, await self._assets.get(key))).size
-            check_size(*size)
-            self._known[key] = size
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return self._known[key]
+        if (known := self._sizes.get(info.key)) is not None:
+            return known
+        if info.content_type not in EXTENSIONS:
+            raise ImageRejected(f"the asset is {info.content_type}, not a JPEG, PNG or WebP image")
+        if info.size > MAX_BYTES_OF_OURS:
+            raise too_long(info.size, MAX_BYTES_OF_OURS)
+        size = _told(info.metadata)
+        if size is None:  # written before sizes were told
+            size = (await asyncio.to_thread(_opened, await self._assets.get(info.key))).size
+        check_size(*size)
+        self._sizes[info.key] = size
+        if len(self._sizes) > _REMEMBERED:
+            self._sizes.popitem(last=False)
+        return size
 
     async def _store(self, upload: Upload, intake: Intake) -> None:
         with contextlib.suppress(AssetExists):  # the same picture was uploaded before
@@ -234,6 +274,13 @@ class ImageSources:
                 content_type=intake.content_type,
                 metadata=size_metadata(upload.size),
             )
+
+
+def _known_by(data: bytes) -> tuple[str, str]:
+    """What the key of an upload is made of: the SHA-256 of the bytes, and the extension of the file
+    that is kept. Raises ImageRejected for bytes of another kind."""
+    extension = EXTENSIONS[kept_as(sniff(data))]
+    return hashlib.sha256(data).hexdigest(), extension
 
 
 def _slots(what: str) -> FairSlots:

@@ -1,5 +1,6 @@
 """Which references name bytes we hold, whose they are, and how bytes are taken in."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
 
@@ -10,8 +11,9 @@ from PIL import Image
 
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused
 from short_drama.domain.sizes import Size
+from short_drama.images import sources as sources_module
 from short_drama.images import structure
-from short_drama.images.codec import encode
+from short_drama.images.codec import Intake, encode, normalise
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
 from short_drama.images.sources import Held, ImageSources, size_metadata
@@ -76,8 +78,18 @@ async def test_an_asset_from_before_sizes_were_told_is_read_once(
 ) -> None:
     await assets.put(HELD, png(70, 50), content_type="image/png", metadata=told)
     assert (await take_in(sources, f"asset:{HELD}")).size == (70, 50)
-    assets.assets.clear()
+    assets.assets[HELD] = (b"not read", await assets.head(HELD))
     assert (await take_in(sources, f"asset:{HELD}")).size == (70, 50)
+
+
+async def test_what_has_been_deleted_is_not_held(
+    sources: ImageSources, assets: MemoryAssets
+) -> None:
+    await assets.put(HELD, png(), content_type="image/png", metadata=size_metadata(PNG_SIZE))
+    await take_in(sources, f"asset:{HELD}")
+    assets.assets.clear()
+    with pytest.raises(AssetNotFound):
+        await take_in(sources, f"asset:{HELD}")
 
 
 async def test_a_large_result_of_ours_can_be_used_again(
@@ -163,6 +175,56 @@ async def test_an_asset_that_is_no_image_is_refused(
     await assets.put(HELD, b"{}", content_type="application/json")
     with pytest.raises(ImageRejected, match="application/json"):
         await take_in(sources, f"asset:{HELD}")
+
+
+# --- What we know already -------------------------------------------------------------------
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What has been, in order."""
+    so_far: list[bytes] = []
+
+    def counted(data: bytes) -> Intake:
+        so_far.append(data)
+        return normalise(data)
+
+    monkeypatch.setattr(sources_module, "normalise", counted)
+    return so_far
+
+
+async def test_known_bytes_are_not_decoded(sources: ImageSources, decoded: list[bytes]) -> None:
+    for data in (png(), photograph()):
+        first = await sources.keep(data, owner="ann")
+        assert await sources.keep(data, owner="ann") == first
+    assert decoded == [png(), decoded[-1]]
+
+
+async def test_bytes_that_somebody_else_has_sent_are_not_known(
+    sources: ImageSources, decoded: list[bytes]
+) -> None:
+    hers = await sources.keep(png(), owner="ann")
+    his = await sources.keep(png(), owner="bob")
+    assert his.key != hers.key
+    assert len(decoded) == 2
+
+
+async def test_bytes_whose_picture_has_been_deleted_are_taken_in_again(
+    sources: ImageSources, assets: MemoryAssets, decoded: list[bytes]
+) -> None:
+    upload = await sources.keep(png(), owner="ann")
+    assets.assets.clear()
+    assert await sources.keep(png(), owner="ann") == upload
+    assert upload.key in assets.assets
+    assert len(decoded) == 2
+
+
+async def test_of_the_same_bytes_at_once_few_are_decoded(
+    sources: ImageSources, decoded: list[bytes]
+) -> None:
+    uploads = await asyncio.gather(*(sources.keep(png(), owner="ann") for _ in range(20)))
+    assert len(set(uploads)) == 1
+    assert len(decoded) <= 3  # a place each
 
 
 # --- What clients put into the bucket themselves --------------------------------------------

@@ -47,6 +47,9 @@ class Urls:
     async def head(self, key: str) -> AssetInfo:
         raise NotImplementedError
 
+    async def inspect(self, key: str) -> AssetInfo:
+        raise NotImplementedError
+
 
 HELD = a_task(labels={"episode": "3"}).claim("alice", now=NOW + 2, lease=60)
 STATES = {

@@ -112,17 +112,14 @@ class S3AssetStore:
                 raise Unavailable("AWS s3 broke off in the middle of an asset") from None
 
     async def head(self, key: str) -> AssetInfo:
-        found = await self._head(key)
-        return AssetInfo(
-            key=key,
-            size=found["ContentLength"],
-            content_type=found["ContentType"],
-            metadata={
-                name: unquote(value)
-                for name, value in found["Metadata"].items()
-                if name != _WRITE_ID
-            },
-        )
+        return _info(key, await self._head(key))
+
+    async def inspect(self, key: str) -> AssetInfo:
+        """S3 looks after its bytes. Whether it is the bucket that is missing is not asked: who does
+        not find an asset puts it, and is told."""
+        self._require_possible(key)
+        asked = self._s3.head_object(Bucket=self._bucket, Key=key)
+        return _info(key, await self._answer_about(key, asked))
 
     def url(self, key: str) -> str:
         return f"{self._public_url}/{quote(key)}"
@@ -170,6 +167,17 @@ class S3AssetStore:
     def _require_possible(self, key: str) -> None:
         if len(key) > _LONGEST or not _POSSIBLE.fullmatch(key):
             raise _not_found(key)
+
+
+def _info(key: str, found: HeadObjectOutputTypeDef) -> AssetInfo:
+    return AssetInfo(
+        key=key,
+        size=found["ContentLength"],
+        content_type=found["ContentType"],
+        metadata={
+            name: unquote(value) for name, value in found["Metadata"].items() if name != _WRITE_ID
+        },
+    )
 
 
 def _cache_control(key: str) -> str:

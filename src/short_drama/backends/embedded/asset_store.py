@@ -1,8 +1,8 @@
-"""Assets as files, each with its content type and metadata in a small file beside it.
+"""Assets as files, each with its content type and metadata behind its bytes.
 
 A file appears under its key whole or not at all: it is written under a temporary name, flushed to
-the disk, and then given its key's, under the lock of its folder. What is no longer as it was put is
-as good as not there: it is not handed out, and may be put again.
+the disk, and then given its key's, under the lock of its folder, which is flushed in its turn. What
+is no longer as it was put is as good as not there: it is not handed out, and may be put again.
 """
 
 import asyncio
@@ -12,10 +12,13 @@ import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final
 
 from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.backends.embedded.disk import require_room, trouble_with, try_to_write
+from short_drama.backends.embedded.lately_read import LatelyRead
 from short_drama.complaints import About, Complaints
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, Unavailable
@@ -23,8 +26,24 @@ from short_drama.ports import AssetExists, AssetInfo
 
 log = logging.getLogger(__name__)
 
-_LONGEST_NAME = 255
+_LONGEST_NAME: Final = 255
 """Bytes that file systems allow in one name."""
+_PIECE: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """An asset's file, open at its beginning; `size` counts the asset's bytes."""
+
+    file: BinaryIO
+    facts: AssetFacts
+    size: int
+
+    def pieces(self) -> Iterator[bytes]:
+        left = self.size
+        while left > 0 and (piece := self.file.read(min(left, _PIECE))):
+            left -= len(piece)
+            yield piece
 
 
 class EmbeddedAssetStore:
@@ -37,6 +56,7 @@ class EmbeddedAssetStore:
         self._complaints = complaints or Complaints()
         self._public_url = public_url.rstrip("/")
         self._known_damaged: set[str] = set()
+        self._lately_read = LatelyRead()
 
     async def put(
         self,
@@ -54,6 +74,9 @@ class EmbeddedAssetStore:
     async def head(self, key: str) -> AssetInfo:
         return await asyncio.to_thread(self._head, key)
 
+    async def inspect(self, key: str) -> AssetInfo:
+        return await asyncio.to_thread(self._inspect, key)
+
     def url(self, key: str) -> str:
         return f"{self._public_url}/{key}"
 
@@ -64,23 +87,21 @@ class EmbeddedAssetStore:
     # --- In threads ------------------------------------------------------------------------
 
     def _put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
-        target, beside = self._path(self._files, key), self._path(self._facts, key)
+        target = self._path(self._files, key)
         if self._is_sound(key):
             raise AssetExists(key)
         if key.startswith(asset_keys.UPLOADS_PREFIX):
             require_room(self._root.parent, beside=len(data))
         facts = AssetFacts.of(data, content_type=content_type, metadata=metadata).written()
         try:
-            with _written(target, data) as file, _written(beside, facts) as facts_file:
+            with _written(target, data, facts) as file:
                 with _locked(target.parent):
                     if self._is_sound(key):
                         raise AssetExists(key)
-                    # Facts first: an asset that can be seen has them. A put that was cut short
-                    # may have left others, and a disk that failed bytes that are not theirs.
-                    facts_file.replace(beside)
-                    _flush(beside.parent)
                     file.replace(target)
                 _flush(target.parent)
+            # Of a damaged asset from before facts stood behind the bytes.
+            self._path(self._facts, key).unlink(missing_ok=True)
         except OSError as error:
             raise self._complained("write", "written", error) from error
         self._complaints.answered("files", "write")
@@ -94,41 +115,60 @@ class EmbeddedAssetStore:
         self._complaints.answered("files", "write")
 
     def _get(self, key: str) -> bytes:
-        data = self._read(self._files, key)
-        if not self._facts_of(key).fit(data):
-            raise self._damaged(key)
+        with self._opened(key) as found:
+            data = found.file.read(found.size)
+            if not found.facts.fit([data], len(data)):
+                raise self._damaged(key)
         return data
 
     def _head(self, key: str) -> AssetInfo:
-        facts = self._facts_of(key)
-        try:
-            size = self._path(self._files, key).stat().st_size
-        except FileNotFoundError:
-            raise _not_found(key) from None
-        except OSError as error:
-            raise self._complained("read", "read", error) from error
-        if not facts.may_fit(size):
-            raise self._damaged(key)
-        return AssetInfo(
-            key=key, size=size, content_type=facts.content_type, metadata=facts.metadata
-        )
+        with self._opened(key) as found:
+            if not found.facts.may_fit(found.size):
+                raise self._damaged(key)
+            return _info(key, found)
+
+    def _inspect(self, key: str) -> AssetInfo:
+        with self._opened(key) as found:
+            status = os.fstat(found.file.fileno())
+            if (key, status) not in self._lately_read:
+                if not found.facts.fit(found.pieces(), found.size):
+                    raise self._damaged(key)
+                self._lately_read.note(key, status)
+            return _info(key, found)
 
     def _is_sound(self, key: str) -> bool:
         """Whether it is there, and as it was put."""
         try:
-            self._get(key)
+            self._inspect(key)
         except AssetNotFound:
             return False
         return True
 
-    def _facts_of(self, key: str) -> AssetFacts:
+    @contextlib.contextmanager
+    def _opened(self, key: str) -> Iterator[_Found]:
         try:
-            return AssetFacts.read(self._read(self._facts, key))
+            with self._path(self._files, key).open("rb") as file:
+                facts, size = AssetFacts.at_the_end_of(file)
+                yield _Found(file=file, facts=facts or self._facts_beside(key), size=size)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise _not_found(key) from None
         except ValueError:
             raise self._damaged(key) from None
+        except OSError as error:
+            raise self._complained("read", "read", error) from error
+        self._complaints.answered("files", "read")
+
+    def _facts_beside(self, key: str) -> AssetFacts:
+        """Of an asset from before they stood behind the bytes. Raises ValueError where there are
+        none: the asset's end is missing."""
+        try:
+            return AssetFacts.read(self._path(self._facts, key).read_bytes())
+        except FileNotFoundError as error:
+            raise ValueError("there are no facts") from error
 
     def _damaged(self, key: str) -> AssetNotFound:
         """Said once of each; what is kept of a job is made or asked for again like what is not."""
+        self._lately_read.forget(key)
         if key not in self._known_damaged:
             self._known_damaged.add(key)
             log.error("an asset is damaged", extra={"key": key})
@@ -136,16 +176,6 @@ class EmbeddedAssetStore:
             f"the asset {key[:200]!r} is damaged",
             fix="Upload the same picture again, which mends it, or restore it from a backup.",
         )
-
-    def _read(self, folder: Path, key: str) -> bytes:
-        try:
-            found = self._path(folder, key).read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise _not_found(key) from None
-        except OSError as error:
-            raise self._complained("read", "read", error) from error
-        self._complaints.answered("files", "read")
-        return found
 
     def _complained(self, what: str, done: str, error: OSError) -> Unavailable:
         words = f"the asset folder cannot be {done}"
@@ -168,19 +198,34 @@ def _not_found(key: str) -> AssetNotFound:
     return AssetNotFound(f"there is no asset {key[:200]!r}", fix="Upload it first.")
 
 
+def _info(key: str, found: _Found) -> AssetInfo:
+    facts = found.facts
+    return AssetInfo(
+        key=key, size=found.size, content_type=facts.content_type, metadata=facts.metadata
+    )
+
+
 @contextlib.contextmanager
-def _written(path: Path, data: bytes) -> Iterator[Path]:
-    """A file of the data, on the disk under a temporary name beside `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _written(path: Path, *parts: bytes) -> Iterator[Path]:
+    """A file of the parts, on the disk under a temporary name beside `path`."""
+    _make(path.parent)
     temporary = path.with_name(f".{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _make(folder: Path) -> None:
+    """As durable as what is put into it."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush(folder.parent)
 
 
 @contextlib.contextmanager
