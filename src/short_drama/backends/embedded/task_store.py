@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from short_drama.backends.cursor import read_cursor, write_cursor
-from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.database import Database, Reads
+from short_drama.backends.embedded.task_lists import newest
 from short_drama.backends.embedded.task_queue import enqueue
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.backends.outlook import outlook
@@ -84,27 +85,19 @@ class EmbeddedTaskStore:
                 await bell.wait(left)
 
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
-        conditions, values = _conditions(where)
-        if cursor is not None:
-            conditions.append("(created_at, task_id) < (?, ?)")
-            values.extend(read_cursor(cursor))
-        sql = (
-            f"SELECT record FROM tasks WHERE {' AND '.join(conditions) or '1'}"  # noqa: S608
-            " ORDER BY created_at DESC, task_id DESC LIMIT ?"
+        before = None if cursor is None else read_cursor(cursor)
+        found = await self._database.read(
+            lambda db: newest(db, where, before, limit), by=Reads.LISTS
         )
-        tasks = await self._database.read(
-            lambda db: [_task(row) for row in db.execute(sql, (*values, limit + 1))]
-        )
-        more = len(tasks) > limit
         return TaskPage(
-            tasks[:limit],
-            write_cursor(tasks[limit - 1].created_at, tasks[limit - 1].task_id) if more else None,
+            [_task(record) for record in found.records],
+            None if found.end is None else write_cursor(*found.end),
         )
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
         sql = "SELECT record FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?"
         return await self._database.read(
-            lambda db: [_task(row) for row in db.execute(sql, (now, limit))]
+            lambda db: [_task(row[0]) for row in db.execute(sql, (now, limit))], by=Reads.SWEEPS
         )
 
     async def held(self) -> Sequence[Task]:
@@ -169,14 +162,14 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _task(row: sqlite3.Row) -> Task:
-    return task_of(json.loads(row["record"]))
+def _task(record: str) -> Task:
+    return task_of(json.loads(record))
 
 
 def _held(db: sqlite3.Connection, lane: Lane) -> list[Task]:
     """The status is spelled out here and elsewhere, or an index of some statuses is not used."""
     sql = "SELECT record FROM tasks WHERE lane = ? AND status = 'processing'"
-    return [_task(row) for row in db.execute(sql, (lane,))]
+    return [_task(row[0]) for row in db.execute(sql, (lane,))]
 
 
 def _version(db: sqlite3.Connection, task_id: str) -> int | None:
@@ -186,21 +179,4 @@ def _version(db: sqlite3.Connection, task_id: str) -> int | None:
 
 def _select(db: sqlite3.Connection, task_id: str) -> Task | None:
     row = db.execute("SELECT record FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
-    return None if row is None else _task(row)
-
-
-def _conditions(where: TaskFilter) -> tuple[list[str], list[Any]]:
-    conditions, values = [], []
-    for column in ("owner", "lane", "status", "kind"):
-        value = getattr(where, column)
-        if value is not None:
-            conditions.append(f"{column} = ?")
-            values.append(value)
-    if where.label is not None:
-        key, value = where.label
-        conditions.append(
-            "EXISTS (SELECT 1 FROM json_each(tasks.labels) AS label"
-            " WHERE label.key = ? AND label.value = ?)"
-        )
-        values += [key, value]
-    return conditions, values
+    return None if row is None else _task(row[0])
