@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.batch import BATCH, fetch
-from short_drama.backends.aws.believed import Believed
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.followed import Followed
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
+from short_drama.backends.believed import Believed
 from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.outlook import outlook
 from short_drama.domain.errors import Unavailable

@@ -21,8 +21,8 @@ from short_drama.ports import TaskFilter
 _MOST_LOOKS = 1_000
 """Rows looked at for one page, at some microseconds each."""
 
-Position = tuple[float, str]
-"""Creation time and id: the order of lists."""
+Position = tuple[float, int]
+"""Creation time and number: the order of lists. Of one moment, the last to arrive is the newest."""
 
 _OWNERS = """
 WITH RECURSIVE owners (owner) AS (
@@ -37,7 +37,7 @@ SELECT owner FROM owners WHERE owner IS NOT NULL
 _HAS_LABEL = (
     "EXISTS (SELECT 1 FROM labels AS other WHERE other.owner = tasks.owner AND other.key = ?"
     " AND other.value = ? AND other.created_at = tasks.created_at"
-    " AND other.task_id = tasks.task_id)"
+    " AND other.number = tasks.number)"
 )
 
 
@@ -61,7 +61,7 @@ class Stretch:
         fixed = "".join(f"{self.table}.{column} = ? AND " for column in self.fixed)
         condition = (
             f"{fixed}{self.table}.created_at >= ?"
-            f" AND ({self.table}.created_at, {self.table}.task_id) < (?, ?)"
+            f" AND ({self.table}.created_at, {self.table}.number) < (?, ?)"
         )
         return condition, (*self.values, since, *before)
 
@@ -106,16 +106,12 @@ def statement(stretch: Stretch, where: TaskFilter, since: float, before: Positio
     """All rows of a stretch, each with its record if all of `where` matches."""
     conditions, wanted = _conditions(where)
     record = f"CASE WHEN {' AND '.join(conditions)} THEN record END" if conditions else "record"
-    source = (
-        "tasks"
-        if stretch.table == "tasks"
-        else "labels CROSS JOIN tasks ON tasks.task_id = labels.task_id"
-    )
+    source = "tasks" if stretch.table == "tasks" else "labels CROSS JOIN tasks USING (number)"
     condition, values = stretch.where(since, before)
     sql = (
-        f"SELECT {stretch.table}.created_at, {stretch.table}.task_id, {record} FROM {source}"  # noqa: S608
+        f"SELECT {stretch.table}.created_at, {stretch.table}.number, {record} FROM {source}"  # noqa: S608
         f" WHERE {condition}"
-        f" ORDER BY {stretch.table}.created_at DESC, {stretch.table}.task_id DESC"
+        f" ORDER BY {stretch.table}.created_at DESC, {stretch.table}.number DESC"
     )
     return sql, (*wanted, *values)
 
@@ -123,7 +119,7 @@ def statement(stretch: Stretch, where: TaskFilter, since: float, before: Positio
 def _span(where: TaskFilter, before: Position | None) -> tuple[float, Position]:
     since = -math.inf if where.created_after is None else where.created_after
     until = math.inf if where.created_before is None else where.created_before
-    return since, min(before or (math.inf, ""), (until, ""))
+    return since, min(before or (math.inf, 0), (until, 0))
 
 
 @contextmanager
@@ -174,7 +170,7 @@ def _page(rows: Iterator[Any], limit: int) -> Found:
     records: list[str] = []
     end: Position | None = None
     for looks, row in enumerate(rows):
-        if looks > max(_MOST_LOOKS, limit):
+        if looks >= max(_MOST_LOOKS, limit):
             return Found(records, end)
         if row[2] is not None and len(records) == limit:
             return Found(records, end)

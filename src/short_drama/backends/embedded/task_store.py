@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from short_drama.backends.cursor import read_cursor, write_cursor
+from short_drama.backends.cursor import not_ours, read_cursor, write_cursor
 from short_drama.backends.embedded.database import Database, Reads
-from short_drama.backends.embedded.task_lists import newest
+from short_drama.backends.embedded.line import Line, older
+from short_drama.backends.embedded.task_lists import Position, newest
 from short_drama.backends.embedded.task_queue import enqueue
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.backends.outlook import outlook
@@ -33,6 +34,9 @@ _UPDATE = (
 )
 
 
+_LONGEST_NUMBER = 18
+
+
 class EmbeddedTaskStore:
     """Implements `ports.TaskStore`; a new task and its message are one transaction."""
 
@@ -40,6 +44,7 @@ class EmbeddedTaskStore:
         self, database: Database, wakeups: Wakeups, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._database, self._wakeups, self._clock = database, wakeups, clock
+        self._line = Line(database)
 
     async def create(self, task: Task) -> Task:
         stored = replace(task, outbox_due=None, version=task.version + 1)
@@ -85,13 +90,13 @@ class EmbeddedTaskStore:
                 await bell.wait(left)
 
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
-        before = None if cursor is None else read_cursor(cursor)
+        before = None if cursor is None else _place(cursor)
         found = await self._database.read(
             lambda db: newest(db, where, before, limit), by=Reads.LISTS
         )
         return TaskPage(
             [_task(record) for record in found.records],
-            None if found.end is None else write_cursor(*found.end),
+            None if found.end is None else _cursor(*found.end),
         )
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
@@ -116,14 +121,10 @@ class EmbeddedTaskStore:
         return self._database.look(first)
 
     async def outlook(self, task: Task) -> Outlook:
-        now = self._clock()
+        now, marks = self._clock(), await self._line.marks(task.lane)
 
         def look(db: sqlite3.Connection) -> Outlook:
-            before = db.execute(
-                "SELECT count(*) FROM tasks"
-                " WHERE lane = ? AND status = 'pending' AND created_at < ?",
-                (task.lane, task.created_at),
-            ).fetchone()[0]
+            before = older(db, task.lane, task.created_at, marks)
             recent = db.execute(
                 "SELECT run_seconds FROM tasks WHERE kind = ? AND run_seconds IS NOT NULL"
                 " ORDER BY ended_at DESC LIMIT 20",
@@ -133,6 +134,18 @@ class EmbeddedTaskStore:
             return outlook(task, _held(db, task.lane), before=before, seconds_each=each, now=now)
 
         return await self._database.read(look)
+
+
+def _cursor(created_at: float, number: int) -> str:
+    return write_cursor(created_at, str(number))
+
+
+def _place(cursor: str) -> Position:
+    """Raises InvalidRequest."""
+    created_at, number = read_cursor(cursor)
+    if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
+        raise not_ours()
+    return created_at, int(number)
 
 
 def _topic(task_id: str) -> str:
