@@ -125,8 +125,9 @@ format: $(INSTALLED) ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup emulators ## Figures of this machine: submits, overhead, idling, AWS, faces, ComfyUI, providers
+bench: setup emulators ## Figures of this machine: submits, overhead, idling, growth, AWS, faces, ComfyUI, providers
 	$(BIN)/python -m tests.bench.bench_stack
+	$(BIN)/python -m tests.bench.bench_growth
 	$(BIN)/python -m tests.bench.bench_aws
 	$(BIN)/python -m tests.bench.bench_faces
 	$(BIN)/python -m tests.bench.bench_comfyui

@@ -1,6 +1,6 @@
 """The ports. Their docstrings are promises; `tests/contract` holds every backend to them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -26,7 +26,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """How many messages wait, and how many are hidden; about, where a queue counts lazily (SQS)."""
+    """How many messages wait, and how many are hidden; about, where many do or a queue counts
+    lazily (SQS)."""
 
     waiting: int
     in_flight: int
@@ -80,13 +81,29 @@ class StaleTask(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
-    """All given members must match; None matches everything."""
+    """All given members must match: one of the statuses, one of the kinds, every label. None and
+    empty ones match everything. Times are Unix seconds."""
 
     owner: str | None = None
     lane: Lane | None = None
-    status: TaskStatus | None = None
-    kind: str | None = None
-    label: tuple[str, str] | None = None
+    statuses: Collection[TaskStatus] = ()
+    kinds: Collection[str] = ()
+    labels: Collection[tuple[str, str]] = ()
+    created_after: float | None = None
+    """Then or later."""
+    created_before: float | None = None
+    """Earlier than then."""
+
+    def matches(self, task: Task) -> bool:
+        return (
+            self.owner in (None, task.owner)
+            and self.lane in (None, task.lane)
+            and (not self.statuses or task.status in self.statuses)
+            and (not self.kinds or task.kind in self.kinds)
+            and all(task.labels.get(key) == value for key, value in self.labels)
+            and (self.created_after is None or task.created_at >= self.created_after)
+            and (self.created_before is None or task.created_at < self.created_before)
+        )
 
 
 @dataclass(frozen=True, slots=True)

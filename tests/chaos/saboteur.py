@@ -128,7 +128,7 @@ class Saboteur:
     async def _held_by(self, member: Member) -> list[Task]:
         """What it works on: an adapter's own leases, all of a service's lane."""
         component = MEMBERS[member.name]
-        where = TaskFilter(status=TaskStatus.PROCESSING, lane=SERVICES.get(component))
+        where = TaskFilter(statuses=[TaskStatus.PROCESSING], lane=SERVICES.get(component))
         listed = await surely(lambda: self._backend.store.list(where, cursor=None, limit=100))
         found = [await self._record(task) for task in listed.tasks]
         held = [task for task in found if task and task.status is TaskStatus.PROCESSING]

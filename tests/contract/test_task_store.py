@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from short_drama.domain.errors import (
     EngineFailed,
@@ -266,15 +268,15 @@ FILTERED = [
         ({"owner": "local"}, "ecba"),
         ({"owner": "nobody"}, ""),
         ({"lane": Lane.CPU}, "b"),
-        ({"kind": "camera-angle"}, "eda"),
-        ({"status": TaskStatus.CANCELLED}, "e"),
-        ({"status": TaskStatus.PENDING}, "dcba"),
-        ({"label": ("episode", "3")}, "cb"),
-        ({"label": ("shot", "7")}, "b"),
-        ({"label": ("shot", "")}, ""),
-        ({"label": ("3", "episode")}, ""),
-        ({"label": ("episode", "3"), "lane": Lane.GPU}, "c"),
-        ({"owner": "other", "status": TaskStatus.CANCELLED}, ""),
+        ({"kinds": ["camera-angle"]}, "eda"),
+        ({"statuses": [TaskStatus.CANCELLED]}, "e"),
+        ({"statuses": [TaskStatus.PENDING]}, "dcba"),
+        ({"labels": [("episode", "3")]}, "cb"),
+        ({"labels": [("shot", "7")]}, "b"),
+        ({"labels": [("shot", "")]}, ""),
+        ({"labels": [("3", "episode")]}, ""),
+        ({"labels": [("episode", "3")], "lane": Lane.GPU}, "c"),
+        ({"owner": "other", "statuses": [TaskStatus.CANCELLED]}, ""),
     ],
 )
 async def test_every_given_filter_must_match(
@@ -284,10 +286,72 @@ async def test_every_given_filter_must_match(
     assert "".join(await listed(store, **where)) == found
 
 
+# Few of each, so that many filters match something.
+MADE = [
+    a_task(
+        f"t{number:02}",
+        created_at=NOW + number // 3,  # three of each moment
+        kind=("camera-angle", "face-mask", "qwen-image-edit")[number % 3],
+        owner="other" if number % 5 == 0 else "local",
+        status=(TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.COMPLETED)[number // 2 % 3],
+        labels={"episode": str(number % 4), **({"shot": "7"} if number % 3 else {})},
+    )
+    for number in range(30)
+]
+a_moment = st.none() | st.sampled_from([NOW - 1, NOW, NOW + 2.5, NOW + 4, NOW + 9, NOW + 99])
+some_filter = st.builds(
+    TaskFilter,
+    owner=st.sampled_from([None, "local", "other", "nobody"]),
+    lane=st.sampled_from([None, None, *Lane]),
+    statuses=st.lists(st.sampled_from(TaskStatus), max_size=3),
+    kinds=st.lists(st.sampled_from(["camera-angle", "face-mask", "face-swap"]), max_size=2),
+    labels=st.lists(
+        st.sampled_from([("episode", "1"), ("episode", "2"), ("shot", "7"), ("shot", "8")]),
+        max_size=2,
+    ),
+    created_after=a_moment,
+    created_before=a_moment,
+)
+
+
+def is_wanted(task: Task, where: TaskFilter) -> bool:
+    """The promise, in plain words."""
+    return (
+        (where.owner is None or task.owner == where.owner)
+        and (where.lane is None or task.lane == where.lane)
+        and (not where.statuses or task.status in where.statuses)
+        and (not where.kinds or task.kind in where.kinds)
+        and set(where.labels) <= set(task.labels.items())
+        and (where.created_after is None or task.created_at >= where.created_after)
+        and (where.created_before is None or task.created_at < where.created_before)
+    )
+
+
+async def test_any_filters_together_find_what_matches_all(store: TaskStore) -> None:
+    await stored(store, *MADE)
+    wanted: list[tuple[TaskFilter, int]] = []
+
+    @settings(max_examples=40, database=None)
+    @given(some_filter, st.integers(1, 12))
+    def want(where: TaskFilter, limit: int) -> None:
+        wanted.append((where, limit))
+
+    want()
+    for where, limit in wanted:
+        seen: list[str] = []
+        cursor, more = None, True
+        while more:
+            page = await store.list(where, cursor=cursor, limit=limit)
+            assert len(page.tasks) <= limit
+            seen += ids(page.tasks)
+            cursor, more = page.next_cursor, page.next_cursor is not None
+        assert seen == [task.task_id for task in MADE[::-1] if is_wanted(task, where)], where
+
+
 @pytest.mark.parametrize("key", ["猫", "status", "a.b", "#x", "$[0]"])
 async def test_a_label_may_have_any_name(store: TaskStore, key: str) -> None:
     await stored(store, a_task("yes", labels={key: "x"}), a_task("no", labels={"other": "x"}))
-    assert await listed(store, label=(key, "x")) == ["yes"]
+    assert await listed(store, labels=[(key, "x")]) == ["yes"]
 
 
 async def test_a_task_that_changes_meanwhile_is_listed_once_at_most(store: TaskStore) -> None:
@@ -327,7 +391,7 @@ async def test_tasks_that_arrive_meanwhile_do_not_shift_the_pages(store: TaskSto
 
 async def test_a_cursor_keeps_to_its_filter(store: TaskStore) -> None:
     await stored(store, *FILTERED)
-    where = TaskFilter(owner="local", status=TaskStatus.PENDING)
+    where = TaskFilter(owner="local", statuses=[TaskStatus.PENDING])
     first = await store.list(where, cursor=None, limit=2)
     second = await store.list(where, cursor=first.next_cursor, limit=2)
     assert (ids(first.tasks), ids(second.tasks)) == (["c", "b"], ["a"])

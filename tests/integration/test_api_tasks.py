@@ -59,6 +59,33 @@ async def test_a_list_is_narrowed_by_status_kind_and_label(api: Api) -> None:
     assert [task.labels["mark"] for task in page.tasks] == [mark]
 
 
+async def test_a_list_takes_several_of_each_and_a_span_of_time(api: Api) -> None:
+    mark = uuid.uuid4().hex
+    made = [
+        await api.submit("camera-angle", labels={"mark": mark, "shot": "1"}),
+        await api.submit("face-mask", labels={"mark": mark, "shot": "1"}),
+        await api.submit("qwen-image-edit", prompt="fail x", labels={"mark": mark, "shot": "2"}),
+    ]
+    ended = [await api.ended(one) for one in made]
+
+    async def found(query: str) -> list[int]:
+        page = await api.tasks(f"label=mark:{mark}&{query}")
+        assert page.next_cursor is None
+        return [[one.task_id for one in made].index(task.task_id) for task in page.tasks]
+
+    assert await found("status=failed&status=completed") == [2, 1, 0]
+    assert await found("kind=face-mask&kind=camera-angle") == [1, 0]
+    assert await found("kind=face-mask&kind=qwen-image-edit&status=completed") == [1]
+    assert await found("label=shot:1") == [1, 0]
+    assert await found("label=shot:1&label=shot:2") == []
+    second = ended[1].created_at
+    assert await found(f"created_after={second!r}") == [2, 1]
+    assert await found(f"created_before={second!r}") == [0]
+    assert await found(f"created_after={second!r}&created_before={second!r}") == []
+    assert await found("created_after=2020-01-01T00:00:00Z") == [2, 1, 0]
+    assert await found("created_before=2020-01-01T00:00:00%2B08:00") == []
+
+
 # --- Cancel -------------------------------------------------------------------------------
 
 

@@ -162,6 +162,10 @@ async def test_tasks_are_listed_and_filtered(shell: Shell) -> None:
     assert len((await tasks(shell, "ls", "--limit", "1")).lines) == 1
     assert (await tasks(shell, "ls", "--status", "failed")).lines == []
     assert (await tasks(shell, "ls", "--kind", "face-swap")).lines == []
+    several = ("--status", "failed", "--status", "completed", "--kind", "face-mask")
+    assert len((await tasks(shell, "ls", *several, "--created-after", "1h")).lines) == 2
+    assert (await tasks(shell, "ls", "--created-before", "2020-01-01")).lines == []
+    assert (await tasks(shell, "ls", "--label", "episode=1", "--label", "shot=7")).lines == []
     table = (await shell.run("tasks", "ls")).out
     assert "episode=2" in table
     assert table.count("completed") == 2

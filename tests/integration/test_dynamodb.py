@@ -390,7 +390,7 @@ async def test_many_tasks_are_listed_to_the_last_even_where_few_match(
     seen: list[str] = []
     cursor, pages = None, 0
     while True:
-        page = await store.list(TaskFilter(label=("episode", "yes")), cursor=cursor, limit=2)
+        page = await store.list(TaskFilter(labels=[("episode", "yes")]), cursor=cursor, limit=2)
         seen += [task.task_id for task in page.tasks]
         cursor, pages = page.next_cursor, pages + 1
         if cursor is None:
@@ -429,7 +429,7 @@ async def test_a_list_shows_records_not_what_the_index_still_says(
     earlier = await _indexed(clients, table, TaskStatus.PENDING)
     await store.replace(task.cancel(now=NOW))
     _answer_as_before(monkeypatch, clients, TaskStatus.PENDING, earlier)
-    page = await store.list(TaskFilter(status=TaskStatus.PENDING), cursor=None, limit=10)
+    page = await store.list(TaskFilter(statuses=[TaskStatus.PENDING]), cursor=None, limit=10)
     assert page.tasks == []
 
 

@@ -110,7 +110,9 @@ async def everything_is_there(database: Database, folder: Path) -> None:
 
 def labels_in(path: Path) -> list[tuple[str, str, str]]:
     with a_file(path) as connection:
-        return connection.execute("SELECT key, value, task_id FROM labels ORDER BY 1, 3").fetchall()
+        return connection.execute(
+            "SELECT key, value, task_id FROM labels JOIN tasks USING (number) ORDER BY 1, 3"
+        ).fetchall()
 
 
 LABELS = [

@@ -8,6 +8,7 @@ import json
 import re
 import socket
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from short_drama.domain.kinds import Lane
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import Job, Work
 from short_drama.ports import AssetStore
-from short_drama.sdk.client import AsyncClient
+from short_drama.sdk.client import AsyncClient, Where
 from short_drama.sdk.errors import ApiError, NoResult, ServiceUnreachable, WaitTimeout
 from short_drama.sdk.models import TaskView
 from short_drama.sdk.sync import Client
@@ -242,6 +243,14 @@ async def test_lists_page_by_page_and_filter(client: AsyncClient) -> None:
     odd = [task.task_id async for task in client.iterate(label=("n", "1"))]
     assert odd == [ids[3], ids[1]]
     assert (await client.list(status="failed", kind="face-mask")).tasks == []
+    either: Where = {"status": ["failed", "completed"], "kind": ["face-mask", "face-swap"]}
+    either |= {
+        "label": {"n": "1"},
+        "created_after": datetime.fromtimestamp(first.tasks[0].created_at - 3600, UTC),
+    }
+    found = await client.list(**either)
+    assert [task.task_id for task in found.tasks] == odd
+    assert (await client.list(created_before=first.tasks[0].created_at - 3600)).tasks == []
 
 
 async def test_iterating_goes_on_after_the_first_page(

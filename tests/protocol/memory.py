@@ -166,7 +166,7 @@ class MemoryStore:
             (
                 (task.created_at, task.task_id)
                 for task in self.tasks
-                if _matches(task, where)
+                if where.matches(task)
                 and (before is None or (task.created_at, task.task_id) < before)
             ),
             reverse=True,
@@ -252,14 +252,6 @@ class MemoryAssets:
         if key not in self.assets:
             raise AssetNotFound(f"there is no asset {key[:200]!r}", fix="Upload it first.")
         return self.assets[key]
-
-
-def _matches(task: Task, where: TaskFilter) -> bool:
-    label = where.label is None or task.labels.get(where.label[0]) == where.label[1]
-    return label and all(
-        getattr(where, name) in (None, getattr(task, name))
-        for name in ("owner", "lane", "status", "kind")
-    )
 
 
 class MemoryLedger:

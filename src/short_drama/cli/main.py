@@ -17,7 +17,7 @@ from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.doctor import doctor
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
 from short_drama.cli.kinds import kinds
-from short_drama.cli.logs_command import logs
+from short_drama.cli.logs_command import Moment, logs
 from short_drama.cli.options import as_json, data_dir, service
 from short_drama.cli.spend_group import costs, spend
 from short_drama.domain.errors import ShortDramaError
@@ -133,9 +133,11 @@ def tasks() -> None:
 
 
 @tasks.command()
-@click.option("--status", type=click.Choice(STATUSES))
-@click.option("--kind", type=Kind())
-@click.option("--label", metavar="NAME=VALUE")
+@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Any of several.")
+@click.option("--kind", multiple=True, type=Kind(), help="Any of several.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="All of several.")
+@click.option("--created-after", type=Moment(), metavar="AGO|DATE", help="2h, 7d, or a date.")
+@click.option("--created-before", type=Moment(), metavar="AGO|DATE")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @as_json
 @service

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from short_drama.cli import display, request
 from short_drama.cli.connection import connected
@@ -14,19 +14,23 @@ from short_drama.sdk.models import Status
 
 def ls(
     *,
-    status: str | None,
-    kind: str | None,
-    label: str | None,
+    status: Sequence[Status],
+    kind: Sequence[str],
+    labels: Sequence[str],
+    created_after: float | None,
+    created_before: float | None,
     limit: int,
     as_json: bool,
     **where: Any,
 ) -> None:
-    labels: Sequence[tuple[str, str]] = [
-        *request.read_pairs("--label", [label] if label else []).items()
-    ]
+    given = request.read_pairs("--label", labels)
     with connected(**where) as client:
         found = client.iterate(
-            status=cast("Status | None", status), kind=kind, label=labels[0] if labels else None
+            status=status,
+            kind=kind,
+            label=given,
+            created_after=created_after,
+            created_before=created_before,
         )
         tasks = list(itertools.islice(found, limit))
     if as_json:

@@ -92,7 +92,7 @@ async def stuck(site: Site) -> Finding:
     async def look(backend: Backend) -> Finding:
         now = site.clock()
         overdue = await backend.store.due(now - END_MARGIN_SECONDS, limit=_MOST)
-        held = TaskFilter(status=TaskStatus.PROCESSING)
+        held = TaskFilter(statuses=[TaskStatus.PROCESSING])
         page = await backend.store.list(held, cursor=None, limit=_MOST)
         return standing(overdue, page.tasks, now=now)
 

@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, Query, Request
+from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, Unavailable
@@ -27,28 +29,63 @@ Since = Annotated[int | None, Query(description="The `version` last seen; defaul
 _ONE: dict[int | str, dict[str, Any]] = {200: {"model": TaskView}, 404: {"model": Problem}}
 
 
+def _seconds(given: object) -> object:
+    """Of a date and time; anything else stays, for pydantic to take or refuse as a number."""
+    try:
+        moment = datetime.fromisoformat(str(given))
+    except ValueError:
+        return given
+    if str(given).isdigit():  # a date without dashes, or rather seconds
+        return given
+    if moment.tzinfo is None:
+        raise PydanticCustomError("moment", "has no time zone: end it with Z or +08:00")
+    return moment.timestamp()
+
+
+Label = Annotated[str, Field(pattern=r"^[^\s:=]+[:=]")]
+Moment = Annotated[
+    float,
+    Field(ge=0, le=1e11, allow_inf_nan=False),
+    BeforeValidator(_seconds),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}),
+]
+_MOST = 20
+"""As many labels as a task can have."""
+
+
 class ListQuery(BaseModel):
     """What a list may be narrowed to."""
 
-    status: TaskStatus | None = None
-    kind: str | None = None
-    label: Annotated[str | None, Query(pattern=r"^[^\s:=]+[:=]", description="key:value")] = None
+    status: Annotated[list[TaskStatus], Query(description="Any of these.")] = []
+    kind: Annotated[list[str], Query(description="Any of these.")] = []
+    label: Annotated[
+        list[Label], Query(max_length=_MOST, description="key:value; all of these.")
+    ] = []
+    created_after: Annotated[
+        Moment | None, Query(description="Then or later: Unix seconds, or a date and time.")
+    ] = None
+    created_before: Annotated[Moment | None, Query(description="Earlier than then.")] = None
     cursor: Annotated[str | None, Query(max_length=400)] = None
     limit: Annotated[int, Query(ge=1, le=200)] = 50
 
     def where(self, catalogue: Catalogue) -> TaskFilter:
         """Raises InvalidRequest for a kind there is not."""
-        if self.kind is not None and self.kind not in catalogue:
-            raise InvalidRequest(
-                f"kind: there is no kind {self.kind[:80]!r}",
-                field="kind",
-                fix=f"The kinds are: {', '.join(catalogue)}.",
-            )
-        label = None
-        if self.label is not None:
-            key, _, value = self.label.replace("=", ":", 1).partition(":")
-            label = (key, value)
-        return TaskFilter(owner=LOCAL_OWNER, status=self.status, kind=self.kind, label=label)
+        for kind in self.kind:
+            if kind not in catalogue:
+                raise InvalidRequest(
+                    f"kind: there is no kind {kind[:80]!r}",
+                    field="kind",
+                    fix=f"The kinds are: {', '.join(catalogue)}.",
+                )
+        labels = (label.replace("=", ":", 1).partition(":") for label in self.label)
+        return TaskFilter(
+            owner=LOCAL_OWNER,
+            statuses=frozenset(self.status),
+            kinds=frozenset(self.kind),
+            labels=[(key, value) for key, _, value in labels],
+            created_after=self.created_after,
+            created_before=self.created_before,
+        )
 
 
 def install(app: FastAPI, desk: Desk) -> None:
@@ -64,7 +101,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         summary="Your tasks, newest first",
         responses={200: {"model": TaskPage}},
     )
-    async def list_tasks(request: Request, query: Annotated[ListQuery, Depends()]) -> JSONResponse:
+    async def list_tasks(request: Request, query: Annotated[ListQuery, Query()]) -> JSONResponse:
         page = await desk.store.list(
             query.where(desk.catalogue), cursor=query.cursor, limit=query.limit
         )

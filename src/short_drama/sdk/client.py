@@ -12,9 +12,10 @@ import asyncio
 import re
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 import aiohttp
@@ -34,6 +35,21 @@ from short_drama.sdk.models import (
     TaskView,
 )
 from short_drama.sdk.transport import Call, Transport, unexpected
+
+
+class Where(TypedDict, total=False):
+    """What a list is narrowed to. Of several statuses or kinds, any; of several labels, all.
+
+    Moments are Unix seconds or datetimes: `created_after` means then or later, `created_before`
+    earlier than then.
+    """
+
+    status: Status | Sequence[Status] | None
+    kind: str | Sequence[str] | None
+    label: tuple[str, str] | Mapping[str, str] | None
+    created_after: float | datetime | None
+    created_before: float | datetime | None
+
 
 GPU_URL: Final = "http://127.0.0.1:8080"
 CPU_URL: Final = "http://127.0.0.1:8081"
@@ -195,35 +211,22 @@ class AsyncClient:
     async def list(
         self,
         *,
-        status: Status | None = None,
-        kind: str | None = None,
-        label: tuple[str, str] | None = None,
         cursor: str | None = None,
         limit: int = 50,
+        **where: Unpack[Where],
     ) -> TaskPage:
-        """One page of tasks, newest first; `cursor` is the previous page's `next_cursor`."""
-        wanted = {
-            "status": status,
-            "kind": kind,
-            "label": None if label is None else ":".join(label),
-            "cursor": cursor,
-            "limit": str(limit),
-        }
-        params = {name: value for name, value in wanted.items() if value is not None}
+        """One page of tasks, newest first; `cursor` is the previous page's `next_cursor`. A page
+        may be short, even empty, and have a successor."""
+        params = {"limit": [str(limit)], **({} if cursor is None else {"cursor": [cursor]})}
+        params |= _query(where)
         call = self._call("GET", "/api/v1/tasks", params=params, repeatable=True)
         return await self._ask(TaskPage, call)
 
-    async def iterate(
-        self,
-        *,
-        status: Status | None = None,
-        kind: str | None = None,
-        label: tuple[str, str] | None = None,
-    ) -> AsyncGenerator[TaskView, None]:
+    async def iterate(self, **where: Unpack[Where]) -> AsyncGenerator[TaskView, None]:
         """Every task, newest first, page by page."""
         cursor: str | None = None
         while True:
-            page = await self.list(status=status, kind=kind, label=label, cursor=cursor, limit=200)
+            page = await self.list(cursor=cursor, limit=200, **where)
             for task in page.tasks:
                 yield task
             cursor = page.next_cursor
@@ -336,3 +339,26 @@ def _path(task_id: str) -> str:
 def _lane_of(kind: str) -> Lane:
     """An operator's kinds are workflows for the GPU."""
     return KINDS[kind].lane if kind in KINDS else Lane.GPU
+
+
+def _query(where: Where) -> dict[str, list[str]]:
+    label = where.get("label") or {}
+    pairs = label.items() if isinstance(label, Mapping) else [label]
+    moments = {
+        "created_after": where.get("created_after"),
+        "created_before": where.get("created_before"),
+    }
+    return {
+        "status": _several(where.get("status")),
+        "kind": _several(where.get("kind")),
+        "label": [f"{key}:{value}" for key, value in pairs],
+        **{name: [_moment(at)] for name, at in moments.items() if at is not None},
+    }
+
+
+def _several(given: str | Sequence[str] | None) -> list[str]:
+    return [given] if isinstance(given, str) else [*(given or ())]
+
+
+def _moment(at: float | datetime) -> str:
+    return repr(at.timestamp() if isinstance(at, datetime) else float(at))

@@ -10,10 +10,10 @@ import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
-from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient
-from short_drama.sdk.models import Accepted, AssetView, KindView, Status, TaskPage, TaskView
+from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient, Where
+from short_drama.sdk.models import Accepted, AssetView, KindView, TaskPage, TaskView
 
 T = TypeVar("T")
 
@@ -121,26 +121,12 @@ class Client:
         return self._each(self._client.follow(task_id))
 
     def list(
-        self,
-        *,
-        status: Status | None = None,
-        kind: str | None = None,
-        label: tuple[str, str] | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
+        self, *, cursor: str | None = None, limit: int = 50, **where: Unpack[Where]
     ) -> TaskPage:
-        return self._portal.run(
-            self._client.list(status=status, kind=kind, label=label, cursor=cursor, limit=limit)
-        )
+        return self._portal.run(self._client.list(cursor=cursor, limit=limit, **where))
 
-    def iterate(
-        self,
-        *,
-        status: Status | None = None,
-        kind: str | None = None,
-        label: tuple[str, str] | None = None,
-    ) -> Iterator[TaskView]:
-        return self._each(self._client.iterate(status=status, kind=kind, label=label))
+    def iterate(self, **where: Unpack[Where]) -> Iterator[TaskView]:
+        return self._each(self._client.iterate(**where))
 
     def kinds(self) -> Sequence[KindView]:
         return self._portal.run(self._client.kinds())

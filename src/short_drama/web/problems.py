@@ -127,7 +127,9 @@ _PLACES = ("body", "query", "path", "header", "[key]")
 
 
 def _fault(fault: Mapping[str, Any], known: str) -> dict[str, str]:
-    path = [str(part)[:_LONGEST_NAME] for part in fault["loc"] if part not in _PLACES]
+    # A query has no indexes: what comes several times has one name.
+    place = [part for part in fault["loc"] if fault["loc"][0] != "query" or isinstance(part, str)]
+    path = [str(part)[:_LONGEST_NAME] for part in place if part not in _PLACES]
     kind, message, fix = fault["type"], str(fault["msg"]), ""
     if kind == "extra_forbidden":
         message, fix = "there is no such field", f"Remove it. {known}".strip()

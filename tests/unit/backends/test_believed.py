@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from short_drama.backends.aws.believed import Believed
+from short_drama.backends.believed import Believed
 from short_drama.domain.errors import Unavailable
 
 

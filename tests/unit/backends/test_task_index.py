@@ -36,7 +36,7 @@ class Table:
         start = asked.get("ExclusiveStartKey")
         first = 0 if start is None else of_status.index(start) + 1
         page = of_status[first : first + asked["Limit"]]
-        wanted = values.get(":owner")
+        wanted = values.get(":owner0")
         found = [item for item in page if wanted is None or item["owner"] == wanted]
         more = {"LastEvaluatedKey": page[-1]} if first + len(page) < len(of_status) else {}
         return {"Items": found, **more}

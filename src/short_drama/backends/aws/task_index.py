@@ -6,13 +6,14 @@ two places of one or in none: what they say is a hint. Every look is bounded.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from short_drama.backends.aws.clients import answer
-from short_drama.backends.aws.item import DUE_INDEX, STATUS_INDEX, Item
+from short_drama.backends.aws.item import DUE_INDEX, STATUS_INDEX, Item, attribute
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task_state import TaskStatus
 from short_drama.ports import TaskFilter
@@ -65,13 +66,14 @@ class TaskIndex:
         self, status: TaskStatus, where: TaskFilter, before: Position | None, limit: int
     ) -> Stream:
         """More than `limit` positions of one status, newest first, if there are so many."""
-        values: Item = {":status": {"S": status.value}}
-        condition = "#status = :status"
-        if before is not None:
-            condition += " AND created_at <= :before"
-            values[":before"] = {"N": repr(before[0])}
+        if where.created_before is not None:
+            before = min(before or (math.inf, ""), (where.created_before, ""))
+        condition, values = _span(where.created_after, before and before[0])
+        values[":status"] = {"S": status.value}
         filters, names, wanted = _conditions(where)
         stream, moment = Stream(), 0.0
+        if before is not None and before[0] < (where.created_after or -math.inf):
+            return stream  # DynamoDB refuses to look between a later and an earlier moment
         async for items, start in self._pages(
             STATUS_INDEX, condition, values | wanted, filters=filters, names=names, newest=True
         ):
@@ -154,19 +156,31 @@ def _position(item: Item) -> Position:
     return float(item["created_at"]["N"]), item["task_id"]["S"]
 
 
+def _span(after: float | None, before: float | None) -> tuple[str, Item]:
+    """Both moments included, for an index has the time alone."""
+    values = {":after": after, ":before": before}
+    given: Item = {name: attribute(at) for name, at in values.items() if at is not None}
+    if len(given) == len(values):
+        return "#status = :status AND created_at BETWEEN :after AND :before", given
+    bounds = {":after": " AND created_at >= :after", ":before": " AND created_at <= :before"}
+    return "#status = :status" + "".join(bounds[name] for name in given), given
+
+
 def _conditions(where: TaskFilter) -> tuple[list[str], dict[str, str], Item]:
     """Filter expressions over what the index carries, with their names and values."""
     filters: list[str] = []
     names: dict[str, str] = {}
     values: Item = {}
-    for attribute in ("owner", "lane", "kind"):
-        if (wanted := getattr(where, attribute)) is not None:
-            filters.append(f"#{attribute} = :{attribute}")
-            names[f"#{attribute}"] = attribute
-            values[f":{attribute}"] = {"S": str(wanted)}
-    if where.label is not None:
-        key, value = where.label
-        filters.append("#labels.#label = :label")
-        names |= {"#labels": "labels", "#label": key}
-        values[":label"] = {"S": value}
+    owners = [] if where.owner is None else [where.owner]
+    lanes = [] if where.lane is None else [where.lane]
+    for name, wanted in (("owner", owners), ("lane", lanes), ("kind", where.kinds)):
+        given = {f":{name}{number}": {"S": str(one)} for number, one in enumerate(wanted)}
+        if given:
+            filters.append(f"#{name} IN ({', '.join(given)})")
+            names[f"#{name}"] = name
+            values |= given
+    for number, (key, value) in enumerate(where.labels):
+        filters.append(f"#labels.#label{number} = :label{number}")
+        names |= {"#labels": "labels", f"#label{number}": key}
+        values[f":label{number}"] = {"S": value}
     return filters, names, values

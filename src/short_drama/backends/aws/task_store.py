@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.batch import BATCH, fetch
-from short_drama.backends.aws.believed import Believed
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.followed import Followed
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
+from short_drama.backends.believed import Believed
 from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.outlook import outlook
 from short_drama.domain.errors import Unavailable
@@ -90,7 +90,7 @@ class DynamoTaskStore:
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
         """A page may be short and have a successor: one call looks at so many items at most."""
         before = None if cursor is None else read_cursor(cursor)
-        statuses = list(TaskStatus) if where.status is None else [where.status]
+        statuses = dict.fromkeys(where.statuses or TaskStatus)
         streams = await asyncio.gather(
             *(self._index.newest(status, where, before, limit) for status in statuses)
         )
@@ -102,7 +102,7 @@ class DynamoTaskStore:
         last = found[limit - 1] if len(found) > limit else patience
         tasks = await self._fetch([task_id for _, task_id in found[:limit]])
         return TaskPage(
-            [task for task in tasks if _matches(task, where)],
+            [task for task in tasks if where.matches(task)],
             None if last is None else write_cursor(*last),
         )
 
@@ -138,7 +138,7 @@ class DynamoTaskStore:
 
     async def _median_seconds(self, kind: str) -> float | None:
         recent = await self._index.newest(
-            TaskStatus.COMPLETED, TaskFilter(kind=kind), None, _RECENT
+            TaskStatus.COMPLETED, TaskFilter(kinds=[kind]), None, _RECENT
         )
         tasks = await self._fetch([task_id for _, task_id in recent.found[:_RECENT]])
         ran = (timings_of(task).running_seconds for task in tasks)
@@ -192,12 +192,3 @@ def _believed(each: float | None) -> float:
 
 def _is_due(task: Task, now: float) -> bool:
     return task.due_at is not None and task.due_at <= now
-
-
-def _matches(task: Task, where: TaskFilter) -> bool:
-    """Does the record agree with what its index said a moment ago?"""
-    label = where.label is None or task.labels.get(where.label[0]) == where.label[1]
-    return label and all(
-        getattr(where, name) in (None, getattr(task, name))
-        for name in ("owner", "lane", "status", "kind")
-    )

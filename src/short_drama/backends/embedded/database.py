@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -28,6 +29,15 @@ T = TypeVar("T")
 
 _LARGEST_COMMIT = 256
 _BUSY_SECONDS = 10
+
+
+class Reads(StrEnum):
+    """Who reads: each has a thread of its own, so that none waits for another."""
+
+    VIEWS = "views"
+    LISTS = "lists"
+    SWEEPS = "sweeps"
+    BOOKS = "books"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class Database:
         self._waiting: deque[_Write[Any]] = deque()
         self._wanted = asyncio.Event()
         self._committer = ThreadPoolExecutor(1, "sqlite-commit")
-        self._readers = ThreadPoolExecutor(2, "sqlite-reader")
+        self._readers = {by: ThreadPoolExecutor(1, f"sqlite-{by}") for by in Reads}
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
         self._writing: asyncio.Task[None] | None = None
@@ -70,7 +80,8 @@ class Database:
 
     def _close(self) -> None:
         self._committer.shutdown()
-        self._readers.shutdown()
+        for reader in self._readers.values():
+            reader.shutdown()
         for connection in (self._connection, *self._reading):
             connection.close()
 
@@ -108,10 +119,10 @@ class Database:
         """Write the file, and change nothing. Raises Unavailable."""
         await self.write(_write_its_version)
 
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, work: Callable[[sqlite3.Connection], T], *, by: Reads = Reads.VIEWS) -> T:
         """Run `work` on the last committed state, in a thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._read, work)
+        return await loop.run_in_executor(self._readers[by], self._read, work)
 
     # --- Writing ---------------------------------------------------------------------------
 

@@ -98,8 +98,8 @@ CREATE TABLE tasks (
     labels     TEXT NOT NULL,
     record     TEXT NOT NULL
 );
-CREATE INDEX tasks_listed ON tasks (owner, lane, status, created_at, task_id);
-CREATE INDEX tasks_by_kind ON tasks (owner, kind, status, created_at, task_id);
+CREATE INDEX tasks_listed ON tasks (owner, lane, status, created_at);
+CREATE INDEX tasks_by_kind ON tasks (owner, kind, status, created_at);
 CREATE INDEX tasks_open ON tasks (lane, status, created_at)
     WHERE status = 'pending' OR status = 'processing';
 CREATE INDEX tasks_due ON tasks (due_at) WHERE due_at IS NOT NULL;
@@ -110,23 +110,23 @@ CREATE TABLE labels (
     key        TEXT NOT NULL,
     value      TEXT NOT NULL,
     created_at REAL NOT NULL,
-    task_id    TEXT NOT NULL,
-    PRIMARY KEY (owner, key, value, created_at, task_id)
+    number     INTEGER NOT NULL,
+    PRIMARY KEY (owner, key, value, created_at, number)
 ) WITHOUT ROWID;
 CREATE TRIGGER task_made AFTER INSERT ON tasks BEGIN
-    INSERT INTO labels SELECT new.owner, key, value, new.created_at, new.task_id
+    INSERT INTO labels SELECT new.owner, key, value, new.created_at, new.number
         FROM json_each(new.labels); END;
 CREATE TRIGGER task_gone AFTER DELETE ON tasks BEGIN
     DELETE FROM labels
         WHERE (key, value) IN (SELECT key, value FROM json_each(old.labels))
-        AND owner = old.owner AND created_at = old.created_at AND task_id = old.task_id; END;
+        AND owner = old.owner AND created_at = old.created_at AND number = old.number; END;
 CREATE TRIGGER task_relabelled AFTER UPDATE OF labels, owner, created_at ON tasks
     WHEN (old.labels, old.owner, old.created_at) IS NOT (new.labels, new.owner, new.created_at)
     BEGIN
     DELETE FROM labels
         WHERE (key, value) IN (SELECT key, value FROM json_each(old.labels))
-        AND owner = old.owner AND created_at = old.created_at AND task_id = old.task_id;
-    INSERT INTO labels SELECT new.owner, key, value, new.created_at, new.task_id
+        AND owner = old.owner AND created_at = old.created_at AND number = old.number;
+    INSERT INTO labels SELECT new.owner, key, value, new.created_at, new.number
         FROM json_each(new.labels); END;
 PRAGMA user_version = 6;
 """

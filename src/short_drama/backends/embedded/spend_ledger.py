@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.database import Database, Reads
 from short_drama.domain.record import page_of, record_of_page
 from short_drama.domain.spending import TaskSpend
 from short_drama.ports import OverLimit, StaleSpend
@@ -77,7 +77,7 @@ class EmbeddedSpendLedger:
 
     async def _pages(self, sql: str, place: tuple[float, str], limit: int) -> Sequence[TaskSpend]:
         return await self._database.read(
-            lambda db: [_of_row(row) for row in db.execute(sql, (*place, limit))]
+            lambda db: [_of_row(row) for row in db.execute(sql, (*place, limit))], by=Reads.BOOKS
         )
 
 

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from short_drama.backends.cursor import read_cursor, write_cursor
-from short_drama.backends.embedded.database import Database
+from short_drama.backends.cursor import not_ours, read_cursor, write_cursor
+from short_drama.backends.embedded.database import Database, Reads
+from short_drama.backends.embedded.line import Line, older
+from short_drama.backends.embedded.task_lists import Position, newest
 from short_drama.backends.embedded.task_queue import enqueue
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.backends.outlook import outlook
@@ -32,6 +34,9 @@ _UPDATE = (
 )
 
 
+_LONGEST_NUMBER = 18
+
+
 class EmbeddedTaskStore:
     """Implements `ports.TaskStore`; a new task and its message are one transaction."""
 
@@ -39,6 +44,7 @@ class EmbeddedTaskStore:
         self, database: Database, wakeups: Wakeups, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._database, self._wakeups, self._clock = database, wakeups, clock
+        self._line = Line(database)
 
     async def create(self, task: Task) -> Task:
         stored = replace(task, outbox_due=None, version=task.version + 1)
@@ -84,27 +90,19 @@ class EmbeddedTaskStore:
                 await bell.wait(left)
 
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
-        conditions, values = _conditions(where)
-        if cursor is not None:
-            conditions.append("(created_at, task_id) < (?, ?)")
-            values.extend(read_cursor(cursor))
-        sql = (
-            f"SELECT record FROM tasks WHERE {' AND '.join(conditions) or '1'}"  # noqa: S608
-            " ORDER BY created_at DESC, task_id DESC LIMIT ?"
+        before = None if cursor is None else _place(cursor)
+        found = await self._database.read(
+            lambda db: newest(db, where, before, limit), by=Reads.LISTS
         )
-        tasks = await self._database.read(
-            lambda db: [_task(row) for row in db.execute(sql, (*values, limit + 1))]
-        )
-        more = len(tasks) > limit
         return TaskPage(
-            tasks[:limit],
-            write_cursor(tasks[limit - 1].created_at, tasks[limit - 1].task_id) if more else None,
+            [_task(record) for record in found.records],
+            None if found.end is None else _cursor(*found.end),
         )
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
         sql = "SELECT record FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?"
         return await self._database.read(
-            lambda db: [_task(row) for row in db.execute(sql, (now, limit))]
+            lambda db: [_task(row[0]) for row in db.execute(sql, (now, limit))], by=Reads.SWEEPS
         )
 
     async def held(self) -> Sequence[Task]:
@@ -123,14 +121,10 @@ class EmbeddedTaskStore:
         return self._database.look(first)
 
     async def outlook(self, task: Task) -> Outlook:
-        now = self._clock()
+        now, marks = self._clock(), await self._line.marks(task.lane)
 
         def look(db: sqlite3.Connection) -> Outlook:
-            before = db.execute(
-                "SELECT count(*) FROM tasks"
-                " WHERE lane = ? AND status = 'pending' AND created_at < ?",
-                (task.lane, task.created_at),
-            ).fetchone()[0]
+            before = older(db, task.lane, task.created_at, marks)
             recent = db.execute(
                 "SELECT run_seconds FROM tasks WHERE kind = ? AND run_seconds IS NOT NULL"
                 " ORDER BY ended_at DESC LIMIT 20",
@@ -140,6 +134,18 @@ class EmbeddedTaskStore:
             return outlook(task, _held(db, task.lane), before=before, seconds_each=each, now=now)
 
         return await self._database.read(look)
+
+
+def _cursor(created_at: float, number: int) -> str:
+    return write_cursor(created_at, str(number))
+
+
+def _place(cursor: str) -> Position:
+    """Raises InvalidRequest."""
+    created_at, number = read_cursor(cursor)
+    if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
+        raise not_ours()
+    return created_at, int(number)
 
 
 def _topic(task_id: str) -> str:
@@ -169,14 +175,14 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _task(row: sqlite3.Row) -> Task:
-    return task_of(json.loads(row["record"]))
+def _task(record: str) -> Task:
+    return task_of(json.loads(record))
 
 
 def _held(db: sqlite3.Connection, lane: Lane) -> list[Task]:
     """The status is spelled out here and elsewhere, or an index of some statuses is not used."""
     sql = "SELECT record FROM tasks WHERE lane = ? AND status = 'processing'"
-    return [_task(row) for row in db.execute(sql, (lane,))]
+    return [_task(row[0]) for row in db.execute(sql, (lane,))]
 
 
 def _version(db: sqlite3.Connection, task_id: str) -> int | None:
@@ -186,21 +192,4 @@ def _version(db: sqlite3.Connection, task_id: str) -> int | None:
 
 def _select(db: sqlite3.Connection, task_id: str) -> Task | None:
     row = db.execute("SELECT record FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
-    return None if row is None else _task(row)
-
-
-def _conditions(where: TaskFilter) -> tuple[list[str], list[Any]]:
-    conditions, values = [], []
-    for column in ("owner", "lane", "status", "kind"):
-        value = getattr(where, column)
-        if value is not None:
-            conditions.append(f"{column} = ?")
-            values.append(value)
-    if where.label is not None:
-        key, value = where.label
-        conditions.append(
-            "EXISTS (SELECT 1 FROM json_each(tasks.labels) AS label"
-            " WHERE label.key = ? AND label.value = ?)"
-        )
-        values += [key, value]
-    return conditions, values
+    return None if row is None else _task(row[0])
