@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from tests.bench.peers.noise import Noise
 from tests.bench.peers.processes import running
 from tests.bench.peers.systems import Ground, Site, System
 
-_LOAD = "tests.bench.peers.load"
+_LOAD, _RUNS = "tests.bench.peers.load", "runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +77,7 @@ class Bench:
     def comfyui(self, step: float) -> Iterator[Ground]:
         folder = self.folder / f"site-{time.monotonic_ns()}"
         folder.mkdir(mode=0o755)  # Postgres runs as another user
-        log = folder / "runs"
+        log = folder / _RUNS
         log.touch()
         times = ["--step-seconds", step, "--run-log", log]
         command = [sys.executable, "-m", "tests.simulators.comfyui", *times]
@@ -134,21 +133,40 @@ def _fields(sample: Sample) -> dict[str, Any]:
 def load(work: str, site: Site, **job: Any) -> dict[str, Any]:
     """What the client, a process of its own, has measured of the site."""
     told = {"work": work, "url": site.url, "headers": [], **job}
-    command = [sys.executable, "-m", _LOAD, json.dumps(told)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    ended = subprocess.run(
+        [sys.executable, "-m", _LOAD],
+        input=json.dumps(told) + "\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
     if ended.returncode:
         raise RuntimeError(f"{work}: {ended.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(ended.stdout)
     return found
 
 
-def engine_runs(log: Path) -> list[tuple[float, float]]:
-    """Start and end of each run of the engine, in the order in which they ended."""
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+@contextlib.contextmanager
+def listening(site: Site, paths: Sequence[str]) -> Iterator[None]:
+    """An open event stream of each of these paths."""
+    job = {"work": "listeners", "url": site.url, "paths": paths}
+    command = [sys.executable, "-m", _LOAD]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(json.dumps(job) + "\n")
+        client.stdin.flush()
+        if json.loads(client.stdout.readline() or "{}").get("open") != len(paths):
+            raise RuntimeError("the streams have not been opened")
+        yield
+        client.stdin.close()
+        client.stdout.read()
+
+
+def engine_runs(folder: Path) -> list[tuple[float, float]]:
+    """Start and end of each run of the engine there, in the order in which they ended."""
+    lines = [json.loads(line) for line in (folder / _RUNS).read_text().splitlines()]
     return [(line["started"], line["ended"]) for line in lines if line["event"] == "ended"]
-
-
-def overheads(times: Sequence[float], runs: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """Milliseconds of each task that its engine's run does not account for."""
-    over = [(t - (end - start)) * 1000 for t, (start, end) in zip(times, runs, strict=True)]
-    return {"overhead_p50_ms": statistics.median(over), "overhead_max_ms": max(over)}

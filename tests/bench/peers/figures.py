@@ -99,6 +99,12 @@ def answers(seconds: float, times: Iterable[float]) -> dict[str, float]:
     }
 
 
+def overheads(times: Sequence[float], runs: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Milliseconds of each task that its engine's run, from start to end, does not account for."""
+    over = [(t - (end - start)) * 1000 for t, (start, end) in zip(times, runs, strict=True)]
+    return {"overhead_p50_ms": statistics.median(over), "overhead_max_ms": max(over)}
+
+
 def gaps(runs: Sequence[tuple[float, float]]) -> dict[str, float]:
     """Of an engine's runs, as pairs of start and end in seconds: how long it idled in between."""
     ordered = sorted(runs)

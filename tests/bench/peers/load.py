@@ -1,5 +1,5 @@
-"""The client, one for all systems, in a process of its own: what it is to do is JSON as its first
-argument, and what it has measured is JSON on its output. All times are in seconds."""
+"""The client, one for all systems, in a process of its own: what it is to do is a line of
+JSON on its input, and what it has measured is one on its output. All times are in seconds."""
 
 import asyncio
 import json
@@ -76,23 +76,31 @@ async def batch(job: dict[str, Any]) -> dict[str, Any]:
         views.extend([await connection.post(job["path"], body, _JSON) for _ in left])
 
     await asyncio.gather(*map(submit, connections))
-    accepted = time.perf_counter() - began
-    for view in views:
-        await _ended(connections[0], job["status"], view)
+    seconds = submitted = time.perf_counter() - began
+    for view in reversed(views):  # when the last has ended, most others have as well
+        if await _ended(connections[0], job["status"], view):
+            seconds = time.perf_counter() - began
     return {
-        "submitted": accepted,
-        "seconds": time.perf_counter() - began,
+        "submitted": submitted,
+        "seconds": seconds,
         "ids": [view["task_id"] for view in views],
     }
 
 
-async def _ended(connection: Connection, path: str, view: dict[str, Any]) -> None:
-    task_id, deadline = view["task_id"], time.perf_counter() + _LONGEST_TASK
+async def _ended(connection: Connection, path: str, view: dict[str, Any]) -> bool:
+    """Waits for the end of a task; whether it had not ended before."""
+    deadline, waited = time.perf_counter() + _LONGEST_TASK, False
+    path = path.format(view["task_id"])
     while view["status"] != "completed":
-        if view["status"] not in ("pending", "processing") or time.perf_counter() > deadline:
-            raise RuntimeError(f"a task is {view['status']}: {view}")
-        await asyncio.sleep(_POLL_SECONDS)
-        view = await connection.get(path.format(task_id))
+        view = await connection.get(path)
+        if view["status"] in ("pending", "processing"):
+            if time.perf_counter() > deadline:
+                raise RuntimeError(f"a task has not ended: {view}")
+            waited = True
+            await asyncio.sleep(_POLL_SECONDS)
+        elif view["status"] != "completed":
+            raise RuntimeError(f"a task has failed: {view}")
+    return waited
 
 
 async def listeners(job: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +127,7 @@ WORK = {each.__name__: each for each in (submits, reads, one_by_one, batch, list
 
 
 def main() -> None:
-    job = json.loads(sys.argv[1])
+    job = json.loads(sys.stdin.readline())
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print(json.dumps(asyncio.run(WORK[job["work"]](job))))

@@ -5,18 +5,24 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.bench.connection import Connection
-from tests.bench.peers.bench import Bench, load
-from tests.bench.peers.figures import answers
-from tests.bench.peers.processes import cpu_seconds, running
-from tests.bench.peers.systems import Site, System
+from tests.bench.peers.bench import Bench, engine_runs, listening, load
+from tests.bench.peers.figures import answers, gaps, overheads
+from tests.bench.peers.processes import THEIRS, cpu_seconds, memory_mib, running
+from tests.bench.peers.systems import Site, System, environment, furnish
 
 _LONG, _SHORT = 50, 1
 """Steps of a task that outlasts all that is measured beside it, and of one that ends at once."""
 _STEP_SECONDS = 1.0
-_SETTLED_SECONDS = 1.0
+_ALONE, _BATCH, _FAST_STEP_SECONDS = 4, 20, 0.025
+"""Steps of a task that runs alone, and of one of a batch: runs of 0.1 and 0.5 s."""
+_WARM_UPS = 2
+_SUBMITTERS = 16
+SCRIPT = "script"
+_SETTLED_SECONDS, _CALM_SECONDS = 1.0, 3.0
 _HELD = 10
 """Long tasks that keep the engine and the workers busy, so that what is submitted waits."""
 
@@ -81,6 +87,117 @@ def _rate(
         return {**rate, "cpu_ms": 1000 * used / len(found["times"])}
 
     bench.measure(system.name, scenario, act, level=clients)
+
+
+def work(bench: Bench, system: System) -> None:
+    """One task at a time, then a batch, then nothing at all."""
+    with bench.site(system, step=_FAST_STEP_SECONDS) as (site, folder):
+        job: dict[str, Any] = {
+            "path": site.submit,
+            "status": site.status,
+            "body": move(site.image, _ALONE),
+        }
+        load("one_by_one", site, tasks=_WARM_UPS, **job)
+        _alone(bench, system, site, folder, "alone", **job)
+        if system.long_poll:
+            _alone(bench, system, site, folder, "alone-wait", headers=[system.long_poll], **job)
+        _batch(bench, system, site, folder, **{**job, "body": move(site.image, _BATCH)})
+        time.sleep(_CALM_SECONDS)
+        bench.measure(system.name, "idle", lambda: _at_rest(bench, site))
+
+
+def _alone(
+    bench: Bench, system: System, site: Site, folder: Path, scenario: str, **job: Any
+) -> None:
+    def act() -> Mapping[str, float]:
+        done = len(engine_runs(folder))
+        found = load("one_by_one", site, tasks=bench.length.alone, **job)
+        return overheads(found["times"], engine_runs(folder)[done:])
+
+    bench.measure(system.name, scenario, act)
+
+
+def _batch(bench: Bench, system: System, site: Site, folder: Path, **job: Any) -> None:
+    def act() -> Mapping[str, float]:
+        done = len(engine_runs(folder))
+        found = load("batch", site, clients=1, tasks=bench.length.batch, **job)
+        return {**gaps(engine_runs(folder)[done:]), "seconds": found["seconds"]}
+
+    bench.measure(system.name, "batch", act)
+
+
+def _at_rest(bench: Bench, site: Site) -> Mapping[str, float]:
+    before = cpu_seconds(site.programs)
+    time.sleep(bench.length.idle)
+    used = cpu_seconds(site.programs) - before
+    return {
+        "cpu_percent": 100 * used / bench.length.idle,
+        "memory_mib": memory_mib(site.programs),
+    }
+
+
+def script(bench: Bench) -> None:
+    """What `work` measures, of a script that makes the same calls and has no queue."""
+    with bench.comfyui(_FAST_STEP_SECONDS) as ground:
+        image = furnish(ground)
+
+        def made(tasks: int, steps: int) -> tuple[list[float], list[tuple[float, float]]]:
+            done = len(engine_runs(ground.folder))
+            program = [THEIRS / "python", "-m", "tests.bench.peers.theirs.bare", image]
+            command = [*program, "--tasks", tasks + _WARM_UPS, "--steps", steps]
+            told = environment(ground, broker="")
+            with running(command, ground.folder, environment=told) as bare:
+                times = json.loads(bare.line("["))
+            return times[_WARM_UPS:], engine_runs(ground.folder)[done + _WARM_UPS :]
+
+        def alone() -> Mapping[str, float]:
+            return overheads(*made(bench.length.alone, _ALONE))
+
+        def batch() -> Mapping[str, float]:
+            times, runs = made(bench.length.batch, _BATCH)
+            return {**gaps(runs), "seconds": sum(times)}
+
+        bench.measure(SCRIPT, "alone", alone)
+        bench.measure(SCRIPT, "batch", batch)
+
+
+def drain(bench: Bench, system: System) -> None:
+    """Tasks without an engine, from the first submit to the last end."""
+    with bench.site(system, noop=True) as (site, _):
+        job = {"path": site.submit, "status": site.status, "body": move(site.image, _ALONE)}
+        load("batch", site, clients=_SUBMITTERS, tasks=_SUBMITTERS, **job)
+
+        def act() -> Mapping[str, float]:
+            before, tasks = cpu_seconds(site.programs), bench.length.noops
+            found = load("batch", site, clients=_SUBMITTERS, tasks=tasks, **job)
+            used = cpu_seconds(site.programs) - before
+            return {"per_second": tasks / found["seconds"], "cpu_ms": 1000 * used / tasks}
+
+        bench.measure(system.name, "drain", act)
+
+
+def listen(bench: Bench, system: System) -> None:
+    """Event streams of tasks that wait, beside the same tasks without anybody who listens."""
+    if not system.events:
+        return
+    count = bench.length.listeners
+    with bench.site(system, step=_STEP_SECONDS) as (site, _):
+        ids = asyncio.run(_submitted(site, count))
+        time.sleep(_SETTLED_SECONDS)
+        paths = [system.events.format(one) for one in ids]
+
+        def act() -> Mapping[str, float]:
+            alone = _at_rest(bench, site)
+            with listening(site, paths):
+                time.sleep(_SETTLED_SECONDS)
+                found = _at_rest(bench, site)
+            return {
+                **found,
+                "cpu_percent_before": alone["cpu_percent"],
+                "memory_mib_before": alone["memory_mib"],
+            }
+
+        bench.measure(system.name, "listeners", act, level=count)
 
 
 async def _submitted(site: Site, tasks: int) -> list[str]:

@@ -27,10 +27,11 @@ def require_programs() -> None:
             "(and systemctl disable --now redis-server, which is not needed); on macOS: "
             "brew install redis."
         )
-    _postgres("initdb")
+    postgres_program("initdb")
 
 
-def _postgres(program: str) -> str:
+def postgres_program(program: str) -> str:
+    """Its path. Raises Missing."""
     if (found := shutil.which(program)) is not None:
         return found
     for folder in sorted(Path(_DEBIAN_POSTGRES).glob("*/bin"), reverse=True):
@@ -64,13 +65,13 @@ def postgres(folder: Path) -> Iterator[tuple[Program, str]]:
         shutil.chown(data, user)
     options = ["--auth=trust", "--username=bench", "--encoding=UTF8", "--no-sync"]
     subprocess.run(
-        [_postgres("initdb"), *options, "-D", data],
+        [postgres_program("initdb"), *options, "-D", data],
         user=user, cwd=data, check=True, capture_output=True,
     )  # fmt: skip
     where = ["-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1"]
     where += ["-c", "unix_socket_directories="]
     durable = ["-c", "fsync=on", "-c", "synchronous_commit=on"]
-    command = [_postgres("postgres"), *where, *durable]
+    command = [postgres_program("postgres"), *where, *durable]
     with running(command, folder, user=user, ends_with=signal.SIGQUIT) as program:
         listening(program, port)
         yield program, f"postgresql://bench@127.0.0.1:{port}/postgres"

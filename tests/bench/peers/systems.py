@@ -13,8 +13,9 @@ from short_drama.domain.sizes import Size
 from tests.bench.connection import Connection
 from tests.bench.peers import stores
 from tests.bench.peers.graphs import write_workflow
-from tests.bench.peers.processes import OURS, THEIRS, Program, free_port, listening, running
+from tests.bench.peers.processes import OURS, ROOT, THEIRS, Program, free_port, listening, running
 from tests.bench.peers.theirs import place
+from tests.bench.peers.theirs.place import AT_ONCE
 
 _PROGRAMS = "tests.bench.peers.theirs"
 
@@ -59,6 +60,8 @@ class System:
         title: as on the page.
         durable: what makes an accepted task outlive a power cut.
         takes_urls: whether tasks may name pictures elsewhere, which it fetches at the submit.
+        long_poll: the header with which a submit is answered when its task has ended.
+        events: the path of a task's event stream, {} for its id.
     """
 
     name: str
@@ -66,6 +69,8 @@ class System:
     durable: str
     open: Opened
     takes_urls: bool = False
+    long_poll: str = ""
+    events: str = ""
 
 
 # --- Ours --------------------------------------------------------------------------------
@@ -112,7 +117,12 @@ def upload(url: str, picture: bytes) -> str:
 
 
 def environment(ground: Ground, broker: str) -> Mapping[str, str]:
-    told = {place.FOLDER: str(ground.folder), place.COMFYUI: ground.comfyui, place.BROKER: broker}
+    told = {
+        "PYTHONPATH": str(ROOT),
+        place.FOLDER: str(ground.folder),
+        place.COMFYUI: ground.comfyui,
+        place.BROKER: broker,
+    }
     return told | {place.NOOP: "1"} if ground.noop else told
 
 
@@ -157,14 +167,43 @@ def _peer(
     return opened
 
 
+_REDIS = "Redis with appendfsync always"
+_PROCRASTINATE = ["procrastinate", "--app", f"{_PROGRAMS}.procrastinate_queue.app"]
 SYSTEMS = (
     System(
-        "short-drama", "short-drama", "an SQLite transaction with synchronous=FULL", _ours, True
+        "short-drama",
+        "short-drama",
+        "an SQLite transaction with synchronous=FULL",
+        _ours,
+        takes_urls=True,
+        long_poll="Prefer: wait=30",
+        events="/api/v1/tasks/{}/events",
+    ),
+    System(
+        "celery",
+        "Celery + Redis",
+        f"{_REDIS}, task_acks_late, task_reject_on_worker_lost",
+        _peer(
+            stores.redis,
+            "celery_front",
+            ["celery", "--app", f"{_PROGRAMS}.celery_worker", "worker", f"--concurrency={AT_ONCE}"],
+        ),
     ),
     System(
         "arq",
         "arq + Redis",
-        "appendfsync always",
+        _REDIS,
         _peer(stores.redis, "arq_front", ["arq", f"{_PROGRAMS}.arq_worker.WorkerSettings"]),
+    ),
+    System(
+        "procrastinate",
+        "procrastinate + Postgres",
+        "a Postgres transaction with synchronous_commit on",
+        _peer(
+            stores.postgres,
+            "procrastinate_front",
+            [*_PROCRASTINATE, "worker", f"--concurrency={AT_ONCE}"],
+            first=[*_PROCRASTINATE, "schema", "--apply"],
+        ),
     ),
 )

@@ -22,10 +22,10 @@ class Engine:
 
     def __init__(self, url: str, workflow: Workflow) -> None:
         self._url, self._workflow = url, workflow
-        self._client = uuid.uuid4().hex
         self._ends: dict[str, asyncio.Future[None]] = {}
 
     async def open(self) -> None:
+        self._client = uuid.uuid4().hex
         self._session = aiohttp.ClientSession(self._url)
         socket = await self._session.ws_connect("/ws", params={"clientId": self._client})
         self._reader = asyncio.create_task(self._read(socket))
