@@ -6,6 +6,7 @@
 import argparse
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -17,10 +18,11 @@ from short_drama.domain.sizes import Size
 from tests.bench.bench_comfyui import photograph
 from tests.bench.peers import machine, stores
 from tests.bench.peers.bench import FULL, QUICK, Bench
+from tests.bench.peers.goals import SCRIPT, goals
 from tests.bench.peers.page import page, plots
 from tests.bench.peers.processes import ROOT
 from tests.bench.peers.results import Run, Told
-from tests.bench.peers.scenarios import SCRIPT, drain, intake, listen, script, work
+from tests.bench.peers.scenarios import drain, intake, listen, script, work
 from tests.bench.peers.systems import SYSTEMS
 
 _PROCESSORS = 2
@@ -59,7 +61,10 @@ def main() -> None:
         stores.require_programs()
     except stores.Missing as error:
         sys.exit(str(error))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and with it all that it started
     run = measured(options)
+    for goal in goals(run):
+        say(f"{goal.words}: {goal.figure.median:.3g}, wanted {goal.wanted}")
     marked = sum(each.disturbed for each in run.samples)
     say(f"{marked} of {len(run.samples)} measurements were disturbed")
     if not options.quick:
@@ -85,8 +90,10 @@ def measured(options: argparse.Namespace) -> Run:
     told = {system.name: Told(system.title, system.durable) for system in SYSTEMS}
     told[SCRIPT] = Told("script, no queue", "nothing")
     return Run(
-        facts=machine.facts(began, processors=pinned, disk=disk)
-        | {"rounds": f"{length.rounds}, each {length.seconds:g} s a level, seed {options.seed}"},
+        facts={
+            **machine.facts(began, processors=pinned, disk=disk),
+            "rounds": f"{length.rounds}, each {length.seconds:g} s a level, seed {options.seed}",
+        },
         versions=machine.versions(),
         systems=told,
         noise=bench.noise(),

@@ -35,8 +35,8 @@ class Length:
     listeners: int
 
 
-QUICK = Length(rounds=1, seconds=1.0, alone=8, batch=8, noops=200, idle=4.0, listeners=1000)
-FULL = Length(rounds=5, seconds=2.0, alone=10, batch=20, noops=500, idle=5.0, listeners=1000)
+QUICK = Length(rounds=1, seconds=0.7, alone=5, batch=5, noops=200, idle=2.0, listeners=1000)
+FULL = Length(rounds=3, seconds=2.0, alone=10, batch=20, noops=500, idle=5.0, listeners=1000)
 
 
 @dataclass(frozen=True, slots=True)

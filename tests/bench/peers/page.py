@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.bench.peers import noise
-from tests.bench.peers.figures import Figure, figures, ratios
-from tests.bench.peers.noise import Noise
+from tests.bench.peers.figures import Figure, figures
+from tests.bench.peers.goals import OURS, goals
 from tests.bench.peers.plots import Bar, chart, number
 from tests.bench.peers.results import Run
 
-OURS, MARK = "short-drama", " †"
+MARK = " †"
+_HOLDS = {True: "yes", False: "**no**", None: "not known"}
 _HEAD = """\
 # Benchmarks
 
@@ -37,8 +38,9 @@ How it is measured:
   pages count once.
 * Before and after each measurement a fixed piece of work is timed: hashing on every processor, and
   60 fsyncs. Where it took more than {cpu:g} (hashing) or {disk:g} times (fsync) as long as at this
-  run's quiet times, the measurement is disturbed: it is left out where there are others, and where
-  all are disturbed the figure is marked † and says nothing.
+  run's quiet times, or had to leave its processor to others for more than {waiting:g} % of the
+  time, the measurement is disturbed: it is left out where there are others, and where all are
+  disturbed the figure is marked † and says nothing.
 
 """
 
@@ -52,32 +54,9 @@ class _Column:
     spread: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Goal:
-    words: str
-    figure: Figure | None
-    bound: float
-    at_least: bool
-
-    def row(self, figure: Figure) -> list[str]:
-        sign = "≥" if self.at_least else "≤"
-        return [
-            self.words,
-            _told(figure, spread=True),
-            f"{sign} {self.bound:g}",
-            self._holds(figure),
-        ]
-
-    def _holds(self, figure: Figure) -> str:
-        if figure.disturbed:
-            return "not known"
-        got = figure.median
-        return "yes" if (got >= self.bound if self.at_least else got <= self.bound) else "**no**"
-
-
 def page(run: Run) -> str:
     """The whole page, in Markdown."""
-    bounds = {"cpu": noise.CPU_BOUND, "disk": noise.DISK_BOUND}
+    bounds = {"cpu": noise.CPU_BOUND, "disk": noise.DISK_BOUND, "waiting": noise.WAITING_BOUND}
     sections = [
         _HEAD.format(**bounds) + _machine(run),
         _wanted(run),
@@ -123,64 +102,37 @@ def plots(run: Run) -> dict[str, str]:
 
 
 def _machine(run: Run) -> str:
-    marked, best = sum(each.disturbed for each in run.samples), noise.quiet(run.noise)
-    worst = Noise(max(each.cpu_ms for each in run.noise), max(each.fsync_ms for each in run.noise))
-    lines = [f"* {name}: {value}" for name, value in run.facts.items()]
-    lines += [
-        f"* versions: {', '.join(f'{name} {value}' for name, value in run.versions.items())}",
-        f"* hashing: {_range(best.cpu_ms, worst.cpu_ms)}",
-        f"* an fsync: {_range(best.fsync_ms, worst.fsync_ms)}",
-        f"* disturbed: {marked} of {len(run.samples)} measurements",
-    ]
-    return "This run:\n\n" + "\n".join(lines) + "\n"
+    told = {
+        **run.facts,
+        "versions": ", ".join(f"{name} {value}" for name, value in run.versions.items()),
+        **_noise(run),
+    }
+    return "This run:\n\n" + "".join(f"* {name}: {value}\n" for name, value in told.items())
 
 
-def _range(quiet: float, worst: float) -> str:
-    return f"{number(quiet)} ms at quiet times, {number(worst)} ms at worst"
+def _noise(run: Run) -> Mapping[str, str]:
+    best, marked = noise.quiet(run.noise), sum(each.disturbed for each in run.samples)
+    waited = max(each.waiting_percent for each in run.noise)
+    return {
+        "hashing": _range(best.cpu_ms, max(each.cpu_ms for each in run.noise), "ms"),
+        "waiting for a processor meanwhile": _range(best.waiting_percent, waited, "%"),
+        "an fsync": _range(best.fsync_ms, max(each.fsync_ms for each in run.noise), "ms"),
+        "disturbed": f"{marked} of {len(run.samples)} measurements",
+    }
+
+
+def _range(quiet: float, worst: float, unit: str) -> str:
+    return f"{number(quiet)} {unit} at quiet times, {number(worst)} {unit} at worst"
 
 
 def _wanted(run: Run) -> str:
-    rows = [goal.row(goal.figure) for goal in _goals(run) if goal.figure is not None]
+    rows = [
+        [goal.words, _told(goal.figure, spread=True), goal.wanted, _HOLDS[goal.holds]]
+        for goal in goals(run)
+    ]
     return _section(
         "What we want of it", "", _table(["", "measured", "wanted", "holds"], rows), when=rows
     )
-
-
-def _goals(run: Run) -> Sequence[_Goal]:
-    found = []
-    levels = sorted({each.level for each in run.samples if each.scenario == "submit"})
-    for peer, bound in (("arq", 1.0), ("celery", 2.0)):
-        for level in levels:
-            ratio = ratios(run.samples, "submit", "per_second", ours=OURS, peer=peer, level=level)
-            title = run.systems[peer].title if peer in run.systems else peer
-            words = f"submits with an asset, times those of {title}, {level} at a time"
-            found.append(_Goal(words, ratio, bound, at_least=True))
-    known = figures(run.samples, "submit-url", "per_second")
-    for level in levels:
-        words = f"submits a second with a URL whose bytes are known, {level} at a time"
-        found.append(_Goal(words, known.get((OURS, level)), 300, at_least=True))
-    single = [
-        ("one task at a time, ms more than the script", _more_than_the_script(run), 5),
-        ("the engine's idling between two tasks of a batch, ms",
-         figures(run.samples, "batch", "gap_p50_ms").get((OURS, 0)), 0.5),
-        ("memory at rest, MiB", figures(run.samples, "idle", "memory_mib").get((OURS, 0)), 120),
-    ]  # fmt: skip
-    found += [_Goal(words, figure, bound, at_least=False) for words, figure, bound in single]
-    for (_, level), figure in figures(run.samples, "listeners", "cpu_percent").items():
-        words = f"{level:,} listeners of tasks that wait: % of a processor"
-        found.append(_Goal(words, figure, 2, at_least=False))
-    return found
-
-
-def _more_than_the_script(run: Run) -> Figure | None:
-    """Milliseconds, of a client that waits in one request: it polls for nothing."""
-    mine = figures(run.samples, "alone-wait", "overhead_p50_ms").get((OURS, 0))
-    bare = figures(run.samples, "alone", "overhead_p50_ms").get(("script", 0))
-    if mine is None or bare is None:
-        return None
-    rounds, marked = min(mine.rounds, bare.rounds), mine.disturbed or bare.disturbed
-    least, most = mine.least - bare.most, mine.most - bare.least
-    return Figure(mine.median - bare.median, least, most, rounds, marked)
 
 
 _RATES = (
@@ -210,8 +162,8 @@ def _statuses(run: Run) -> str:
 def _alone(run: Run) -> str:
     words = (
         "From the submit to the end that a client sees, less the engine's own run, of 0.1 s. "
-        "Clients of all systems look every 10 ms; of short-drama one can also wait in the submit itself "
-        "(`Prefer: wait`). The script has neither a queue nor a client.\n\n"
+        "Clients of all systems look every 10 ms; of short-drama one can also wait in the submit "
+        "itself (`Prefer: wait`). The script has neither a queue nor a client.\n\n"
         "![Milliseconds beside the engine's run](benchmarks/alone.svg)"
     )
     columns = (
@@ -274,8 +226,8 @@ def _systems(run: Run) -> str:
     words = (
         "arq looks for tasks every 20 ms instead of every 0.5 s of its own accord: its tasks start "
         "sooner and its idle worker costs more. Celery's submitting client has no result backend: "
-        "it would subscribe to the result of each task. All have one process for their front, and one "
-        "for their worker, Celery two below it."
+        "it would subscribe to the result of each task. All have one process for their front, and "
+        "one for their worker, Celery two below it."
     )
     return _section("Who is who", words, _table(["", "durable by"], rows), when=rows)
 

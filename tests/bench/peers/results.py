@@ -37,7 +37,7 @@ class Run:
     def to_json(self) -> str:
         """One line for each sample, so that two runs can be compared by eye."""
         told = asdict(self)
-        noise = [[each.cpu_ms, each.fsync_ms] for each in self.noise]
+        noise = [[each.cpu_ms, each.waiting_percent, each.fsync_ms] for each in self.noise]
         lines = [f"    {json.dumps(each)}" for each in told["samples"]]
         head = {name: told[name] for name in ("facts", "versions", "systems")} | {"noise": noise}
         fields = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]

@@ -11,6 +11,7 @@ from typing import Any
 from tests.bench.connection import Connection
 from tests.bench.peers.bench import Bench, engine_runs, listening, load
 from tests.bench.peers.figures import answers, gaps, overheads
+from tests.bench.peers.goals import SCRIPT
 from tests.bench.peers.processes import THEIRS, cpu_seconds, memory_mib, running
 from tests.bench.peers.systems import Site, System, environment, furnish
 
@@ -21,7 +22,6 @@ _ALONE, _BATCH, _FAST_STEP_SECONDS = 4, 20, 0.025
 """Steps of a task that runs alone, and of one of a batch: runs of 0.1 and 0.5 s."""
 _WARM_UPS = 2
 _SUBMITTERS = 16
-SCRIPT = "script"
 _SETTLED_SECONDS, _CALM_SECONDS = 1.0, 3.0
 _HELD = 10
 """Long tasks that keep the engine and the workers busy, so that what is submitted waits."""

@@ -23,9 +23,8 @@ class Missing(Exception):
 def require_programs() -> None:
     if shutil.which("redis-server") is None:
         raise Missing(
-            "redis-server is not on the PATH. On Debian and Ubuntu: apt-get install redis-server "
-            "(and systemctl disable --now redis-server, which is not needed); on macOS: "
-            "brew install redis."
+            "redis-server is not on the PATH. On Debian and Ubuntu: apt-get install redis-server; "
+            "the service that comes with it is not needed. The benchmark starts its own."
         )
     postgres_program("initdb")
 
@@ -38,9 +37,8 @@ def postgres_program(program: str) -> str:
         if (folder / program).exists():  # Debian leaves the servers' programs off the PATH
             return str(folder / program)
     raise Missing(
-        f"{program} of PostgreSQL is not here. On Debian and Ubuntu: apt-get install postgresql "
-        "(and systemctl disable --now postgresql, which is not needed); on macOS: "
-        "brew install postgresql@17, and its bin folder on the PATH."
+        f"{program} of PostgreSQL is not on the PATH. On Debian and Ubuntu: apt-get install "
+        "postgresql; the service that comes with it is not needed. The benchmark starts its own."
     )
 
 

@@ -161,6 +161,7 @@ def _peer(
             command = [THEIRS / worker[0], *worker[1:]]
             working = stack.enter_context(running(command, ground.folder, **told))
             listening(served, port)
+            working.require_alive()
             url = f"http://127.0.0.1:{port}"
             yield Site(url, "/tasks", "/tasks/{}", image, [keeper, served, working])
 
