@@ -20,10 +20,10 @@ from tests.bench.peers import machine, stores
 from tests.bench.peers.bench import FULL, QUICK, Bench
 from tests.bench.peers.goals import SCRIPT, goals
 from tests.bench.peers.page import page, plots
-from tests.bench.peers.processes import ROOT
 from tests.bench.peers.results import Run, Told
 from tests.bench.peers.scenarios import drain, intake, listen, script, work
 from tests.bench.peers.systems import SYSTEMS
+from tests.emulators.server import ROOT
 
 _PROCESSORS = 2
 BY_NAME = {system.name: system for system in SYSTEMS}

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench.peers.processes import ROOT, THEIRS
+from tests.bench.peers.processes import THEIRS
 from tests.bench.peers.stores import postgres_program
+from tests.emulators.server import ROOT
 
 _PACKAGES = "celery", "arq", "procrastinate", "fastapi", "uvicorn"
 _ASK = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.emulators.server import DIES_WITH_US, ROOT
+
 OURS = Path(sys.executable).parent
 THEIRS = ROOT / ".peers" / "bin"
 _SOON = 20.0
@@ -25,14 +26,16 @@ class Program:
     process: subprocess.Popen[bytes]
     output: Path
 
-    def line(self, start: str) -> str:
+    def line(self, start: str, *, within: float = _SOON) -> str:
         """The first whole line that starts like this, once it is there."""
-        deadline = time.monotonic() + _SOON
+        deadline = time.monotonic() + within
         while time.monotonic() < deadline:
+            ended = self.process.poll() is not None  # before its last words are read
             for line in self.output.read_text(errors="replace").splitlines(keepends=True):
                 if line.startswith(start) and line.endswith("\n"):
                     return line.strip()
-            self.require_alive()
+            if ended:
+                self.require_alive()
             time.sleep(0.02)
         raise TimeoutError(f"no line {start!r} in {self.output}:\n{self.tail()}")
 
@@ -59,8 +62,8 @@ def running(
     output = folder / f"{Path(words[0]).name}-{time.monotonic_ns()}.log"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            words,
-            cwd=ROOT,
+            [*DIES_WITH_US, *words],
+            cwd=ROOT if user is None else folder,  # another user may not be let in here
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -74,12 +77,6 @@ def running(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, ends_with)
         process.wait(_SOON)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def listening(program: Program, port: int) -> None:

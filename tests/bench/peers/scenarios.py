@@ -21,6 +21,7 @@ _STEP_SECONDS = 1.0
 _ALONE, _BATCH, _FAST_STEP_SECONDS = 4, 20, 0.025
 """Steps of a task that runs alone, and of one of a batch: runs of 0.1 and 0.5 s."""
 _WARM_UPS = 2
+_LONGEST_SCRIPT = 120.0
 _SUBMITTERS = 16
 _SETTLED_SECONDS, _CALM_SECONDS = 1.0, 3.0
 _HELD = 10
@@ -147,7 +148,7 @@ def script(bench: Bench) -> None:
             command = [*program, "--tasks", tasks + _WARM_UPS, "--steps", steps]
             told = environment(ground, broker="")
             with running(command, ground.folder, environment=told) as bare:
-                times = json.loads(bare.line("["))
+                times = json.loads(bare.line("[", within=_LONGEST_SCRIPT))
             return times[_WARM_UPS:], engine_runs(ground.folder)[done + _WARM_UPS :]
 
         def alone() -> Mapping[str, float]:

@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.peers.processes import Program, free_port, listening, running
+from tests.bench.peers.processes import Program, listening, running
+from tests.emulators.server import free_ports
 
 _SERVER_USERS = "postgres", "nobody"
 """Whom Postgres is run as where we are root, as whom it refuses to run."""
@@ -45,7 +46,7 @@ def postgres_program(program: str) -> str:
 @contextlib.contextmanager
 def redis(folder: Path) -> Iterator[tuple[Program, str]]:
     """A server, and its URL. Each command is flushed to disk before it is answered."""
-    port, data = free_port(), folder / "redis"
+    (port,), data = free_ports(1), folder / "redis"
     data.mkdir()
     where = ["--bind", "127.0.0.1", "--port", port, "--dir", data, "--save", ""]
     durable = ["--appendonly", "yes", "--appendfsync", "always"]
@@ -57,7 +58,7 @@ def redis(folder: Path) -> Iterator[tuple[Program, str]]:
 @contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[tuple[Program, str]]:
     """A server, and its URL. A commit is flushed to disk before it is answered."""
-    port, data, user = free_port(), folder / "postgres", _server_user()
+    (port,), data, user = free_ports(1), folder / "postgres", _server_user()
     data.mkdir(mode=0o700)
     if user is not None:
         shutil.chown(data, user)

@@ -13,9 +13,10 @@ from short_drama.domain.sizes import Size
 from tests.bench.connection import Connection
 from tests.bench.peers import stores
 from tests.bench.peers.graphs import write_workflow
-from tests.bench.peers.processes import OURS, ROOT, THEIRS, Program, free_port, listening, running
+from tests.bench.peers.processes import OURS, THEIRS, Program, listening, running
 from tests.bench.peers.theirs import place
 from tests.bench.peers.theirs.place import AT_ONCE
+from tests.emulators.server import ROOT, free_ports
 
 _PROGRAMS = "tests.bench.peers.theirs"
 
@@ -147,7 +148,7 @@ def _peer(
 
     @contextlib.contextmanager
     def opened(ground: Ground) -> Iterator[Site]:
-        image, port = furnish(ground), free_port()
+        image, (port,) = furnish(ground), free_ports(1)
         with ExitStack() as stack:
             keeper, broker = stack.enter_context(store(ground.folder))
             told: dict[str, Any] = {"environment": environment(ground, broker)}

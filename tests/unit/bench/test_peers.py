@@ -154,8 +154,9 @@ def test_disturbed_figures_are_marked() -> None:
 
 
 def test_spreads_are_told_where_there_are_several_rounds() -> None:
-    values = {"p50_ms": 1.0, "p99_ms": 2.0, "cpu_ms": 0.5}
-    rounds = [sample(at=at, per_second=100.0 * at, **values) for at in (1, 2, 3)]
+    rounds = [
+        sample(at=at, per_second=100.0 * at, p50_ms=1.0, p99_ms=2.0, cpu_ms=0.5) for at in (1, 2, 3)
+    ]
     assert "| short-drama | 8 | 200 (100 to 300) | 1.00 |" in page(run(*rounds))
 
 
