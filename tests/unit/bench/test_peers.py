@@ -1,12 +1,15 @@
 """The figures of `make bench-peers`, and the page that it writes of them."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from pydantic import ValidationError
 
+from short_drama.domain.kinds import CameraAngleRequest
 from tests.bench.peers.figures import (
     Figure,
     Sample,
@@ -23,6 +26,7 @@ from tests.bench.peers.noise import Noise, disturbed, quiet
 from tests.bench.peers.page import page, plots
 from tests.bench.peers.plots import Bar, chart, number
 from tests.bench.peers.results import Run, Told
+from tests.bench.peers.theirs.front import CameraAngle
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -44,6 +48,37 @@ def run(*samples: Sample) -> Run:
         noise=[Noise(10, 0, 1), Noise(11, 2, 1)],
         samples=samples,
     )
+
+
+# --- The same work -----------------------------------------------------------------------
+
+_IMAGE = {"image_url": "asset:uploads/still.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("body", "valid"),
+    [
+        ({**_IMAGE, "horizontal": -1, "steps": 50}, True),
+        ({**_IMAGE, "prompt": "from above", "seed": 2**53 - 1, "size": "model"}, True),
+        ({**_IMAGE, "zoom": 1, "vertical": 2, "size": "1024x576"}, True),
+        (_IMAGE, False),
+        ({"horizontal": 1}, False),
+        ({"image_url": "still.jpg", "horizontal": 1}, False),
+        ({**_IMAGE, "horizontal": 5}, False),
+        ({**_IMAGE, "horizontal": "1"}, False),
+        ({**_IMAGE, "vertical": -3}, False),
+        ({**_IMAGE, "zoom": 2}, False),
+        ({**_IMAGE, "prompt": " "}, False),
+        ({**_IMAGE, "zoom": 1, "steps": 0}, False),
+        ({**_IMAGE, "zoom": 1, "seed": 2**53}, False),
+        ({**_IMAGE, "zoom": 1, "size": "big"}, False),
+        ({**_IMAGE, "zoom": 1, "speed": 1}, False),
+    ],
+)
+def test_the_peers_check_bodies_as_we_do(body: dict[str, object], valid: bool) -> None:
+    for model in (CameraAngle, CameraAngleRequest):
+        with contextlib.nullcontext() if valid else pytest.raises(ValidationError):
+            model.model_validate_json(json.dumps(body))
 
 
 # --- Statistics --------------------------------------------------------------------------

@@ -9,21 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tests.bench.peers.theirs.place import Place
 
-Pad = Annotated[int, Field(ge=-4, le=4)]
-
 
 class CameraAngle(BaseModel):
-    """The same body as our own service's, with the same bounds."""
+    """Our own service's body and its bounds, of pictures that were uploaded before."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     image_url: Annotated[str, Field(min_length=1, max_length=2048, pattern="^asset:.")]
-    prompt: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    prompt: Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")] | None = None
     vertical: Annotated[int, Field(ge=-2, le=2)] = 0
-    horizontal: Pad = 0
+    horizontal: Annotated[int, Field(ge=-4, le=4)] = 0
     zoom: Annotated[int, Field(ge=-1, le=1)] = 0
     seed: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     steps: Annotated[int, Field(ge=1, le=50)] | None = None
+    size: Annotated[str, Field(pattern="^(as_input|model|[0-9]{2,5}x[0-9]{2,5})$")] = "as_input"
 
     @model_validator(mode="after")
     def _moves(self) -> Self:
