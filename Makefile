@@ -14,6 +14,9 @@ SECONDED := $(SECOND)/node_modules/.installed
 DEPLOY := .deploy
 DEPLOYING := $(DEPLOY)/.installed
 
+PEERS := .peers
+PEERS_INSTALLED := $(PEERS)/.installed
+
 COMFYUI := .comfyui
 COMFYUI_INSTALLED := $(COMFYUI)/.installed
 COMFYUI_OF_ONES_OWN := $(COMFYUI_URL)$(COMFYUI_SOURCE)
@@ -25,7 +28,7 @@ KILLS := 30
 EXAMPLES := 200
 WATCH := 600
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz faces watch check unit format bench run lock clean release
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz faces watch check unit format bench bench-peers run lock clean release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +136,15 @@ bench: setup emulators ## Figures of this machine: submits, overhead, idling, gr
 	$(BIN)/python -m tests.bench.bench_comfyui
 	$(BIN)/python -m tests.bench.bench_providers
 
+bench-peers: setup $(PEERS_INSTALLED) ## Beside Celery, arq, procrastinate and a bare script: writes docs/benchmarks.md; QUICK=1
+	$(BIN)/python -m tests.bench.peers $(if $(QUICK),--quick) --seed $(SEED)
+
+$(PEERS_INSTALLED): requirements/peers.txt
+	@echo "Installing the peers into $(PEERS): a minute or two"
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	@touch $@
+
 run: setup ## The whole product in this terminal
 	$(BIN)/short-drama up
 
@@ -143,8 +155,9 @@ lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/emulators.in -o requirements/emulators.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/deploy.in -o requirements/deploy.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/peers.in -o requirements/peers.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package torch --quiet requirements/torch.txt requirements/comfyui.in -o requirements/comfyui.txt
 	npm install --prefix $(SECOND) --package-lock-only --omit-lockfile-registry-resolved --loglevel=error
 
 clean: ## Remove what the commands above have made here
-	rm -rf $(VENV) $(EMULATORS) $(DEPLOY) $(COMFYUI) $(SECOND)/node_modules demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(EMULATORS) $(DEPLOY) $(PEERS) $(COMFYUI) $(SECOND)/node_modules demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

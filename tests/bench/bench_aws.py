@@ -22,7 +22,8 @@ from short_drama.settings import load
 from short_drama.wiring.backend import provision
 from short_drama.wiring.components import Component
 from tests import emulators
-from tests.bench.bench_stack import Connection, drained, overhead, served, submits, upload
+from tests.bench.bench_stack import drained, overhead, served, submits, upload
+from tests.bench.connection import Connection
 
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem")
 _ADAPTERS = (Component.GPU_ADAPTER, Component.CPU_ADAPTER)

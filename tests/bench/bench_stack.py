@@ -20,41 +20,13 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from PIL import Image
 
+from tests.bench.connection import Connection
+
 _PATH = "/api/v1/camera-angle/tasks"
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A keep-alive HTTP/1.1 connection with as little client cost as can be."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    @classmethod
-    async def open(cls, url: str) -> "Connection":
-        parts = urlsplit(url)
-        return cls(*await asyncio.open_connection(parts.hostname, parts.port))
-
-    async def post(self, path: str, body: bytes, *headers: str) -> dict[str, object]:
-        lines = [
-            f"POST {path} HTTP/1.1",
-            "Host: localhost",
-            f"Content-Length: {len(body)}",
-            *headers,
-        ]
-        self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-        answer: dict[str, object] = json.loads(await self.reader.readexactly(length))
-        if not head.startswith((b"http/1.1 20",)):
-            raise RuntimeError(f"{head!r} {answer}")
-        return answer
 
 
 @contextlib.asynccontextmanager
@@ -139,9 +111,7 @@ async def overhead(url: str, image: str, *, tasks: int) -> dict[str, float]:
         )
         seconds = time.perf_counter() - started
         assert view["status"] == "completed", view
-        timings = view["timings"]
-        assert isinstance(timings, dict)
-        times.append(seconds - timings["engine_seconds"])
+        times.append(seconds - view["timings"]["engine_seconds"])
     return {"tasks": tasks} | milliseconds(times)
 
 
@@ -150,10 +120,7 @@ async def drained(url: str) -> float:
     connection = await Connection.open(url)
     started = time.perf_counter()
     while True:
-        connection.writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        head = (await connection.reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-        queue = json.loads(await connection.reader.readexactly(length))["queue"]
+        queue = (await connection.get("/health"))["queue"]
         if queue["waiting"] == 0 and queue["in_flight"] == 0:
             return time.perf_counter() - started
         await asyncio.sleep(0.2)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-_DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 """Where Linux offers it: a test run that is killed leaves no server behind."""
 
 
@@ -63,7 +63,7 @@ def running(
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*_DIES_WITH_US, *command], cwd=folder, env=environment, stdout=log, stderr=log
+            [*DIES_WITH_US, *command], cwd=folder, env=environment, stdout=log, stderr=log
         )
     try:
         _wait(process, answers, folder, within)
