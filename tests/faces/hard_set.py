@@ -106,6 +106,14 @@ def small(photo: Scene, background: Pixels, height: int) -> Turned:
     return Turned(f"{photo.name}, {height} pixels", pixels, boxes, affine)
 
 
+def beside(photo: Scene, still: Scene, height: int) -> Scene:
+    """Pasted small into the photograph `still`, with those who are in it."""
+    scene = small(photo, still.pixels, height)
+    wide, tall = STILL[0] / still.pixels.shape[1], STILL[1] / still.pixels.shape[0]
+    large = [(a * wide, b * tall, c * wide, d * tall) for a, b, c, d in still.faces]
+    return Scene(f"{scene.name}, in {still.name}", scene.pixels, [*large, *scene.faces])
+
+
 def _around(box: Box, affine: Affine) -> Box:
     """The box around the ellipse in the box, moved."""
     left, top, right, bottom = box
@@ -132,6 +140,9 @@ def main() -> None:
     for height in HEIGHTS:
         scenes = [small(photo, rocket, height) for photo in photos(places.samples_dir)]
         _print_row(f"{height} pixels in {STILL[0]} x {STILL[1]}", scenes, faces)
+    still = next(photo for photo in photos(places.samples_dir) if photo.name == "sample3.jpg")
+    scenes = [beside(photo, still, 24) for photo in photos(places.samples_dir)]
+    _print_row("24 pixels, and three large", scenes, faces)
 
 
 def _print_row(way: str, scenes: Sequence[Scene], faces: LocalFaces) -> None:

@@ -21,7 +21,7 @@ from short_drama.paid_api.local_faces import LocalFace, LocalFaces
 from short_drama.paid_api.local_faces.landmarks import CHIN, LEFT_EYE, LIPS, RIGHT_EYE
 from tests.faces import packages, photographs
 from tests.faces.catalogue import Box, Scene
-from tests.faces.hard_set import SAME, Turned, photos, small, turned
+from tests.faces.hard_set import SAME, Turned, beside, photos, small, turned
 from tests.faces.scoring import hits, overlap
 
 pytestmark = pytest.mark.models
@@ -146,6 +146,20 @@ def test_faces_of_40_pixels_are_found_in_a_still(
     found = sum(hits(scene.faces, s, same=SAME) for scene, s in zip(scenes, seen, strict=True))
     assert found >= 32
     assert sum(map(len, seen)) == found
+
+
+def test_faces_of_24_pixels_are_found_beside_large_ones(
+    faces: LocalFaces, upright: Sequence[Scene]
+) -> None:
+    still = next(photo for photo in upright if photo.name == "sample3.jpg")
+    found = 0
+    for photo in upright:
+        scene = beside(photo, still, 24)
+        seen = [face.box for face in faces.find(scene.pixels)]
+        assert hits(scene.faces[:3], seen, same=SAME) == len(still.faces) == 3
+        assert hits(scene.faces, seen, same=SAME) == len(seen)
+        found += len(seen) - 3
+    assert found >= 28
 
 
 @pytest.mark.parametrize("size", [(6000, 4000), (8000, 600)])

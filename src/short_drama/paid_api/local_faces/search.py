@@ -1,12 +1,13 @@
 """Find every face of a picture: small ones, lying ones and such as stand upside down.
 
 The first look, at the whole picture shrunk to the network's size, finds most faces. Where it only
-suspects one, a closer look follows, upright or in quarter turns; a picture that was shrunk too
-much even to suspect is looked at in parts as well. Where a face is tilted, all is looked at once
-more as that one stands, and where there is none, closer and in quarter turns.
+suspects one, a closer look follows, upright or in quarter turns. A picture that it halves is always
+looked at closer where small faces are likeliest, one that it shrinks too much for that in parts.
+Where a face is tilted, all is looked at once more as that one stands, and where there is none,
+closer and in quarter turns.
 
 However large the picture, that is at most ten runs of the detector (the whole, six parts, three
-turns), and 33 on sheets of four tiles, each a seventh of the work.
+turns), and 35 on sheets of tiles and places, each a seventh of the work.
 """
 
 import math
@@ -29,6 +30,8 @@ _TURN: Final = 0.1
 """And from which it is worth three, in quarter turns."""
 _HINTS: Final = 12
 """So many at most, the best first."""
+_AT_ONCE: Final = 4
+"""Tiles that are one run; when none of them shows a face, those after them are left out."""
 _SHRUNK: Final = 1 / 4
 """A picture that the first look shrinks to less is looked at in parts, however much is found."""
 _CLOSER: Final[Grid] = (2, 2)
@@ -56,8 +59,8 @@ class Search:
     def faces(self, image: Pixels) -> list[LocalFace]:
         """In no particular order."""
         cut, closer = _grids(image.shape)
-        whole = self._detector.find(image, least=_HINT)
-        found = self._among(image, whole, self._in_parts(image, cut))
+        whole, small = self._first_look(image, cut)
+        found = self._among(image, whole, self._in_parts(image, cut), small)
         if not found and closer != cut:
             found = self._among(image, (), self._in_parts(image, closer))
         turns = (_tilt(found),) if found else QUARTERS
@@ -71,27 +74,35 @@ class Search:
         faces = [self._face(image, box, turn) for box in boxes if box.score >= SCORE]
         return [face for face in faces if face.box.score >= SURE or face.present]
 
+    def _first_look(self, image: Pixels, cut: Grid) -> tuple[Sequence[FaceBox], Sequence[FaceBox]]:
+        """What the whole picture shows, and what a closer look does, unless parts are one."""
+        if cut == WHOLE and max(image.shape) > _LARGE:
+            return self._detector.find_closely(image, least=_HINT)
+        return self._detector.find(image, least=_HINT), ()
+
     def _among(
         self,
         image: Pixels,
         whole: Sequence[FaceBox],
         closer: Sequence[FaceBox],
+        small: Sequence[FaceBox] = (),
         *,
         turn: float = 0.0,
     ) -> list[LocalFace]:
-        """The faces that are in boxes of the whole picture and of parts of it, or near them."""
+        """The faces that are in boxes of the whole picture and of parts of it, or near them, and
+        of what may be `small` ones those that a tile shows."""
         found = self.confirmed(image, whole, turn=turn)
         unknown = [box for box in closer if not _known(box, _present(found))]
         found = _joined(found, self.confirmed(image, unknown, turn=turn))
-        hints = sorted((*whole, *closer), key=lambda box: -box.score)
-        hints = [box for box in hints if not _known(box, _present(found))][:_HINTS]
-        small = SHOWN * max(image.shape) / SIDE
-        tiles = [Tile(box, turn) for box in hints if max(box.width, box.height) < small]
-        found = _joined(found, self._in_tiles(image, tiles, found))
+        hints = _hints((*whole, *closer), found)
+        shown = SHOWN * max(image.shape) / SIDE
+        near = [box for box in hints if max(box.width, box.height) < shown]
+        tiles = [Tile(box, turn) for box in (_hints((*near, *small), found) if small else near)]
+        found = _joined(found, self._in_best_tiles(image, tiles, found))
         if turn:
             return found
         tiles = [Tile(box, more) for box in hints if box.score >= _TURN for more in QUARTERS]
-        return _joined(found, self._in_tiles(image, tiles, found))
+        return _joined(found, self._in_best_tiles(image, tiles, found))
 
     def _turned(self, image: Pixels, turn: float) -> list[LocalFace]:
         boxes = self._detector.find(image, least=_HINT, turn=turn)
@@ -106,6 +117,18 @@ class Search:
             for box in self._detector.find(part.pixels, least=_HINT)
             if (moved := part.in_picture(box, image.shape))
         ]
+
+    def _in_best_tiles(
+        self, image: Pixels, tiles: Sequence[Tile], found: Iterable[LocalFace]
+    ) -> list[LocalFace]:
+        """The tiles are the likeliest first."""
+        faces: list[LocalFace] = []
+        for start in range(0, len(tiles), _AT_ONCE):
+            more = self._in_tiles(image, tiles[start : start + _AT_ONCE], found)
+            if not more:
+                break
+            faces += more
+        return faces
 
     def _in_tiles(
         self, image: Pixels, tiles: Sequence[Tile], found: Iterable[LocalFace]
@@ -161,6 +184,12 @@ def _tilt(found: Sequence[LocalFace]) -> float:
 
 def _present(faces: Iterable[LocalFace]) -> list[LocalFace]:
     return [face for face in faces if face.present]
+
+
+def _hints(boxes: Iterable[FaceBox], found: Sequence[LocalFace]) -> list[FaceBox]:
+    """The best of those where no face is known."""
+    hints = sorted(boxes, key=lambda box: -box.score)
+    return [box for box in hints if not _known(box, _present(found))][:_HINTS]
 
 
 def _known(box: FaceBox, faces: Iterable[LocalFace]) -> bool:
