@@ -141,8 +141,8 @@ def main() -> None:
         scenes = [small(photo, rocket, height) for photo in photos(places.samples_dir)]
         _print_row(f"{height} pixels in {STILL[0]} x {STILL[1]}", scenes, faces)
     still = next(photo for photo in photos(places.samples_dir) if photo.name == "sample3.jpg")
-    scenes = [beside(photo, still, 24) for photo in photos(places.samples_dir)]
-    _print_row("24 pixels, and three large", scenes, faces)
+    groups = [beside(photo, still, 24) for photo in photos(places.samples_dir)]
+    _print_row("24 pixels, and three large", groups, faces)
 
 
 def _print_row(way: str, scenes: Sequence[Scene], faces: LocalFaces) -> None:
