@@ -61,6 +61,8 @@ class Bench:
     say: Callable[[str], None]
     round: int = 0
     measured: list[_Measured] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """What could not be measured."""
 
     @contextlib.contextmanager
     def site(

@@ -15,7 +15,7 @@ from tests.emulators.server import DIES_WITH_US, ROOT
 
 OURS = Path(sys.executable).parent
 THEIRS = ROOT / ".peers" / "bin"
-_SOON = 20.0
+_SOON = 60.0
 """Seconds in which every program has to listen."""
 
 
