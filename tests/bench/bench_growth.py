@@ -221,7 +221,7 @@ async def looks(store: EmbeddedTaskStore, queue: EmbeddedTaskQueue, count: int) 
         "status + kind, none": page(statuses=cancelled, kinds=mask),
         "status + label": page(statuses=failed, labels=[show]),
         "status + label, none": page(statuses=failed, labels=[("episode", "8")]),
-        "kind + label": page(kinds=mask, labels=[episode, show]),
+        "kind + label": page(kinds=["full-face-swap"], labels=[episode, show]),
         "kind + label, none": page(kinds=mask, labels=[("episode", "5")]),
         "two labels": page(labels=[show, episode]),
         "status + kind + label + day": page(

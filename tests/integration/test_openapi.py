@@ -45,3 +45,8 @@ async def test_the_documents_are_whole_and_describe_every_kind(tmp_path: Path) -
         problem = submit["responses"]["422"]["content"]["application/problem+json"]
         assert problem["schema"]["$ref"].endswith("/Problem")
         assert kind.job_path in documents[JOBS[kind.lane]]["paths"]
+    tasks = documents[Component.ORCHESTRATOR]["paths"]["/api/v1/tasks"]["get"]
+    taken = {each["name"]: each["schema"] for each in tasks["parameters"]}
+    assert taken["kind"]["type"] == taken["label"]["type"] == "array"
+    assert set(KINDS) <= set(taken["kind"]["items"]["enum"])
+    assert taken["created_after"]["type"] == taken["created_before"]["type"] == "number"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from short_drama import tracing
@@ -43,12 +43,7 @@ def _seconds(given: object) -> object:
 
 
 Label = Annotated[str, Field(pattern=r"^[^\s:=]+[:=]")]
-Moment = Annotated[
-    float,
-    Field(ge=0, le=1e11, allow_inf_nan=False),
-    BeforeValidator(_seconds),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "format": "date-time"}]}),
-]
+Moment = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False), BeforeValidator(_seconds)]
 _MOST = 20
 """As many labels as a task can have."""
 

@@ -114,4 +114,4 @@ def _shape_parameters(document: dict[str, Any], choices: Mapping[str, Iterable[s
                 kept = [one for one in schema.pop("anyOf", ()) if one != {"type": "null"}]
                 schema |= kept[0] if len(kept) == 1 else {"anyOf": kept} if kept else {}
                 if parameter["name"] in choices:
-                    schema["enum"] = list(choices[parameter["name"]])
+                    schema.get("items", schema)["enum"] = list(choices[parameter["name"]])

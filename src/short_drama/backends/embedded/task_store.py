@@ -32,9 +32,8 @@ _UPDATE = (
     f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in _COLUMNS[1:])}"  # noqa: S608
     " WHERE task_id = ? AND version = ?"
 )
-
-
 _LONGEST_NUMBER = 18
+"""Digits of what SQLite can count to."""
 
 
 class EmbeddedTaskStore:
@@ -91,13 +90,13 @@ class EmbeddedTaskStore:
 
     async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
         before = None if cursor is None else _place(cursor)
-        found = await self._database.read(
-            lambda db: newest(db, where, before, limit), by=Reads.LISTS
-        )
-        return TaskPage(
-            [_task(record) for record in found.records],
-            None if found.end is None else _cursor(*found.end),
-        )
+
+        def look(db: sqlite3.Connection) -> TaskPage:
+            found = newest(db, where, before, limit)
+            end = None if found.end is None else _cursor(*found.end)
+            return TaskPage([_task(record) for record in found.records], end)
+
+        return await self._database.read(look, by=Reads.LISTS)
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
         sql = "SELECT record FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?"
