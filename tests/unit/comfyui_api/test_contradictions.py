@@ -23,6 +23,11 @@ LEFT, UP, CLOSER = CameraMove(horizontal=-2), CameraMove(vertical=1), CameraMove
         ("zoom out to reveal the room", CLOSER, ["closer", "away"]),
         ("a wide shot of the room", CLOSER, ["closer", "away"]),
         ("worm's-eye view of the hero", UP, ["higher", "lower"]),
+        ("<sks> right side view eye-level shot medium shot", LEFT, ["left", "right"]),
+        ("a view from her right, she smiles", LEFT, ["left", "right"]),
+        ("a wide-angle view of the room", CLOSER, ["closer", "away"]),
+        ("move the camera back", CLOSER, ["closer", "away"]),
+        ("extreme close up of her eyes", CameraMove(zoom=-1), ["closer", "away"]),
     ],
 )
 def test_an_opposite_is_said(prompt: str, move: CameraMove, said: list[str]) -> None:

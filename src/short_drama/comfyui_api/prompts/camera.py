@@ -82,7 +82,7 @@ _TERMS: Final = {
     ),
     "wider": Term(
         r"wider?(?:[- ]angle)?|(?:zoom|dolly)(?:ed|ing)?[- ]out|backwards?|farther|further"
-        r"|(?:pull|mov|step)(?:e|ed|ing)?[- ](?:away|back|out)",
+        r"|(?:pull|mov|step)(?:e|ed|ing)?[- ](?:away|back|out)|(?<=camera )(?:away|back|out)",
         "广角|远景|全景|向后|往后|后移|后退|拉远|远离",
     ),
     "left": Term(r"leftwards?|left(?:[- ]hand)?", "左"),

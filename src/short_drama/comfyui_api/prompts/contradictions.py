@@ -9,7 +9,8 @@ from short_drama.comfyui_api.prompts.phrasebook import Phrase
 
 _OF_THE_CAMERA: Final = re.compile(
     r"(?<!at )(?<!at the )(?<!facing )(?<!facing the )\b(?:camera|lens)\b|\b(?:orbit|zoom|dolly)"
-    r"|-eye\b|\b(?:wide|close-up|low|high)(?:[- ]angle)? shot\b"
+    r"|-eye\b|\b(?:wide|low|high)(?: shot|[- ]angle)\b|\bclose[- ]?ups?\b"
+    r"|\bviews? from\b|\b(?:side|quarter) view\b"
     r"|(?<![看向对着])镜头|相机|摄像机|机位|视角"
 )
 """Words of the moves themselves; whoever looks at the camera does not move it."""
