@@ -15,7 +15,7 @@ from tests.stack import running_stack
 from tests.unit.test_docs_names import PAGES, commands_in
 
 LOOKING = {
-    "costs", "dlq ls", "doctor", "kinds", "logs", "models ls", "queues", "spend", "spend reconcile",
+    "costs", "dlq ls", "doctor", "kinds", "logs", "models ls", "queues", "spend", "spend reconcile", "storage",
     "tasks ls", "tasks show", "workflows ls",
 }  # fmt: skip
 WELL = {"doctor": {0, 4}, "logs": {0, 1}}

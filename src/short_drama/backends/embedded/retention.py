@@ -74,7 +74,7 @@ class Keeper:
     async def tidy(self) -> None:
         """One pass, unless somebody else makes one just now. Raises Unavailable."""
         try:
-            with _alone(self._root / "keeping") as are_we:
+            with alone(self._root) as are_we:
                 if are_we:
                     tell(await self._go_through(delete_them=True))
         except OSError as error:
@@ -223,9 +223,10 @@ def _letters(before: float) -> Callable[[sqlite3.Connection], None]:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Whether we are; the lock ends with the process at the latest. Raises OSError."""
-    with path.open("w") as lock:
+def alone(root: Path) -> Iterator[bool]:
+    """Whether nobody else deletes what is old, nor relies on its being there, until this ends; with
+    the process at the latest. Raises OSError."""
+    with (root / "keeping").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
