@@ -51,3 +51,6 @@ class Lifetimes:
             days |= dict.fromkeys(asset_keys.PUBLIC_PREFIXES, self.tasks + MARGIN)
             days |= {asset_keys.NOTES_PREFIX: _MOST_NOTES, asset_keys.REUSE_PREFIX: self.tasks}
         return days
+
+
+USUAL: Final = Lifetimes(tasks=90, uploads=1)

@@ -120,7 +120,12 @@ def _embedded(
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 
     root, store = settings.data_dir, EmbeddedTaskStore(database, wakeups)
-    assets = EmbeddedAssetStore(root / "assets", public_url=assets_url, complaints=complaints)
+    assets = EmbeddedAssetStore(
+        root / "assets",
+        public_url=assets_url,
+        complaints=complaints,
+        most_uploads=settings.uploads_mib * 2**20,
+    )
 
     async def check(*parts: Part) -> None:
         require_room(root)
@@ -172,7 +177,9 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
                 raise trouble
 
         yield Backend(
-            store=DynamoTaskStore(clients.dynamodb, table=prefix + settings.table),
+            store=DynamoTaskStore(
+                clients.dynamodb, table=prefix + settings.table, lifetimes=lifetimes(settings)
+            ),
             queues={lane: SqsTaskQueue(clients.sqs, prefix + lane.queue) for lane in Lane},
             dead_letters={
                 lane: SqsTaskQueue(clients.sqs, prefix + lane.dead_letter_queue) for lane in Lane
@@ -205,7 +212,7 @@ async def provision(settings: Settings) -> Sequence[str]:
             name = prefix + (settings.table if table is TASKS else table.name)
             if await create_table(clients.dynamodb, name, table):
                 created.append(name)
-        if await create_bucket(clients.s3, settings.bucket):
+        if await create_bucket(clients.s3, settings.bucket, lifetimes=lifetimes(settings)):
             created.append(settings.bucket)
     return created
 
