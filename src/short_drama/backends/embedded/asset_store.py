@@ -20,6 +20,7 @@ from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.backends.embedded.disk import require_room, trouble_with, try_to_write
 from short_drama.backends.embedded.folder_lock import locked, opened
 from short_drama.backends.embedded.lately_read import LatelyRead
+from short_drama.backends.embedded.upload_quota import UploadQuota
 from short_drama.complaints import About, Complaints
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, Unavailable
@@ -50,7 +51,8 @@ class _Found:
 
 
 class EmbeddedAssetStore:
-    """Implements `ports.AssetStore`. `public_url` is where a web server shows `root`."""
+    """Implements `ports.AssetStore`. `public_url` is where a web server shows `root`;
+    `most_uploads`: bytes that all of them may take, 0 is no limit."""
 
     def __init__(
         self,
@@ -58,9 +60,10 @@ class EmbeddedAssetStore:
         *,
         public_url: str,
         complaints: Complaints | None = None,
+        most_uploads: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clock = clock
+        self._clock, self._quota = clock, UploadQuota(root, most=most_uploads)
         self._root, self._files, self._facts = root, root / "files", root / "facts"
         self._complaints = complaints or Complaints()
         self._public_url = public_url.rstrip("/")
@@ -126,6 +129,7 @@ class EmbeddedAssetStore:
             raise AssetExists(key)
         if key.startswith(asset_keys.UPLOADS_PREFIX):
             require_room(self._root.parent, beside=len(data))
+            self._require_quota(len(data))
         facts = AssetFacts.of(data, content_type=content_type, metadata=metadata).written()
         try:
             with _written(target, data, facts) as file:
@@ -139,6 +143,12 @@ class EmbeddedAssetStore:
         except OSError as error:
             raise self._complained("write", "written", error) from error
         self._complaints.answered("files", "write")
+
+    def _require_quota(self, size: int) -> None:
+        try:
+            self._quota.take(size)
+        except OSError as error:
+            raise self._complained("read", "read", error) from error
 
     def _try_to_write(self) -> None:
         try:

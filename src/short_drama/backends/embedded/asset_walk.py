@@ -52,6 +52,11 @@ def _walk(base: Path) -> Iterator[Found]:
             continue
 
 
+def sizes_under(root: Path, folder: str) -> Iterator[int]:
+    """Bytes of each asset whose key begins with `folder`."""
+    return (found.size for found in _walk(root / FILES / folder))
+
+
 def delete(root: Path, key: str, *, before: float) -> bool:
     """Delete an asset, or what is left of it, unless it was put or renewed at `before` or later.
 
