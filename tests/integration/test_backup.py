@@ -91,7 +91,7 @@ async def completed_are_whole(root: Path) -> int:
     """How many there are, of which each has its picture and its result."""
     async with Database(root / "tasks.db") as database:
         store = EmbeddedTaskStore(database, Wakeups(root))
-        done = TaskFilter(owner="local", status=TaskStatus.COMPLETED)
+        done = TaskFilter(owner="local", statuses=[TaskStatus.COMPLETED])
         tasks = (await store.list(done, cursor=None, limit=1000)).tasks
     assets = EmbeddedAssetStore(root / "assets", public_url="")
     for task in tasks:

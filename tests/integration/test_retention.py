@@ -182,8 +182,8 @@ async def test_a_record_that_was_revived_keeps_its_files(site: Site) -> None:
     site.now += 100 * DAY
     read, keeper = site.database.read, Keeper(site.database, site.root, KEPT, clock=site.clock)
 
-    async def read_and_revive(work: Any) -> Any:
-        found = await read(work)
+    async def read_and_revive(work: Any, **by: Any) -> Any:
+        found = await read(work, **by)
         stored = await site.store.get("t1")
         if stored == task:
             await site.store.replace(replace(stored, ended_at=None))

@@ -25,8 +25,9 @@ async def look_at_what_is_kept(settings: Settings) -> Stored:
 async def back_up(settings: Settings, target: Path) -> Manifest:
     """To a new folder. Raises InvalidRequest, Unavailable."""
     async with _records(settings) as database:
+        root = settings.data_dir
         try:
-            return await database.read(lambda db: backup.make(db, settings.data_dir, target))
+            return await database.read(lambda db: backup.make(db, root, target))
         except OSError as error:
             raise trouble_with("the backup cannot be written", target.parent, error)[1] from error
 

@@ -18,16 +18,19 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from short_drama import metrics
 from short_drama.backends.embedded.asset_walk import Found, delete, delete_empty, walk
-from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.database import Database, Reads
 from short_drama.backends.embedded.disk import trouble_with
 from short_drama.backends.embedded.marks import Marks
 from short_drama.domain import asset_keys
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lifetimes import DAY, SPEND_DAYS, Lifetimes
 from short_drama.domain.stored import Stored
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -106,12 +109,12 @@ class Keeper:
     async def _records(self, stored: Stored, *, delete_them: bool) -> Marks:
         """What those that stay name."""
         size = "SELECT count(*) FROM tasks"
-        count = await self._database.read(lambda db: db.execute(size).fetchone()[0])
+        count = await self._read(lambda db: db.execute(size).fetchone()[0])
         marks, place = Marks(count * _NAMES_EACH), ""
         before = self._lifetimes.ended_before(stored.now)
         while True:
             reading = self._step(stored, marks, place, before)
-            last, going = await self._database.read(reading)
+            last, going = await self._read(reading)
             if going and delete_them:
                 await self._database.write(_deletion(going, before or 0.0, marks))
             await self._rest(_PAUSE)
@@ -144,7 +147,7 @@ class Keeper:
         return read
 
     async def _pages(self, stored: Stored, *, delete_them: bool) -> None:
-        pages, size = await self._database.read(lambda db: db.execute(_PAGES).fetchone())
+        pages, size = await self._read(lambda db: db.execute(_PAGES).fetchone())
         stored.count_all("spending", pages, size)
         if not (self._lifetimes.tasks and delete_them):
             return
@@ -153,6 +156,9 @@ class Keeper:
         while gone == _STEP:
             gone = await self._database.write(lambda db: db.execute(_OLD_PAGES, old).rowcount)
             await self._rest(_PAUSE)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._database.read(work, by=Reads.KEEPING)
 
     # --- Files, in threads -----------------------------------------------------------------
 
