@@ -81,7 +81,9 @@ class Keeper:
                 if are_we:
                     tell(await self._go_through(delete_them=True))
         except OSError as error:
-            raise trouble_with("what is old cannot be deleted", self._root, error)[1] from error
+            _, trouble = trouble_with("what is old cannot be deleted", self._root, error)
+            log.warning("%s. %s", trouble.detail, trouble.fix)
+            raise trouble from error
 
     async def look(self) -> Stored:
         """What there is and what of it would go, deleting nothing. Raises Unavailable."""
