@@ -14,6 +14,7 @@ from tests.rights import Call
 ACCOUNT = "000000000000"
 """The emulators'."""
 _ACTIONS: Mapping[str, Sequence[str]] = {
+    "s3:CopyObject": ("s3:GetObject", "s3:PutObject"),  # onto itself
     "s3:CreateBucket": ("s3:CreateBucket", "s3:PutBucketOwnershipControls"),
     "s3:GetBucketLifecycleConfiguration": ("s3:GetLifecycleConfiguration",),
     "s3:GetPublicAccessBlock": ("s3:GetBucketPublicAccessBlock",),

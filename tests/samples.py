@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from short_drama.domain.kinds import KINDS
@@ -32,6 +33,14 @@ def a_task(task_id: str = "t1", **changes: Any) -> Task:
 def an_answer(micros: int, **changes: Any) -> Answered:
     members = {"at": NOW, "estimated": False, "request_id": "r1", "answer": {}}
     return Answered(**{**members, "micros": micros, **changes})
+
+
+def noise(seed: int) -> bytes:
+    """A PNG of about 0.7 MiB."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (480, 512, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 PNG_SIZE = Size(384, 288)

@@ -145,6 +145,11 @@ AWS_CREDENTIALS = Known("aws_credentials_hold", "Whether there are some that do 
 DISK_FREE = Known("disk_free_bytes", "Room left where the folder is", "folder")
 DISK_SIZE = Known("disk_size_bytes", "Size of the disk that the folder is on", "folder")
 
+# --- Storage ------------------------------------------------------------------------------
+
+STORED_BYTES = Known("stored_bytes", "Room that is taken, by what", "part")
+COLLECTED = _counter("collected", "What had its time and was deleted", "part")
+
 # --- Others, and money --------------------------------------------------------------------
 
 CALL_SECONDS = _histogram(

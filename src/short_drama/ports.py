@@ -225,6 +225,11 @@ class AssetStore(Protocol):
         what is no longer as it was put is not found."""
         ...
 
+    async def renew(self, key: str) -> None:
+        """Whoever is about to name an asset in a task says so: it is not deleted within a day of
+        that, and later not while the task is there. Raises AssetNotFound."""
+        ...
+
     def url(self, key: str) -> str:
         """Where a client reads the asset."""
         ...

@@ -134,3 +134,11 @@ async def test_the_address_of_an_asset_ends_in_its_key(assets: AssetStore) -> No
     assert url.startswith("http")
     assert url.endswith(f"/{KEY}")
     assert "//" not in url.partition("://")[2]
+
+
+async def test_what_is_renewed_is_as_it_was(assets: AssetStore) -> None:
+    with pytest.raises(AssetNotFound):
+        await assets.renew(KEY)
+    await put(assets)
+    await assets.renew(KEY)
+    assert await assets.get(KEY) == b"one"

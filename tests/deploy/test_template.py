@@ -11,10 +11,19 @@ import pytest
 import yaml
 
 from short_drama import metrics
-from short_drama.backends.aws.resources import CLOSED, LIFETIMES, OWNERSHIP, QUEUES, TABLES, TASKS
+from short_drama.backends.aws.resources import (
+    ABORTED,
+    CLOSED,
+    OWNERSHIP,
+    QUEUES,
+    TABLES,
+    TASKS,
+    lifecycle,
+)
 from short_drama.domain.asset_keys import PUBLIC_PREFIXES
 from short_drama.domain.attempts import MAX_RECEIVES
 from short_drama.domain.kinds import Lane
+from short_drama.domain.lifetimes import USUAL
 from short_drama.settings import Settings
 from short_drama.wiring.components import PROCESSES, Component
 from tests.aws_calls import ACCOUNT
@@ -109,10 +118,13 @@ def test_its_tables_are_those_of_the_table(stack: Stack) -> None:
 
 
 def test_its_bucket_is_that_of_the_table(stack: Stack) -> None:
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"Id": name, "Status": "Enabled", "Prefix": prefix, "ExpirationInDays": days}
-        for name, (prefix, days) in LIFETIMES.items()
+        for name, (prefix, days) in lifecycle(USUAL).items()
     ]
+    name, days = ABORTED
+    aborted = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days}}
+    rules.append({"Id": name, "Status": "Enabled", **aborted})
     assert list(stack.of_type("AWS::S3::Bucket").values()) == [
         {
             "BucketName": "assets",

@@ -16,7 +16,7 @@ from tests.unit.test_docs_names import PAGES, commands_in
 
 LOOKING = {
     "costs", "dlq ls", "doctor", "kinds", "logs", "models ls", "queues", "spend", "spend reconcile",
-    "tasks ls", "tasks show", "workflows ls",
+    "storage", "tasks ls", "tasks show", "workflows ls",
 }  # fmt: skip
 WELL = {"doctor": {0, 4}, "logs": {0, 1}}
 """Exit codes, other than 0 alone: doctor may find something on the machine of the tests, and a

@@ -94,6 +94,10 @@ async def test_each_role_gets_by_with_its_rights_and_uses_them_all(
         await _every_kind(client, seedream)
         # The client's, on a form with the orchestrator's signature.
         watch.note("orchestrator", "s3", "PutObject", Bucket=f"bucket-{stage}", Key="incoming/x")
+        # Onto itself, of a result that is older than a day.
+        for folder in ("images", "seedream"):
+            key = f"{folder}/x.png"
+            watch.note("orchestrator", "s3", "CopyObject", Bucket=f"bucket-{stage}", Key=key)
         await _health(urls)
         await _letters(stage)
         await _settlement(stage)

@@ -87,9 +87,9 @@ def _table() -> Iterator[Request]:
 PREFIXES: Mapping[str, tuple[Collection[str], Collection[str]]] = {
     "incoming/local/x": ([ORCHESTRATOR], [ORCHESTRATOR]),
     "uploads/local/x.png": (SERVICES, [ORCHESTRATOR]),
-    "images/comfyui-results/camera-angle/x.png": (SERVICES, [COMFYUI_API]),
-    "images/face_swap/x.png": (SERVICES, [PAID_API]),
-    "seedream/x.jpg": (SERVICES, [PAID_API]),
+    "images/comfyui-results/camera-angle/x.png": (SERVICES, [COMFYUI_API, ORCHESTRATOR]),
+    "images/face_swap/x.png": (SERVICES, [PAID_API, ORCHESTRATOR]),
+    "seedream/x.jpg": (SERVICES, [PAID_API, ORCHESTRATOR]),
     "jobs/x/hosted.json": (SERVICES, [COMFYUI_API, PAID_API]),
     "jobs/x/generate.1.answered.json": ([ORCHESTRATOR, PAID_API], [PAID_API]),
     "reuse/x.json": ([ORCHESTRATOR, PAID_API], [PAID_API]),

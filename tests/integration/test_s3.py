@@ -4,6 +4,7 @@ import asyncio
 import io
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +18,9 @@ from short_drama.backends.aws import clients as aws_clients
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.bucket import create_bucket
 from short_drama.backends.aws.clients import Clients, open_clients
-from short_drama.domain.asset_keys import INCOMING_PREFIX
+from short_drama.backends.aws.resources import ABORTED, lifecycle
 from short_drama.domain.errors import AssetNotFound, ImageRejected, InvalidRequest, Unavailable
+from short_drama.domain.lifetimes import DAY, USUAL, Lifetimes
 from short_drama.ports import AssetExists, UploadForm
 from tests.chaos.proxy import BlackHole, DropReplies, FaultProxy, Latency, Refuse
 from tests.emulators import Emulators
@@ -358,10 +360,44 @@ async def test_a_bucket_keeps_to_itself_and_forgets_what_was_not_used(name: str)
             "Rules"
         ]
         assert owner["ObjectOwnership"] == "BucketOwnerEnforced"
-        (rule,) = (await s3.get_bucket_lifecycle_configuration(Bucket=name))["Rules"]
-        assert (rule["Filter"]["Prefix"], rule["Expiration"]["Days"]) == (INCOMING_PREFIX, 1)
+        *rules, aborted = (await s3.get_bucket_lifecycle_configuration(Bucket=name))["Rules"]
+        days = {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in rules}
+        assert days == {
+            "incoming/": 1, "images/": 120, "seedream/": 120, "uploads/": 120, "jobs/": 30,
+            "reuse/": 90,
+        }  # fmt: skip
+        assert aborted["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
         (cors,) = (await s3.get_bucket_cors(Bucket=name))["CORSRules"]
         assert (cors["AllowedOrigins"], cors["AllowedMethods"]) == ([CONSOLE], ["POST"])
+
+
+async def test_for_ever_leaves_what_tasks_made(clients: Clients, name: str) -> None:
+    await create_bucket(clients.s3, name, lifetimes=Lifetimes(tasks=0, uploads=1))
+    found = await clients.s3.get_bucket_lifecycle_configuration(Bucket=name)
+    assert [each["ID"] for each in found["Rules"]] == ["forget-incoming", ABORTED[0]]
+
+
+async def test_an_old_object_is_renewed_as_it_is(clients: Clients, bucket: str) -> None:
+    now = time.time()
+    store = S3AssetStore(clients.s3, bucket=bucket, public_url="", clock=lambda: now)
+    told = {"note": "Größe 1"}
+    await store.put("images/a.png", b"picture", content_type="image/png", metadata=told)
+    before = await clients.s3.head_object(Bucket=bucket, Key="images/a.png")
+    now += 3600
+    await store.renew("images/a.png")
+    young = await clients.s3.head_object(Bucket=bucket, Key="images/a.png")
+    assert young["LastModified"] == before["LastModified"]
+    await asyncio.sleep(1.1)  # S3 tells whole seconds
+    now += 2 * DAY
+    await store.renew("images/a.png")
+    after = await clients.s3.head_object(Bucket=bucket, Key="images/a.png")
+    assert after["LastModified"] > before["LastModified"]
+    assert after["CacheControl"] == before["CacheControl"]
+    assert await store.get("images/a.png") == b"picture"
+    info = await store.head("images/a.png")
+    assert (info.content_type, info.metadata) == ("image/png", told)
+    with pytest.raises(AssetNotFound):
+        await store.renew("images/b.png")
 
 
 async def test_what_exists_is_not_created_again(clients: Clients, bucket: str) -> None:
@@ -372,7 +408,7 @@ async def test_several_may_create_at_once(clients: Clients, name: str) -> None:
     created = await asyncio.gather(*(create_bucket(clients.s3, name) for _ in range(5)))
     assert any(created)
     found = await clients.s3.get_bucket_lifecycle_configuration(Bucket=name)
-    assert [each["ID"] for each in found["Rules"]] == ["forget-incoming"]
+    assert [each["ID"] for each in found["Rules"]] == [*lifecycle(USUAL), ABORTED[0]]
 
 
 async def test_a_bucket_keeps_the_rules_it_has(clients: Clients, name: str) -> None:
@@ -402,7 +438,7 @@ async def test_a_bucket_whose_making_was_cut_short_is_completed(
         await create_bucket(clients.s3, name)
     assert not await create_bucket(clients.s3, name)
     found = await clients.s3.get_bucket_lifecycle_configuration(Bucket=name)
-    assert [each["ID"] for each in found["Rules"]] == ["forget-incoming"]
+    assert [each["ID"] for each in found["Rules"]] == [*lifecycle(USUAL), ABORTED[0]]
 
 
 async def test_another_accounts_bucket_is_no_bucket_of_ours(

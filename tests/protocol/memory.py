@@ -245,6 +245,9 @@ class MemoryAssets:
     async def inspect(self, key: str) -> AssetInfo:
         return self._find(key)[1]
 
+    async def renew(self, key: str) -> None:
+        self._find(key)
+
     def url(self, key: str) -> str:
         return f"{self.public_url}/{key}"
 

@@ -20,6 +20,7 @@ from short_drama.cli.kinds import kinds
 from short_drama.cli.logs_command import Moment, logs
 from short_drama.cli.options import as_json, data_dir, service
 from short_drama.cli.spend_group import costs, spend
+from short_drama.cli.storage_group import backup, restore, storage
 from short_drama.domain.errors import ShortDramaError
 
 host = click.option("--host", help="A loopback address.  [default: 127.0.0.1]")
@@ -202,6 +203,9 @@ cli.add_command(doctor)
 cli.add_command(spend)
 cli.add_command(costs)
 cli.add_command(logs)
+cli.add_command(storage)
+cli.add_command(backup)
+cli.add_command(restore)
 
 
 @cli.command()

@@ -1,16 +1,28 @@
 """Where each kind of asset lies, and who may read it: the keys are the architecture's."""
 
 import hmac
+import re
 import uuid
 from datetime import UTC, datetime
 
 UPLOADS_PREFIX = "uploads/"
 PUBLIC_PREFIXES = ("images/", "seedream/", UPLOADS_PREFIX)
 """Shown to whoever knows the key."""
-PRIVATE_PREFIXES = ("incoming/", "jobs/", "reuse/")
 INCOMING_PREFIX = "incoming/"
 """Where clients put what they upload directly; taken in when a task refers to it."""
+NOTES_PREFIX, REUSE_PREFIX = "jobs/", "reuse/"
+PRIVATE_PREFIXES = (INCOMING_PREFIX, NOTES_PREFIX, REUSE_PREFIX)
 
+_PARTS = {
+    "images/": "results",
+    "seedream/": "results",
+    UPLOADS_PREFIX: "uploads",
+    INCOMING_PREFIX: "uploads",
+    NOTES_PREFIX: "notes",
+    REUSE_PREFIX: "notes",
+}
+_PUBLIC_KEY = re.compile(rf"(?:{'|'.join(PUBLIC_PREFIXES)})[\w.@+=/-]+", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PICTURES = uuid.UUID("3e0f6f0c-9d3b-4b0e-8a64-5f1d8a2c7b11")
 
 
@@ -78,6 +90,25 @@ def hosted_job(prompt_id: str) -> str:
 def reusable(request: str) -> str:
     """Which picture a request, by its fingerprint, has made before."""
     return f"reuse/{request}.json"
+
+
+def part_of(key: str) -> str:
+    """What an asset is, for whoever asks what takes the room."""
+    return _PARTS.get(f"{key.partition('/')[0]}/", "other")
+
+
+def named_in(text: str) -> set[str]:
+    """Every key of a public asset that a text holds."""
+    return set(_PUBLIC_KEY.findall(text))
+
+
+def owners_of(key: str) -> set[str]:
+    """Ids that a key is made of: of a task, of a job, of what was made of a job's."""
+    return ids_in(key) | ({key.split("/")[1]} if key.startswith(NOTES_PREFIX) else set())
+
+
+def ids_in(text: str) -> set[str]:
+    return set(_ID.findall(text))
 
 
 def _dated(created_at: float, job_id: str) -> str:

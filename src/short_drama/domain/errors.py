@@ -316,6 +316,12 @@ class DeadLetter(PermanentError):
     code, title = "dead_letter", "The task's message could not be delivered"
 
 
+class StorageFull(PermanentError):
+    """More than the owner of the installation allows; a person, or a day, makes room."""
+
+    code, title = "storage_full", "There is no room for more uploads"
+
+
 class InternalError(PermanentError):
     code, title = "internal_error", "Something went wrong on our side"
 

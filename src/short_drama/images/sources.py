@@ -14,6 +14,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote
 
 from short_drama.domain import asset_keys
@@ -111,12 +112,22 @@ class ImageSources:
                 upload = await self.keep(sent, owner=owner)
             elif (key := self.key_of(reference)) is not None:
                 # It may have been deleted since it was last looked at.
-                return Held(f"asset:{key}", await self._size_in(await self._assets.head(key)))
+                held = Held(f"asset:{key}", await self._size_in(await self._assets.head(key)))
+                await self._assets.renew(key)
+                return held
             else:
                 upload = await self._at(reference, owner=owner)
         except UserError as error:
             raise error.about(field) from None
         return Held(f"asset:{upload.key}", upload.size)
+
+    async def renew(self, reference: str, *, field: str) -> None:
+        """A task is about to name a picture that an earlier one named. Raises as `take_in` does."""
+        try:
+            if (key := self.key_of(reference)) is not None:
+                await self._assets.renew(key)
+        except UserError as error:
+            raise error.about(field) from None
 
     async def keep(self, data: bytes, *, owner: str) -> Upload:
         """Check, re-encode and store an upload; the same bytes have the same key, and those that we
@@ -235,9 +246,10 @@ class ImageSources:
         return upload
 
     async def _held(self, key: str, sha256: str) -> Upload | None:
-        """The upload of that key, if it is here as it was put."""
+        """The upload of that key, if it is here as it was put; it stays for a while then."""
         try:
             info = await self._assets.inspect(key)
+            await self._assets.renew(key)
         except AssetNotFound:
             return None
         return Upload(key=key, size=await self._size_in(info), sha256=sha256)
@@ -267,13 +279,21 @@ class ImageSources:
         return size
 
     async def _store(self, upload: Upload, intake: Intake) -> None:
-        with contextlib.suppress(AssetExists):  # the same picture was uploaded before
-            await self._assets.put(
-                upload.key,
-                intake.data,
-                content_type=intake.content_type,
-                metadata=size_metadata(upload.size),
-            )
+        put = partial(
+            self._assets.put,
+            upload.key,
+            intake.data,
+            content_type=intake.content_type,
+            metadata=size_metadata(upload.size),
+        )
+        try:
+            await put()
+        except AssetExists:  # the same picture was uploaded before
+            try:
+                await self._assets.renew(upload.key)
+            except AssetNotFound:  # it was old, and deleted just now
+                with contextlib.suppress(AssetExists):
+                    await put()
 
 
 def _known_by(data: bytes) -> tuple[str, str]:

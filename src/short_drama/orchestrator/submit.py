@@ -99,6 +99,8 @@ class Submitter:
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
             )
         await self._check_available(task.kind, task.lane)
+        for field in task.inputs:
+            await self._sources.renew(task.request[field], field=field)
         now = self._clock()
         span = None if task.deadline is None else task.deadline - task.created_at
         return await self._store_and_send(
@@ -220,7 +222,10 @@ def _tell_submitted(task: Task) -> None:
 
 
 def not_found(task_id: str) -> TaskNotFound:
-    return TaskNotFound(f"there is no task {task_id[:80]!r}", fix="List yours: /api/v1/tasks.")
+    return TaskNotFound(
+        f"there is no task {task_id[:80]!r}",
+        fix="List yours: /api/v1/tasks; what ended long ago is deleted.",
+    )
 
 
 def _check_sizes(kind: TaskKind, request: Mapping[str, Any], sizes: Mapping[str, Size]) -> None:

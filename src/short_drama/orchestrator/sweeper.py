@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 Action = Literal["none", "send", "expire"]
 
 _BATCH = 100
+_TIDY_EVERY = 3600.0
 _LEAST_PAUSE = 0.05
 """Seconds between two passes of which the first has taken long."""
 
@@ -46,7 +47,8 @@ def plan(task: Task, now: float) -> Action:
 class Sweeper:
     """`every` and `dead_letters_every` are seconds between two passes: the first over due tasks and
     of `settle`, the second, which costs a request for each queue even when idle, over dead
-    letters. `about`: what each of its lines in the log tells."""
+    letters. `tidy`: deletes what has had its time, each hour, where that is ours to do. `about`:
+    what each of its lines in the log tells."""
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class Sweeper:
         lanes: Mapping[Lane, LaneQueues],
         *,
         settle: Callable[[], Awaitable[None]] | None = None,
+        tidy: Callable[[], Awaitable[None]] | None = None,
         every: float = 2.0,
         dead_letters_every: float = 30.0,
         about: Mapping[str, str] | None = None,
@@ -61,7 +64,7 @@ class Sweeper:
     ) -> None:
         self._store, self._lanes, self._settle, self._clock = store, lanes, settle, clock
         self._every, self._dead_letters_every = every, dead_letters_every
-        self._about = about or {}
+        self._about, self._tidy = about or {}, tidy
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -71,6 +74,8 @@ class Sweeper:
             passes.create_task(self._repeat("dead letters", self.bury, self._dead_letters_every))
             if self._settle is not None:
                 passes.create_task(self._repeat("accounts", self._settle, self._every))
+            if self._tidy is not None:
+                passes.create_task(self._repeat("storage", self._tidy, _TIDY_EVERY))
 
     async def _sweep_ahead(self) -> None:
         await self.sweep(ahead=self._every)

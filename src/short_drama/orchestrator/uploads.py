@@ -52,7 +52,10 @@ def install(app: FastAPI, sources: ImageSources, assets: AssetStore, *, owner: s
         status_code=201,
         summary="Upload a JPEG, PNG or WebP image",
         openapi_extra={"requestBody": {"required": True, "content": _FORM}},
-        responses={201: {"model": AssetView}, 413: {"model": Problem}, 422: {"model": Problem}},
+        responses={
+            201: {"model": AssetView},
+            **{status: {"model": Problem} for status in (413, 422, 507)},
+        },
     )
     async def upload(request: Request) -> JSONResponse:
         kept = await sources.keep(await _image_bytes(request), owner=owner)

@@ -21,6 +21,7 @@ from short_drama.settings.pace import PaceSettings
 from short_drama.settings.parts import PREFIX, folder
 from short_drama.settings.providers import ProviderSettings
 from short_drama.settings.service import ServiceSettings
+from short_drama.settings.storage import StorageSettings
 
 
 class Settings(
@@ -32,6 +33,7 @@ class Settings(
     PaceSettings,
     CostSettings,
     LogSettings,
+    StorageSettings,
 ):
     """Everything that can be set, and what follows from several of them."""
 

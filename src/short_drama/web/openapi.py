@@ -16,6 +16,7 @@ _MEANS = {
     413: "The body is larger than the limit that the problem names",
     422: "Something in the request is wrong: the problem names the field and the fix",
     429: "Too many tasks are under way: ask again after Retry-After seconds",
+    507: "All uploads together take as much as they may: a person, or a day, makes room",
     503: "Not at the moment: ask again after Retry-After seconds",
 }
 

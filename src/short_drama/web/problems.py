@@ -68,6 +68,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.JobCancelled: 409,
     e.AttemptsExhausted: 500,
     e.DeadLetter: 500,
+    e.StorageFull: 507,
     e.InternalError: 500,
 }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from short_drama.complaints import Complaints, Part
 from short_drama.domain.kinds import Lane
+from short_drama.domain.lifetimes import Lifetimes
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.ports import AssetStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
 from short_drama.settings import Settings
@@ -45,6 +46,9 @@ class Backend:
     """Take back what workers that are known to be gone still hold; how many tasks."""
     check: "BackendCheck"
     """Raises Unavailable while what this process asked of these parts was refused."""
+    tidy: Callable[[], Awaitable[None]] | None = None
+    """One pass over all that is kept, which deletes what has had its time; None where the backend
+    does so by itself."""
 
     def lane_queues(self) -> dict[Lane, LaneQueues]:
         return {
@@ -110,12 +114,18 @@ def _embedded(
     from short_drama.backends.embedded.disk import require_room
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
     from short_drama.backends.embedded.recovery import take_over
+    from short_drama.backends.embedded.retention import Keeper
     from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
     from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 
     root, store = settings.data_dir, EmbeddedTaskStore(database, wakeups)
-    assets = EmbeddedAssetStore(root / "assets", public_url=assets_url, complaints=complaints)
+    assets = EmbeddedAssetStore(
+        root / "assets",
+        public_url=assets_url,
+        complaints=complaints,
+        most_uploads=settings.uploads_mib * 2**20,
+    )
 
     async def check(*parts: Part) -> None:
         require_room(root)
@@ -139,7 +149,12 @@ def _embedded(
         look=partial(look_at_disk, "data", root),
         take_over=lambda: take_over(database, store),
         check=check,
+        tidy=Keeper(database, root, lifetimes(settings)).tidy,
     )
+
+
+def lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(tasks=settings.keep_days, uploads=settings.keep_uploads_days)
 
 
 @contextlib.asynccontextmanager
@@ -162,7 +177,9 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
                 raise trouble
 
         yield Backend(
-            store=DynamoTaskStore(clients.dynamodb, table=prefix + settings.table),
+            store=DynamoTaskStore(
+                clients.dynamodb, table=prefix + settings.table, lifetimes=lifetimes(settings)
+            ),
             queues={lane: SqsTaskQueue(clients.sqs, prefix + lane.queue) for lane in Lane},
             dead_letters={
                 lane: SqsTaskQueue(clients.sqs, prefix + lane.dead_letter_queue) for lane in Lane
@@ -195,7 +212,7 @@ async def provision(settings: Settings) -> Sequence[str]:
             name = prefix + (settings.table if table is TASKS else table.name)
             if await create_table(clients.dynamodb, name, table):
                 created.append(name)
-        if await create_bucket(clients.s3, settings.bucket):
+        if await create_bucket(clients.s3, settings.bucket, lifetimes=lifetimes(settings)):
             created.append(settings.bucket)
     return created
 

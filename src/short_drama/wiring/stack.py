@@ -223,6 +223,7 @@ def _add_orchestrators(
             backend.store,
             backend.lane_queues(),
             settle=open_settlement(settings, backend).settle_once,
+            tidy=backend.tidy,
             every=settings.sweep_seconds,
             about={"component": wanted[0].orchestrator},
             dead_letters_every=settings.dead_letter_seconds,

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from short_drama.backends.aws.item import IN_STATUS_INDEX, KEPT_SECONDS, to_item, to_task
+from short_drama.backends.aws.item import IN_STATUS_INDEX, to_item, to_task
 from short_drama.domain.errors import EngineFailed, Failure, InvalidRequest
+from short_drama.domain.lifetimes import DAY, Lifetimes
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
@@ -106,7 +107,16 @@ def test_only_an_ended_task_expires_and_only_an_open_one_is_due() -> None:
     ended_item = to_item(ended, write_id="w")
     assert ("expires_at" in open_item, "due_at" in open_item) == (False, True)
     assert ("expires_at" in ended_item, "due_at" in ended_item) == (True, False)
-    assert ended_item["expires_at"] == {"N": str(int(NOW + KEPT_SECONDS))}
+    assert ended_item["expires_at"] == {"N": str(int(NOW + 90 * DAY))}
+
+
+@pytest.mark.parametrize(("days", "expires"), [(7, {"N": str(int(NOW + 7 * DAY))}), (0, None)])
+def test_an_ended_task_expires_as_the_setting_says(
+    days: int, expires: dict[str, str] | None
+) -> None:
+    kept = Lifetimes(tasks=days, uploads=1)
+    item = to_item(held().cancel(now=NOW), write_id="w", lifetimes=kept)
+    assert item.get("expires_at") == expires
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_a_right_is_missing_for_a_folder_and_a_key_for_all() -> None:
     ("call", "roles"),
     [
         (RECEIVE, "(gpu-adapter)"),
-        (PUT, "(paid-api)"),
+        (PUT, "(orchestrator, paid-api)"),
         (QUERY, "orchestrator"),
         (LEDGER, "paid-api"),
         (asked("sqs", "SendMessage", QueueUrl="https://x/stage-cpu_tasks_queue"), "orchestrator"),

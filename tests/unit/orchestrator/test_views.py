@@ -50,6 +50,9 @@ class Urls:
     async def inspect(self, key: str) -> AssetInfo:
         raise NotImplementedError
 
+    async def renew(self, key: str) -> None:
+        raise NotImplementedError
+
 
 HELD = a_task(labels={"episode": "3"}).claim("alice", now=NOW + 2, lease=60)
 STATES = {

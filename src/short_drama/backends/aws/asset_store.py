@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 import uuid
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -26,7 +27,7 @@ from short_drama.ports import AssetExists, AssetInfo, UploadForm
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_s3.type_defs import HeadObjectOutputTypeDef
+    from types_aiobotocore_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
 
 _BYTES_PER_SECOND = 2**20
 """The slowest transfer that is waited for."""
@@ -44,6 +45,8 @@ _RACE = frozenset({"ConditionalRequestConflict", "409"})
 """Two conditional writes at once: S3 asks to try again."""
 _RACES = 8
 _WRITE_ID = "write-id"
+_FRESH_SECONDS = 24 * 60 * 60.0
+"""What was put or renewed within a day need not be again: the bucket counts in days."""
 
 
 class S3AssetStore:
@@ -53,8 +56,16 @@ class S3AssetStore:
         public_url: what CloudFront, or whoever shows the bucket, puts before a key.
     """
 
-    def __init__(self, s3: S3Client, *, bucket: str, public_url: str) -> None:
-        self._s3, self._bucket, self._public_url = s3, bucket, public_url.rstrip("/")
+    def __init__(
+        self,
+        s3: S3Client,
+        *,
+        bucket: str,
+        public_url: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._s3, self._bucket, self._clock = s3, bucket, clock
+        self._public_url = public_url.rstrip("/")
 
     async def put(
         self,
@@ -120,6 +131,27 @@ class S3AssetStore:
         self._require_possible(key)
         asked = self._s3.head_object(Bucket=self._bucket, Key=key)
         return _info(key, await self._answer_about(key, asked))
+
+    async def renew(self, key: str) -> None:
+        found = await self._head(key)
+        if self._clock() - found["LastModified"].timestamp() <= _FRESH_SECONDS:
+            return
+        # Onto itself, which S3 allows where the metadata is given anew (API reference, CopyObject).
+        source: CopySourceTypeDef = {"Bucket": self._bucket, "Key": key}
+        copied = self._s3.copy_object(
+            Bucket=self._bucket,
+            Key=key,
+            CopySource=source,
+            MetadataDirective="REPLACE",
+            ContentType=found["ContentType"],
+            CacheControl=_cache_control(key),
+            Metadata=found["Metadata"],
+        )
+        try:
+            in_time = _PUT_SECONDS + found["ContentLength"] / _BYTES_PER_SECOND
+            await answer("s3", copied, seconds=in_time, expected=_MISSING)
+        except ClientError:
+            raise _not_found(key) from None
 
     def url(self, key: str) -> str:
         return f"{self._public_url}/{quote(key)}"
@@ -188,4 +220,7 @@ def _cache_control(key: str) -> str:
 
 
 def _not_found(key: str) -> AssetNotFound:
-    return AssetNotFound(f"there is no asset {key[:200]!r}", fix="Upload it first.")
+    return AssetNotFound(
+        f"there is no asset {key[:200]!r}",
+        fix="Upload it first, or again: what no task names any more is deleted.",
+    )

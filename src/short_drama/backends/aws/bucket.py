@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import Answer, answer
-from short_drama.backends.aws.resources import CLOSED, LIFETIMES, OWNERSHIP
+from short_drama.backends.aws.resources import ABORTED, CLOSED, OWNERSHIP, lifecycle
 from short_drama.domain.errors import InvalidRequest, Unavailable
+from short_drama.domain.lifetimes import USUAL, Lifetimes
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client
@@ -24,11 +25,13 @@ _UNKNOWN = frozenset({"NotImplemented"})
 """What servers say that lack an operation S3 has."""
 
 
-async def create_bucket(s3: S3Client, bucket: str, *, origins: Sequence[str] = ()) -> bool:
+async def create_bucket(
+    s3: S3Client, bucket: str, *, lifetimes: Lifetimes = USUAL, origins: Sequence[str] = ()
+) -> bool:
     """Whether there was no such bucket; of several at once, S3 may tell more than one so.
 
     Safe to repeat, also after it was cut short. What a bucket has is never changed. Rules for
-    incoming/ and for other origins are added where there are none; a bucket that we did not
+    what is old and for other origins are added where there are none; a bucket that we did not
     create is not closed, but a warning says it is open.
 
     Args:
@@ -41,7 +44,7 @@ async def create_bucket(s3: S3Client, bucket: str, *, origins: Sequence[str] = (
         await _close(s3, bucket)
     else:
         await _warn_if_open(s3, bucket)
-    await _forget_incoming(s3, bucket)
+    await _forget_what_is_old(s3, bucket, lifetimes)
     if origins:
         await _allow_uploads_from(s3, bucket, origins)
     return created
@@ -96,18 +99,19 @@ async def _warn_if_open(s3: S3Client, bucket: str) -> None:
         log.warning("the bucket %s does not block all public access; faces are private", bucket)
 
 
-async def _forget_incoming(s3: S3Client, bucket: str) -> None:
+async def _forget_what_is_old(s3: S3Client, bucket: str, lifetimes: Lifetimes) -> None:
     look = s3.get_bucket_lifecycle_configuration(Bucket=bucket)
     if await _done(look, unless={"NoSuchLifecycleConfiguration"}):
         return
+    actions: dict[str, tuple[str, Any]] = {
+        name: (prefix, {"Expiration": {"Days": days}})
+        for name, (prefix, days) in lifecycle(lifetimes).items()
+    }
+    aborted, days = ABORTED
+    actions[aborted] = ("", {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days}})
     rules: Any = [
-        {
-            "ID": name,
-            "Status": "Enabled",
-            "Filter": {"Prefix": prefix},
-            "Expiration": {"Days": days},
-        }
-        for name, (prefix, days) in LIFETIMES.items()
+        {"ID": name, "Status": "Enabled", "Filter": {"Prefix": prefix}, **action}
+        for name, (prefix, action) in actions.items()
     ]
     await _ask(
         s3.put_bucket_lifecycle_configuration(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.lifetimes import DAY, USUAL, Lifetimes
 from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
 
 Item = dict[str, Any]
 
-KEPT_SECONDS = 90 * 24 * 60 * 60.0
-"""How long an ended task's record is kept. DynamoDB may take two days more to delete it; until then
-it is shown as it is, for it is still true."""
 STATUS_INDEX, DUE_INDEX = "status-created_at-index", "lane-due_at-index"
 IN_STATUS_INDEX = ("owner", "kind", "lane", "labels")
 """Set once and never changed, so that only a change of the status writes the index."""
@@ -25,8 +23,9 @@ _WHOLE, _LARGEST, _SMALLEST = 10**38, 1e126, 1e-130
 """What a number may be: 38 digits, in this range (DynamoDB developer guide, data types)."""
 
 
-def to_item(task: Task, *, write_id: str) -> Item:
-    """The item of a task's next version. `write_id` tells whose write it was.
+def to_item(task: Task, *, write_id: str, lifetimes: Lifetimes = USUAL) -> Item:
+    """The item of a task's next version. `write_id` tells whose write it was. DynamoDB may take two
+    days more than its lifetime to delete one; until then it is shown, for it is still true.
 
     Raises InvalidRequest for a number that is too large for DynamoDB.
     """
@@ -36,10 +35,16 @@ def to_item(task: Task, *, write_id: str) -> Item:
         "due_at": task.due_at,
         "result_url": task.outcome and task.outcome.result_url,
         "error_message": task.failure and task.failure.message,
-        "expires_at": task.ended_at and int(task.ended_at + KEPT_SECONDS),
+        "expires_at": _expires_at(task, lifetimes),
         "write_id": write_id,
     }
     return {name: attribute(value) for name, value in view.items() if value is not None}
+
+
+def _expires_at(task: Task, lifetimes: Lifetimes) -> int | None:
+    if task.ended_at is None or not lifetimes.tasks:
+        return None
+    return int(task.ended_at + lifetimes.tasks * DAY)
 
 
 def to_task(item: Mapping[str, Any]) -> Task:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from short_drama.backends.aws.item import DUE_INDEX, IN_STATUS_INDEX, STATUS_INDEX
-from short_drama.domain.asset_keys import INCOMING_PREFIX
 from short_drama.domain.kinds import Lane
+from short_drama.domain.lifetimes import Lifetimes
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3.type_defs import PublicAccessBlockConfigurationTypeDef
@@ -144,5 +144,13 @@ CLOSED: Final[PublicAccessBlockConfigurationTypeDef] = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
-LIFETIMES: Final[Mapping[str, tuple[str, int]]] = {"forget-incoming": (INCOMING_PREFIX, 1)}
-"""Of each rule: whose objects the bucket forgets, and after how many days."""
+ABORTED: Final = ("abort-unfinished-uploads", 1)
+"""The rule for uploads in several parts that nobody has finished, and after how many days."""
+
+
+def lifecycle(lifetimes: Lifetimes) -> Mapping[str, tuple[str, int]]:
+    """Of each rule: whose objects the bucket forgets, and after how many days."""
+    return {
+        f"forget-{prefix.rstrip('/')}": (prefix, days)
+        for prefix, days in lifetimes.by_prefix().items()
+    }

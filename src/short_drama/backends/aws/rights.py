@@ -124,6 +124,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         _FIND_TASKS,
         Statement("TakeImagesIn", ("s3:GetObject",), _objects(_INCOMING, *_PICTURES)),
         Statement("KeepUploads", ("s3:PutObject",), _objects(_INCOMING, "uploads/*")),
+        Statement("RenewResults", ("s3:PutObject",), _objects("images/*", "seedream/*")),
         Statement("SeeWhatWasPaidFor", ("s3:GetObject",), _objects("jobs/*", "reuse/*")),
         _TELL_MISSING_FROM_FORBIDDEN,
     ),

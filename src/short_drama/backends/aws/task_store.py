@@ -21,6 +21,7 @@ from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.outlook import outlook
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.domain.lifetimes import USUAL, Lifetimes
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.domain.timings import timings_of
@@ -52,9 +53,11 @@ class DynamoTaskStore:
         dynamodb: DynamoDBClient,
         *,
         table: str,
+        lifetimes: Lifetimes = USUAL,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        self._lifetimes = lifetimes
         self._dynamodb, self._table, self._clock, self._wall = dynamodb, table, clock, wall
         self._index = TaskIndex(dynamodb, table=table)
         self._waiting = Followed(self.get, clock=clock)
@@ -155,7 +158,7 @@ class DynamoTaskStore:
         write_id = new_write_id()
         write: dict[str, Any] = {
             "TableName": self._table,
-            "Item": to_item(task, write_id=write_id),
+            "Item": to_item(task, write_id=write_id, lifetimes=self._lifetimes),
             "ConditionExpression": condition,
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }

@@ -7,18 +7,20 @@ is no longer as it was put is as good as not there: it is not handed out, and ma
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.backends.embedded.disk import require_room, trouble_with, try_to_write
+from short_drama.backends.embedded.folder_lock import locked, opened
 from short_drama.backends.embedded.lately_read import LatelyRead
+from short_drama.backends.embedded.upload_quota import UploadQuota
 from short_drama.complaints import About, Complaints
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound, Unavailable
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _LONGEST_NAME: Final = 255
 """Bytes that file systems allow in one name."""
+_FRESH_SECONDS: Final = 3600.0
+"""What was put or renewed that lately need not be again: nothing is deleted within a day of it."""
 _PIECE: Final = 2**20
 
 
@@ -47,11 +51,19 @@ class _Found:
 
 
 class EmbeddedAssetStore:
-    """Implements `ports.AssetStore`. `public_url` is where a web server shows `root`."""
+    """Implements `ports.AssetStore`. `public_url` is where a web server shows `root`;
+    `most_uploads`: bytes that all of them may take, 0 is no limit."""
 
     def __init__(
-        self, root: Path, *, public_url: str, complaints: Complaints | None = None
+        self,
+        root: Path,
+        *,
+        public_url: str,
+        complaints: Complaints | None = None,
+        most_uploads: int = 0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock, self._quota = clock, UploadQuota(root, most=most_uploads)
         self._root, self._files, self._facts = root, root / "files", root / "facts"
         self._complaints = complaints or Complaints()
         self._public_url = public_url.rstrip("/")
@@ -77,6 +89,11 @@ class EmbeddedAssetStore:
     async def inspect(self, key: str) -> AssetInfo:
         return await asyncio.to_thread(self._inspect, key)
 
+    async def renew(self, key: str) -> None:
+        # Looked at here and now, which takes microseconds, and mostly all there is to do.
+        if self._age(key) > _FRESH_SECONDS:
+            await asyncio.to_thread(self._renew, key)
+
     def url(self, key: str) -> str:
         return f"{self._public_url}/{key}"
 
@@ -84,7 +101,27 @@ class EmbeddedAssetStore:
         """Raises Unavailable."""
         await asyncio.to_thread(self._try_to_write)
 
+    def _age(self, key: str) -> float:
+        """Seconds since it was put or renewed."""
+        try:
+            return self._clock() - self._path(self._files, key).stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            raise _not_found(key) from None
+        except OSError as error:
+            raise self._complained("read", "read", error) from error
+
     # --- In threads ------------------------------------------------------------------------
+
+    def _renew(self, key: str) -> None:
+        """Under the lock of whoever deletes what is old: it is either renewed, or not there."""
+        file, now = self._path(self._files, key), self._clock()
+        try:
+            with locked(file.parent):
+                os.utime(file, (now, now))
+        except FileNotFoundError:
+            raise _not_found(key) from None
+        except OSError as error:
+            raise self._complained("write", "written", error) from error
 
     def _put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
         target = self._path(self._files, key)
@@ -92,10 +129,11 @@ class EmbeddedAssetStore:
             raise AssetExists(key)
         if key.startswith(asset_keys.UPLOADS_PREFIX):
             require_room(self._root.parent, beside=len(data))
+            self._require_quota(len(data))
         facts = AssetFacts.of(data, content_type=content_type, metadata=metadata).written()
         try:
             with _written(target, data, facts) as file:
-                with _locked(target.parent):
+                with locked(target.parent):
                     if self._is_sound(key):
                         raise AssetExists(key)
                     file.replace(target)
@@ -105,6 +143,12 @@ class EmbeddedAssetStore:
         except OSError as error:
             raise self._complained("write", "written", error) from error
         self._complaints.answered("files", "write")
+
+    def _require_quota(self, size: int) -> None:
+        try:
+            self._quota.take(size)
+        except OSError as error:
+            raise self._complained("read", "read", error) from error
 
     def _try_to_write(self) -> None:
         try:
@@ -195,7 +239,10 @@ class EmbeddedAssetStore:
 
 
 def _not_found(key: str) -> AssetNotFound:
-    return AssetNotFound(f"there is no asset {key[:200]!r}", fix="Upload it first.")
+    return AssetNotFound(
+        f"there is no asset {key[:200]!r}",
+        fix="Upload it first, or again: what no task names any more is deleted.",
+    )
 
 
 def _info(key: str, found: _Found) -> AssetInfo:
@@ -228,24 +275,7 @@ def _make(folder: Path) -> None:
         _flush(folder.parent)
 
 
-@contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other threads and processes that do the same out; closing unlocks."""
-    with _opened(folder) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-
-
 def _flush(folder: Path) -> None:
     """Make the folder's names durable."""
-    with _opened(folder) as descriptor:
+    with opened(folder) as descriptor:
         os.fsync(descriptor)

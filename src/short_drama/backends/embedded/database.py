@@ -38,6 +38,7 @@ class Reads(StrEnum):
     LISTS = "lists"
     SWEEPS = "sweeps"
     BOOKS = "books"
+    KEEPING = "keeping"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,46 @@
+"""The commands about what is kept; as quick to import as `main`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from short_drama.cli.options import as_json, data_dir
+
+
+@click.command()
+@data_dir
+@as_json
+def storage(**options: Any) -> None:
+    """What takes the room, how old it is, and what of it goes when.
+
+    Reads the data directory that the settings name, beside whoever works on it; deletes nothing. A
+    running orchestrator deletes what "goes now" within the hour.
+    """
+    from short_drama.cli import storage as command
+
+    command.storage(**options)
+
+
+@click.command()
+@click.argument("target", metavar="DEST", type=click.Path(path_type=Path))
+@data_dir
+@as_json
+def backup(target: Path, **options: Any) -> None:
+    """Copy the data directory to the new folder DEST, also while it is at work."""
+    from short_drama.cli import storage as command
+
+    command.backup(target, **options)
+
+
+@click.command()
+@click.argument(
+    "source", metavar="SRC", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@data_dir
+@as_json
+def restore(source: Path, **options: Any) -> None:
+    """Make an empty data directory what the backup SRC is, and check every file of it."""
+    from short_drama.cli import storage as command
+
+    command.restore(source, **options)
