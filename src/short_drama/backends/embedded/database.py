@@ -61,6 +61,7 @@ class Database:
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
         self._writing: asyncio.Task[None] | None = None
+        self._is_closing = False
         self._is_lost = False
         """Whether the writing connection is stuck in a transaction."""
 
@@ -71,10 +72,9 @@ class Database:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with contextlib.suppress(Unavailable):
-            await self.write(lambda _: None)  # behind all that were asked for
+        self._is_closing = True
+        self._wanted.set()
         if self._writing is not None:
-            self._writing.cancel()
             await asyncio.wait([self._writing])
         self._close()
 
@@ -127,15 +127,17 @@ class Database:
     # --- Writing ---------------------------------------------------------------------------
 
     async def _write_loop(self) -> None:
-        while True:
-            await self._wanted.wait()
+        """Until all that was asked for is written and we close. Nobody cuts it short: a transaction
+        that was begun is ended, and its callers hear of it."""
+        while self._waiting or not self._is_closing:
+            if not self._waiting:
+                self._wanted.clear()
+                await self._wanted.wait()
             batch = [
                 self._waiting.popleft() for _ in range(min(len(self._waiting), _LARGEST_COMMIT))
             ]
-            if not self._waiting:
-                self._wanted.clear()
-            # Shielded: a transaction that was begun is ended, and its callers hear of it.
-            await asyncio.shield(asyncio.ensure_future(self._transact(batch)))
+            if batch:
+                await self._transact(batch)
 
     async def _transact(self, batch: list[_Write[Any]]) -> None:
         try:
