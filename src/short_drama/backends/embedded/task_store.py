@@ -1,12 +1,13 @@
 """Tasks as rows: the record as JSON, and beside it the columns that are searched."""
 
-import json
 import sqlite3
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from short_drama.backends.cursor import not_ours, read_cursor, write_cursor
 from short_drama.backends.embedded.database import Database, Reads
@@ -171,11 +172,11 @@ def _row(task: Task) -> tuple[Any, ...]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return to_json(value).decode()
 
 
 def _task(record: str) -> Task:
-    return task_of(json.loads(record))
+    return task_of(from_json(record))
 
 
 def _held(db: sqlite3.Connection, lane: Lane) -> list[Task]:
