@@ -131,6 +131,8 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
 
 
 def _install_events(app: FastAPI, desk: Desk) -> None:
+    writer = events.EventWriter(desk)
+
     @app.get(
         "/api/v1/tasks/{task_id}/events",
         tags=["tasks"],
@@ -152,12 +154,13 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
         async def stream() -> AsyncIterator[str]:
             changes = events.changes(desk, task, seen=last_event_id, stopping=stopping(request))
             # The answer has begun, so an outage can only end it: the client reconnects.
-            with contextlib.suppress(Unavailable):
-                async for change in changes:
-                    if change is None:
-                        yield events.HEARTBEAT
-                    else:
-                        yield events.event(change, await desk.view(change, base_url(request)))
+            async with contextlib.aclosing(changes):
+                with contextlib.suppress(Unavailable):
+                    async for change in changes:
+                        if change is None:
+                            yield events.HEARTBEAT
+                        else:
+                            yield await writer.event(change, base_url(request))
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
