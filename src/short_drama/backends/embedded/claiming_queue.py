@@ -21,10 +21,11 @@ class EmbeddedClaimingQueue(EmbeddedTaskQueue):
             delivery = self._take(db, lease)
             return None if delivery is None else (delivery, _claimed(db, delivery, claim))
 
-        received = await self._first(take, wait)
-        if received is not None and received[1] is not None:
-            self._wakeups.notify(topic_of(received[1].task.task_id))
-        return received
+        def tell(taken: tuple[Delivery, Claim | None] | None) -> None:
+            if taken is not None and taken[1] is not None:
+                self._wakeups.notify(topic_of(taken[1].task.task_id))
+
+        return await self._first(take, wait, then=tell)
 
 
 def _claimed(

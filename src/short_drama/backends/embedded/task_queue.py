@@ -49,15 +49,19 @@ class EmbeddedTaskQueue:
     async def send(self, body: str, *, delay: float = 0.0) -> None:
         now = self._clock()
         await self._database.write(
-            lambda db: enqueue(db, self._name, body, now=now, visible=now + delay)
+            lambda db: enqueue(db, self._name, body, now=now, visible=now + delay),
+            then=self._notify,
         )
-        self._wakeups.notify(self._name)
 
     async def receive(self, *, wait: float, lease: float) -> Delivery | None:
         return await self._first(lambda db: self._take(db, lease), wait)
 
     async def _first(
-        self, take: Callable[[sqlite3.Connection], Taken | None], wait: float
+        self,
+        take: Callable[[sqlite3.Connection], Taken | None],
+        wait: float,
+        *,
+        then: Callable[[Taken | None], None] | None = None,
     ) -> Taken | None:
         """What `take` takes, now or as soon as a message is visible within `wait` seconds."""
         until = time.monotonic() + wait  # whatever becomes of the clock that messages go by
@@ -66,7 +70,7 @@ class EmbeddedTaskQueue:
                 # An idle queue is looked at by a reader: no transaction, no fsync.
                 visible_at = self._database.look(self._next_visible)
                 if visible_at <= self._clock():
-                    taken = await self._database.write(take)
+                    taken = await self._database.write(take, then=then)
                     if taken is not None:
                         return taken
                 left = until - time.monotonic()
@@ -86,7 +90,6 @@ class EmbeddedTaskQueue:
 
     async def release(self, delivery: Delivery, *, delay: float) -> None:
         await self._set_visible(delivery, delay)
-        self._wakeups.notify(self._name)
 
     async def depth(self) -> QueueDepth:
         return await self._depth.get(self._name)
@@ -149,8 +152,12 @@ class EmbeddedTaskQueue:
                     "UPDATE messages SET visible_at = ? WHERE receipt = ?", (at, delivery.receipt)
                 )
                 and None
-            )
+            ),
+            then=self._notify,
         )
+
+    def _notify(self, _: object) -> None:
+        self._wakeups.notify(self._name)
 
 
 def _believed(depth: QueueDepth) -> float:

@@ -60,17 +60,17 @@ class EmbeddedTaskStore:
                 raise TaskExists(existing) from None
             enqueue(db, stored.lane.queue, body, now=now, visible=now)
 
-        await self._database.write(insert)
-        self._wakeups.notify(stored.lane.queue)
+        await self._database.write(insert, then=lambda _: self._wakeups.notify(stored.lane.queue))
         return stored
 
     async def get(self, task_id: str) -> Task | None:
         return self._database.look(lambda db: read_task(db, task_id))
 
     async def replace(self, task: Task) -> Task:
-        stored = await self._database.write(lambda db: write_over(db, task))
-        self._wakeups.notify(topic_of(task.task_id))
-        return stored
+        return await self._database.write(
+            lambda db: write_over(db, task),
+            then=lambda _: self._wakeups.notify(topic_of(task.task_id)),
+        )
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
         until = time.monotonic() + timeout
