@@ -2,6 +2,7 @@
 connection: whole answers as they came, None where the connection was left open."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
@@ -95,6 +96,28 @@ async def _(address: Address) -> Answers:
 async def _(address: Address) -> Answers:
     body = [_PNG + b"Content-Length: %d\r\n\r\n" % (20 * MIB), *[bytes(_BLOCK)] * (19 * 16)]
     return await held(address, 100, body, seconds=10)
+
+
+@attack("8 uploads of 20 MiB that dribble")
+async def _(address: Address) -> Answers:
+    head = _PNG + b"Content-Length: %d\r\n\r\n" % (20 * MIB)
+    async with wire.silent(address, 8, [head, *[bytes(_BLOCK)] * (19 * 16)]) as lines:
+        for _ in range(100):
+            for line in lines:
+                with contextlib.suppress(OSError):  # it is full, or closed
+                    line.send(b"x")
+            await asyncio.sleep(0.1)
+        return [wire.heard(line) for line in lines]
+
+
+@attack("200 who do not read a picture of 20 MiB")
+async def _(address: Address) -> Answers:
+    (made,) = await all_of(address, (whole(_PNG, one) for one in pictures.noise(1)))
+    key = json.loads((made or b"").partition(b"\r\n\r\n")[2])["key"]
+    asked = f"GET /assets/{key} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    async with wire.silent(address, 200, [asked]) as lines:
+        await asyncio.sleep(10)
+        return [wire.heard(line, most=_BLOCK) for line in lines]
 
 
 @attack("30 uploads of 20 MiB at once")

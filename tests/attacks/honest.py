@@ -1,7 +1,9 @@
 """A client that asks what everybody asks, and takes the time."""
 
 import asyncio
+import io
 import itertools
+import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from PIL import Image
 
 from short_drama.wiring.components import Component
 from tests.attacks.site import Site
@@ -61,11 +64,11 @@ class Honest:
         for component in Component:
             await self._asked(met, "GET", component, "/health")
         number = next(self._count)
-        colour = (number % 256, number // 256 % 256, 40)
         gpu, headers = Component.ORCHESTRATOR, {"Content-Type": "image/png"}
-        upload = await self._asked(
-            met, "POST", gpu, "/api/v1/assets", data=png(colour=colour), headers=headers
-        )
+        for data in (_large(number), png(colour=(number % 256, number // 256, 40))):
+            upload = await self._asked(
+                met, "POST", gpu, "/api/v1/assets", data=io.BytesIO(data), headers=headers
+            )
         for image in (upload.get("image_url"), f"{self._pictures}/{number}.png"):
             body = {"image_url": image, "zoom": 1}
             task = await self._asked(met, "POST", gpu, "/api/v1/camera-angle/tasks", json=body)
@@ -88,6 +91,14 @@ class Honest:
         if took > met.slowest:
             met.slowest, met.slowest_of = took, what
         return found
+
+
+def _large(number: int) -> bytes:
+    """More than a server lets in whatever else it holds."""
+    out = io.BytesIO()
+    noise = random.Random(number).randbytes(200 * 200 * 3)
+    Image.frombytes("RGB", (200, 200), noise).save(out, "PNG")
+    return out.getvalue()
 
 
 @asynccontextmanager

@@ -54,11 +54,12 @@ async def silent(
             one.close()
 
 
-def heard(line: socket.socket) -> bytes | None:
-    """What the other side said; None if it has not ended the connection."""
+def heard(line: socket.socket, *, most: int | None = None) -> bytes | None:
+    """What the other side said, or about so much of it; None if it has not said that, and has not
+    ended the connection."""
     said = b""
     try:
-        while part := line.recv(65536):
+        while (most is None or len(said) < most) and (part := line.recv(65536)):
             said += part
     except BlockingIOError:
         return None

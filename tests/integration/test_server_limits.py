@@ -18,6 +18,7 @@ from short_drama.web.front.acceptor import Acceptor
 from short_drama.web.front.gate import Gate
 from short_drama.web.front.limits import Limits
 from tests.attacks import wire
+from tests.attacks.pictures import noise
 from tests.e2e.processes import COMMAND, Process
 from tests.patience import SOON, factor
 from tests.process_figures import MIB, ProcessFigures
@@ -197,6 +198,17 @@ async def test_who_does_not_read_the_answers_is_let_go(victim: Victim) -> None:
     ) as lines:
         await asyncio.sleep(0.5)
         assert closed(lines) == 1
+
+
+async def test_pictures_that_are_not_read_are_not_kept_in_memory(
+    victim: Victim, honest: aiohttp.ClientSession
+) -> None:
+    headers = {"Content-Type": "image/png"}
+    async with honest.post("/api/v1/assets", data=next(noise(1)), headers=headers) as answer:
+        key = (await answer.json())["key"]
+    asked = f"GET /assets/{key} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    async with many(victim, 30, asked):
+        await served(honest)
 
 
 async def test_a_client_may_be_silent_between_two_requests(victim: Victim) -> None:
