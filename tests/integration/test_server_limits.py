@@ -204,7 +204,9 @@ async def test_pictures_that_are_not_read_are_not_kept_in_memory(
     victim: Victim, honest: aiohttp.ClientSession
 ) -> None:
     headers = {"Content-Type": "image/png"}
-    async with honest.post("/api/v1/assets", data=next(noise(1)), headers=headers) as answer:
+    async with honest.post(
+        "/api/v1/assets", data=io.BytesIO(next(noise(1))), headers=headers
+    ) as answer:
         key = (await answer.json())["key"]
     asked = f"GET /assets/{key} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
     async with many(victim, 30, asked):

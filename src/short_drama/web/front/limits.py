@@ -47,3 +47,9 @@ class Limits:
             return self.connections_per_address
         is_loopback = address.startswith(("127.", "::1/"))
         return math.inf if is_loopback else max(1, self.connections // 10)
+
+
+def places(connections: int, *, descriptors: int) -> int:
+    """For clients, of those that are wanted; a quarter of the descriptors is for our own files and
+    calls."""
+    return min(connections, descriptors - descriptors // 4)
