@@ -28,7 +28,7 @@ KILLS := 30
 EXAMPLES := 200
 WATCH := 600
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz faces watch check unit format bench bench-peers run lock clean release
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz attacks faces watch check unit format bench bench-peers run lock clean release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ accountant: $(INSTALLED) ## Paid tasks in the worst of weather: every cent is as
 
 fuzz: $(INSTALLED) ## Requests of all kinds to every application, by its OpenAPI document; SEED=1 EXAMPLES=200
 	$(BIN)/python -m tests.fuzz --seed $(SEED) --examples $(EXAMPLES)
+
+attacks: setup ## Hostile clients of all kinds at full size, beside an honest one: a table of what each cost
+	$(BIN)/python -m tests.attacks
 
 faces: $(INSTALLED) ## 33 faces, upright, turned and small: how many the local engine finds (needs npm, 40 MB once)
 	$(BIN)/python -m tests.faces.hard_set

@@ -238,6 +238,10 @@ class AssetStore(Protocol):
         """Raises AssetNotFound."""
         ...
 
+    def pieces(self, key: str) -> AsyncIterator[bytes]:
+        """The same, never all of it in memory. Raises AssetNotFound before the first."""
+        ...
+
     async def head(self, key: str) -> AssetInfo:
         """Raises AssetNotFound."""
         ...

@@ -23,6 +23,20 @@ async def test_bytes_come_back_as_they_were_put(assets: AssetStore) -> None:
     assert await assets.get(KEY) == data
 
 
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024, 256 * 1024, 600_000])
+async def test_bytes_come_in_pieces_as_well(assets: AssetStore, size: int) -> None:
+    data = bytes(range(251)) * (size // 251) + bytes(size % 251)
+    await put(assets, data=data)
+    pieces = [piece async for piece in assets.pieces(KEY)]
+    assert b"".join(pieces) == data
+    assert all(len(piece) <= 256 * 1024 for piece in pieces)
+
+
+async def test_what_is_not_there_has_no_pieces(assets: AssetStore) -> None:
+    with pytest.raises(AssetNotFound):
+        await anext(assets.pieces("images/face_swap/none.png"))
+
+
 async def test_content_type_size_and_metadata_are_kept(assets: AssetStore) -> None:
     facts = {"engine": "noop", "width": "64"}
     await assets.put(KEY, b"12345", content_type="image/jpeg", metadata=facts)

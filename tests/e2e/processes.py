@@ -1,11 +1,13 @@
 """Processes that tests kill and start again."""
 
+import contextlib
 import re
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from short_drama.settings.parts import PREFIX
 from short_drama.wiring.components import Component
@@ -40,13 +42,20 @@ class Process:
     ready: str
     """What its first line of interest matches."""
     environment: dict[str, str] = field(default_factory=lambda: dict(ENVIRONMENT))
+    log: Path | None = None
+    """Where its standard error goes; None for ours."""
     found: str = ""
     process: subprocess.Popen[str] = field(init=False)
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, text=True, env=self.environment
-        )
+        with self._stderr() as stderr:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=self.environment,
+            )
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if match := re.search(self.ready, line):
@@ -54,6 +63,9 @@ class Process:
                 return
         self.end(signal.SIGKILL)
         raise AssertionError(f"{self.command[:3]} did not start")
+
+    def _stderr(self) -> contextlib.AbstractContextManager[IO[bytes] | None]:
+        return contextlib.nullcontext() if self.log is None else self.log.open("ab")
 
     def end(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

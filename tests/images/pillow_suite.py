@@ -23,13 +23,11 @@ from typing import Final
 import aiohttp
 import PIL
 
+from tests.process_figures import MIB, ProcessFigures
 from tests.samples import png
 
-MIB: Final = 2**20
 MOST_CPU_SECONDS, MOST_GROWTH = 2.0, 150 * MIB
 _START_SECONDS, _ANSWER_SECONDS, _DOWNLOAD_SECONDS = 60, 120, 300
-_TICKS: Final = 100
-"""A second, in /proc; `getconf CLK_TCK` says so on every Linux of today."""
 _SERVE: Final = """
 import asyncio, sys
 from pathlib import Path
@@ -66,31 +64,6 @@ class Cost:
         )
 
 
-class Service:
-    """The product in a process of its own, seen from outside."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._folder = Path(f"/proc/{process.pid}")
-
-    def cpu_seconds(self) -> float:
-        """Without its children."""
-        fields = (self._folder / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
-
-    def resident(self) -> int:
-        return self._status("VmRSS")
-
-    def peak(self) -> int:
-        return self._status("VmHWM")
-
-    def forget_peak(self) -> None:
-        (self._folder / "clear_refs").write_text("5", encoding="ascii")
-
-    def _status(self, name: str) -> int:
-        status = (self._folder / "status").read_text(encoding="ascii")
-        return int(status.partition(f"{name}:")[2].split()[0]) * 1024
-
-
 def pictures(folder: Path) -> Iterator[tuple[str, bytes]]:
     """All files of Tests/images, by name."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
@@ -104,7 +77,7 @@ def pictures(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 async def cost(
-    http: aiohttp.ClientSession, url: str, service: Service, name: str, data: bytes
+    http: aiohttp.ClientSession, url: str, service: ProcessFigures, name: str, data: bytes
 ) -> Cost:
     service.forget_peak()
     cpu_seconds, resident = service.cpu_seconds(), service.resident()
@@ -118,7 +91,8 @@ async def measure(process: "subprocess.Popen[str]", folder: Path) -> list[Cost]:
     """Of all files, sent to the service that `process` is."""
     assert process.stdout is not None
     told = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), _START_SECONDS)
-    url, service, timeout = told.strip(), Service(process), aiohttp.ClientTimeout(_ANSWER_SECONDS)
+    url, service = told.strip(), ProcessFigures(process.pid)
+    timeout = aiohttp.ClientTimeout(_ANSWER_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         await cost(http, url, service, "the first", png())
         return [await cost(http, url, service, *file) for file in pictures(folder)]

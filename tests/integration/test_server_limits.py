@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import errno
 import io
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -18,8 +17,11 @@ from PIL import Image
 from short_drama.web.front.acceptor import Acceptor
 from short_drama.web.front.gate import Gate
 from short_drama.web.front.limits import Limits
+from tests.attacks import wire
+from tests.attacks.pictures import noise
 from tests.e2e.processes import COMMAND, Process
 from tests.patience import SOON, factor
+from tests.process_figures import MIB, ProcessFigures
 from tests.samples import png
 
 LIMITS = {
@@ -30,7 +32,6 @@ LIMITS = {
     "BODIES_MIB": "48",
     "ORCHESTRATOR_PORT": "0",
 }
-MIB = 2**20
 UPLOAD = b"POST /api/v1/assets HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
 CHUNKED = UPLOAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -39,71 +40,25 @@ class Victim:
     """An orchestrator in a process of its own."""
 
     def __init__(self, process: Process, log: Path) -> None:
-        self._process, self._log = process, log
-        self.url = process.found
-        self.address = urlsplit(self.url).hostname, urlsplit(self.url).port
-        self.before = self.memory()
-
-    def memory(self) -> float:
-        """Resident, in MiB."""
-        status = Path(f"/proc/{self._process.process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-    def peak(self) -> float:
-        """The largest it was since `reset`, in MiB."""
-        status = Path(f"/proc/{self._process.process.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-    def reset(self) -> None:
-        Path(f"/proc/{self._process.process.pid}/clear_refs").write_text("5")
-        self.before = self.memory()
+        self._log, self.url = log, process.found
+        self.address = str(urlsplit(self.url).hostname), int(urlsplit(self.url).port or 0)
+        self.figures = ProcessFigures(process.process.pid)
 
     @property
     def lines(self) -> int:
         return len(self._log.read_text().splitlines())
 
-    async def connection(self) -> socket.socket:
-        """One that is written to without waiting for what the other side says."""
-        one = socket.socket()
-        one.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(one, self.address)
-        return one
-
     async def says(self, sent: bytes, *, times: int = 1, head: bytes = b"") -> bytes:
-        """What it answers until it closes to one who sends `head`, and `sent` so many times."""
-        reader, writer = await asyncio.open_connection(*self.address)
-
-        async def sending() -> None:
-            writer.write(head)
-            for _ in range(times):
-                writer.write(sent)
-                await writer.drain()
-
-        try:
-            async with asyncio.timeout(SOON):
-                sends = asyncio.create_task(sending())
-                answer = await reader.read()
-                sends.cancel()
-                await asyncio.gather(sends, return_exceptions=True)
-                return answer
-        finally:
-            writer.close()
+        return await wire.says(self.address, sent, times=times, head=head, seconds=SOON)
 
 
 @pytest.fixture(scope="module")
 def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
     root = tmp_path_factory.mktemp("victim")
     command = [COMMAND, "serve", "orchestrator", "--data-dir", str(root / "data")]
-    process = Process(command, ready=r"Orchestrator.* (http://\S+)")
+    process = Process(command, ready=r"Orchestrator.* (http://\S+)", log=root / "log")
     process.environment |= {f"SHORT_DRAMA_{name}": value for name, value in LIMITS.items()}
-    with (root / "log").open("w") as log:
-        saved = os.dup(2)
-        os.dup2(log.fileno(), 2)
-        try:
-            process.start()
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+    process.start()
     yield Victim(process, root / "log")
     process.end(signal.SIGTERM)
 
@@ -114,11 +69,12 @@ async def honest(victim: Victim) -> AsyncIterator[aiohttp.ClientSession]:
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(victim.url, connector=connector) as http:
         await upload(http, png())
-        victim.reset()
+        victim.figures.forget_peak()
+        before = victim.figures.resident()
         yield http
         await served(http)
-        assert victim.peak() - victim.before < 150
-        assert victim.memory() - victim.before < 100
+        assert victim.figures.peak() - before < 150 * MIB
+        assert victim.figures.resident() - before < 100 * MIB
         assert victim.lines < 100
 
 
@@ -137,35 +93,15 @@ async def upload(http: aiohttp.ClientSession, data: bytes) -> int:
         return answer.status
 
 
-@contextlib.asynccontextmanager
-async def many(victim: Victim, count: int, sent: bytes) -> AsyncIterator[list[socket.socket]]:
-    """So many connections that send this and then nothing."""
-    loop, lines = asyncio.get_running_loop(), []
-    try:
-        for _ in range(count):
-            lines.append(await victim.connection())
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                async with asyncio.timeout(2):
-                    await loop.sock_sendall(lines[-1], sent)
-        yield lines
-    finally:
-        for one in lines:
-            one.close()
+def many(
+    victim: Victim, count: int, sent: bytes
+) -> contextlib.AbstractAsyncContextManager[list[socket.socket]]:
+    return wire.silent(victim.address, count, [sent])
 
 
 def closed(lines: list[socket.socket]) -> int:
     """How many the other side has ended."""
-    count = 0
-    for one in lines:
-        try:
-            while one.recv(65536):
-                pass
-        except BlockingIOError:
-            continue
-        except ConnectionError:
-            pass
-        count += 1
-    return count
+    return sum(wire.heard(one) is not None for one in lines)
 
 
 async def test_half_open_heads_keep_nobody_out(
@@ -262,6 +198,19 @@ async def test_who_does_not_read_the_answers_is_let_go(victim: Victim) -> None:
     ) as lines:
         await asyncio.sleep(0.5)
         assert closed(lines) == 1
+
+
+async def test_pictures_that_are_not_read_are_not_kept_in_memory(
+    victim: Victim, honest: aiohttp.ClientSession
+) -> None:
+    headers = {"Content-Type": "image/png"}
+    async with honest.post(
+        "/api/v1/assets", data=io.BytesIO(next(noise(1))), headers=headers
+    ) as answer:
+        key = (await answer.json())["key"]
+    asked = f"GET /assets/{key} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    async with many(victim, 30, asked):
+        await served(honest)
 
 
 async def test_a_client_may_be_silent_between_two_requests(victim: Victim) -> None:

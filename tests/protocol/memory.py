@@ -239,6 +239,11 @@ class MemoryAssets:
     async def get(self, key: str) -> bytes:
         return self._find(key)[0]
 
+    async def pieces(self, key: str) -> AsyncIterator[bytes]:
+        data, size = await self.get(key), 64 * 1024
+        for at in range(0, len(data), size):
+            yield data[at : at + size]
+
     async def head(self, key: str) -> AssetInfo:
         return self._find(key)[1]
 

@@ -30,7 +30,7 @@ from short_drama.service_manager import ServiceManager
 from short_drama.settings import Settings
 from short_drama.settings.parts import PREFIX
 from short_drama.web.front.gate import Gate
-from short_drama.web.front.limits import Limits
+from short_drama.web.front.limits import Limits, places
 from short_drama.web.front.server import Server
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
@@ -144,9 +144,9 @@ async def _serving(
 
 
 def _limits(settings: Settings, *, descriptors: int) -> Limits:
-    """Those of the front; a quarter of the descriptors is for our own files and calls."""
+    """Those of the front."""
     return Limits(
-        connections=min(settings.connections, descriptors - descriptors // 4),
+        connections=places(settings.connections, descriptors=descriptors),
         connections_per_address=settings.connections_per_address,
         head_seconds=settings.head_seconds,
         body_seconds=settings.body_seconds,

@@ -19,14 +19,13 @@ from short_drama.doctor.finding import Finding, not_applicable, ok, together, wa
 from short_drama.doctor.site import Site
 from short_drama.settings import Settings
 from short_drama.settings.installed import CREDENTIALS
+from short_drama.web.front.limits import places
 from short_drama.web.version import VERSION
 
 _MIB: Final = 2**20
 FULL_BYTES, LOW_BYTES = 200 * _MIB, 2048 * _MIB
 """Less than the first and a picture or two fill it; less than the second and somebody has days."""
 FULL_INODES = 1_000
-FEW_FILES: Final = 1024
-"""Open files: uploads, connections and SQLite's own have been seen to take some hundreds."""
 _OURS = ("tasks.db", "tasks.db-wal", "tasks.db-shm", "assets", "secret", "lock")
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -212,14 +211,24 @@ def _secret_files(settings: Settings) -> tuple[list[Path], list[Finding]]:
     ]
 
 
-async def file_limit(_: Site) -> Finding:
-    least, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= least < FEW_FILES:
+async def file_limit(site: Site) -> Finding:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # which a process that serves takes
+    return open_files(hard, connections=site.settings.connections)
+
+
+def open_files(most: int, *, connections: int) -> Finding:
+    """What it means that a process may have so many, when so many clients are to be connected."""
+    if most == resource.RLIM_INFINITY:
+        return ok("no limit of open files")
+    clients = places(connections, descriptors=most)
+    if clients < connections:
         return warning(
-            f"a process that is started here may have {least} open files",
-            "Raise it: ulimit -n 65536, or LimitNOFILE=65536 in the unit.",
+            f"a process that is started here may have {most:,} open files: {clients:,} clients at "
+            f"a time, not the {connections:,} of SHORT_DRAMA_CONNECTIONS",
+            "Raise it: LimitNOFILE=65536 in the unit, or nofile in /etc/security/limits.conf; or "
+            "set SHORT_DRAMA_CONNECTIONS to what is expected.",
         )
-    return ok("no limit of open files" if least < 0 else f"{least} open files")
+    return ok(f"{most:,} open files, enough for {clients:,} clients at a time")
 
 
 # --- Model files --------------------------------------------------------------------------

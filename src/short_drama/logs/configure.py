@@ -21,6 +21,8 @@ from short_drama.logs.redaction import Redactor
 Form = Literal["auto", "json", "text"]
 
 _OURS = "short_drama"
+_READERS = ("python_multipart", "PIL")
+"""Libraries that warn of what is wrong with forms and pictures."""
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,9 @@ def configure(options: LogOptions) -> None:
     logging.captureWarnings(capture=True)
     # Of strangers' pictures, as many lines as a picture has tags, and nobody here can mend it.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    # And as many as strangers send; what is wrong with them is what they are answered.
+    for reader in _READERS:
+        logging.getLogger(reader).setLevel(logging.ERROR)
     sys.excepthook = _uncaught
     threading.excepthook = lambda found: _uncaught(
         found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback

@@ -1,7 +1,7 @@
 """Show public assets over HTTP: what CloudFront does on AWS."""
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound
@@ -19,7 +19,7 @@ def install(app: FastAPI, assets: AssetStore) -> None:
     async def asset(key: str, request: Request) -> Response:
         if not asset_keys.is_public(key):
             raise AssetNotFound(f"there is no public asset {key[:200]!r}")
-        info = await assets.head(key)
+        info = await assets.inspect(key)
         headers = {
             "ETag": f'"{key}"',
             # An asset is never overwritten, so its key says all about its bytes.
@@ -28,4 +28,5 @@ def install(app: FastAPI, assets: AssetStore) -> None:
         }
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
-        return Response(await assets.get(key), media_type=info.content_type, headers=headers)
+        headers["Content-Length"] = str(info.size)
+        return StreamingResponse(assets.pieces(key), 200, headers, info.content_type)

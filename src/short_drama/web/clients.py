@@ -12,14 +12,21 @@ CLIENT: Final[ContextVar[str]] = ContextVar("client", default="")
 
 
 def client_of(scope: Scope) -> str:
-    """An IPv6 host has a whole /64 to choose its address from: that is one client."""
-    return _network_of((scope.get("client") or ("", 0))[0])
+    """As `network_of` has it."""
+    return network_of((scope.get("client") or ("", 0))[0])
 
 
 @functools.lru_cache(maxsize=4096)
-def _network_of(host: str) -> str:
+def network_of(host: str) -> str:
+    """Whose addresses are one client's. An IPv6 host has a whole /64 to choose its own from; one
+    of IPv4 that came to a socket for both is still that one."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return str(host)
-    return str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
+        return host
+    if address.version == 4:
+        return f"{address}/32"
+    if address.ipv4_mapped is not None:
+        return f"{address.ipv4_mapped}/32"
+    bits = 128 if address.is_loopback else 64
+    return str(ipaddress.ip_network((address, bits), strict=False))

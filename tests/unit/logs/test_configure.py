@@ -71,6 +71,19 @@ for module in ("PIL.TiffImagePlugin", "tests.ours"):
     assert len(lines(run(tmp_path, rest))) == 1
 
 
+def test_what_is_wrong_with_strangers_forms_is_no_line_for_each(tmp_path: Path) -> None:
+    rest = """
+from python_multipart.multipart import MultipartParser
+for _ in range(3):
+    try:
+        MultipartParser(b"b").write(b"no form")
+    except Exception:
+        pass
+logging.getLogger("PIL.Image").warning("strange")
+"""
+    assert run(tmp_path, rest) == ""
+
+
 def test_an_error_that_nobody_catches_is_a_line_without_its_secret(tmp_path: Path) -> None:
     rest = f"""
 def breaks():

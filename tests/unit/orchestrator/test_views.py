@@ -1,7 +1,7 @@
 """A task as its client sees it: the documented shape, for every state a task may be in."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -42,6 +42,9 @@ class Urls:
         raise NotImplementedError
 
     async def get(self, key: str) -> bytes:
+        raise NotImplementedError
+
+    def pieces(self, key: str) -> AsyncIterator[bytes]:
         raise NotImplementedError
 
     async def head(self, key: str) -> AssetInfo:

@@ -11,7 +11,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -27,7 +27,11 @@ from short_drama.ports import AssetExists, AssetInfo, UploadForm
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
+    from types_aiobotocore_s3.type_defs import (
+        CopySourceTypeDef,
+        GetObjectOutputTypeDef,
+        HeadObjectOutputTypeDef,
+    )
 
 _BYTES_PER_SECOND = 2**20
 """The slowest transfer that is waited for."""
@@ -44,6 +48,7 @@ _TAKEN = frozenset({"PreconditionFailed", "412"})
 _RACE = frozenset({"ConditionalRequestConflict", "409"})
 """Two conditional writes at once: S3 asks to try again."""
 _RACES = 8
+_PIECE = 256 * 1024
 _WRITE_ID = "write-id"
 _FRESH_SECONDS = 24 * 60 * 60.0
 """What was put or renewed within a day need not be again: the bucket counts in days."""
@@ -109,15 +114,25 @@ class S3AssetStore:
         self._require_possible(key)
         asked = self._s3.get_object(Bucket=self._bucket, Key=key)
         found = await self._answer_about(key, asked)
+        if (size := found["ContentLength"]) > _LARGEST:
+            found["Body"].close()
+            raise ImageRejected(
+                f"the asset has {size / 2**20:.0f} MiB; at most {_LARGEST // 2**20} are read",
+                fix="Use a smaller picture.",
+            )
+        return await self._body(found)
+
+    async def pieces(self, key: str) -> AsyncIterator[bytes]:
+        size = (await self.head(key)).size
+        for at in range(0, size, _PIECE):
+            part = f"bytes={at}-{at + _PIECE - 1}"
+            asked = self._s3.get_object(Bucket=self._bucket, Key=key, Range=part)
+            yield await self._body(await self._answer_about(key, asked))
+
+    async def _body(self, found: GetObjectOutputTypeDef) -> bytes:
         async with found["Body"] as body:
-            size = found["ContentLength"]
-            if size > _LARGEST:
-                raise ImageRejected(
-                    f"the asset has {size / 2**20:.0f} MiB; at most {_LARGEST // 2**20} are read",
-                    fix="Use a smaller picture.",
-                )
+            in_time = clients.SECONDS + found["ContentLength"] / _BYTES_PER_SECOND
             try:
-                in_time = clients.SECONDS + size / _BYTES_PER_SECOND
                 return await answer("s3", body.read(), seconds=in_time)
             except BrokenOff:
                 raise Unavailable("AWS s3 broke off in the middle of an asset") from None

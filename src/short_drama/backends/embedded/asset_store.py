@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
@@ -33,6 +33,8 @@ _LONGEST_NAME: Final = 255
 _FRESH_SECONDS: Final = 3600.0
 """What was put or renewed that lately need not be again: nothing is deleted within a day of it."""
 _PIECE: Final = 2**20
+_SHOWN: Final = 64 * 1024
+"""Bytes at a time, of which one or two wait for each reader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,13 @@ class EmbeddedAssetStore:
 
     async def get(self, key: str) -> bytes:
         return await asyncio.to_thread(self._get, key)
+
+    async def pieces(self, key: str) -> AsyncIterator[bytes]:
+        await self.inspect(key)
+        at = 0
+        while piece := await asyncio.to_thread(self._piece, key, at):
+            yield piece
+            at += len(piece)
 
     async def head(self, key: str) -> AssetInfo:
         return await asyncio.to_thread(self._head, key)
@@ -164,6 +173,12 @@ class EmbeddedAssetStore:
             if not found.facts.fit([data], len(data)):
                 raise self._damaged(key)
         return data
+
+    def _piece(self, key: str, at: int) -> bytes:
+        """Opened anew: who reads slowly holds no descriptor."""
+        with self._opened(key) as found:
+            found.file.seek(at)
+            return found.file.read(min(_SHOWN, max(0, found.size - at)))
 
     def _head(self, key: str) -> AssetInfo:
         with self._opened(key) as found:

@@ -240,7 +240,7 @@ class ComfyAPI:
                     raise NoStream
                 if answer.status != HTTPStatus.OK:
                     raise Unavailable(f"Comfy API v2 answered {answer.status} to a stream")
-                async for told in read_stream(answer.content):
+                async for told in read_stream(answer.content, clean=self._redactor.answer):
                     yield told
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Unavailable(f"a stream of Comfy API v2 broke ({type(error).__name__})") from error

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,8 +38,12 @@ class Pictured:
 Told = Moved | Stepped | Pictured
 
 
-async def read_stream(lines: Lines) -> AsyncIterator[Told]:
-    """Until the stream ends. What makes no sense is skipped."""
+async def read_stream(lines: Lines, *, clean: Callable[[str], str] = str) -> AsyncIterator[Told]:
+    """Until the stream ends. What makes no sense is skipped.
+
+    Args:
+        clean: takes secrets out of what an event says.
+    """
     name, data = "", ""
     while line := await lines.readline():
         field, _, value = line.decode(errors="replace").rstrip("\r\n").partition(":")
@@ -51,7 +55,7 @@ async def read_stream(lines: Lines) -> AsyncIterator[Told]:
                 data += value
             case "":  # a comment, or the end of an event
                 if line.strip() == b"":
-                    if (told := _told(name, data)) is not None:
+                    if (told := _told(name, clean(data))) is not None:
                         yield told
                     name, data = "", ""
 

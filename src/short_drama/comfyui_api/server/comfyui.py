@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 import aiohttp
@@ -244,8 +244,13 @@ class ComfyUI:
         return status, self._object(data)
 
     def _object(self, data: bytes) -> Mapping[str, Any]:
-        found = json_object(data) or {}
-        return found if len(data) > _LONGEST_WORDS else self._redactor.answer(found)
+        if len(data) > _LONGEST_WORDS:
+            return json_object(self.cleaned(data.decode(errors="replace"))) or {}
+        return cast("Mapping[str, Any]", self._redactor.answer(json_object(data) or {}))
+
+    def cleaned(self, said: str) -> str:
+        """Without what is secret here: for whatever comes in otherwise than by an answer."""
+        return str(self._redactor.answer(said))
 
     async def _call(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         started, outcome = time.perf_counter(), "error"

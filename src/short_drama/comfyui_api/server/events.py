@@ -90,14 +90,18 @@ def share(steps: object, of: object) -> float | None:
     return min(max(steps / of, 0.0), 1.0) if isfinite(steps) and 0 < of < inf else None
 
 
-def read_binary(message: bytes) -> Previewed | None:
+def read_binary(message: bytes, *, clean: Callable[[str], str] = str) -> Previewed | None:
     """A preview, in the frame that carries the prompt's id: event 4 (uint32, big endian), length
-    of a JSON object (uint32), the object, the picture. Older frames say not whose they are."""
+    of a JSON object (uint32), the object, the picture. Older frames say not whose they are.
+
+    Args:
+        clean: takes secrets out of the words.
+    """
     try:
         event, length = struct.unpack_from(">II", message)
         if event != _PREVIEW_WITH_METADATA:
             return None
-        told = json_object(message[8 : 8 + length]) or {}
+        told = json_object(clean(message[8 : 8 + length].decode(errors="replace"))) or {}
         prompt_id, content_type = str(told["prompt_id"]), str(told["image_type"])
     except (struct.error, KeyError):
         return None
@@ -155,8 +159,8 @@ class EventStream:
         async for message in socket:
             event: Event | None = None
             if message.type is aiohttp.WSMsgType.TEXT:
-                event = read_text(message.data)
+                event = read_text(self._comfyui.cleaned(message.data))
             elif message.type is aiohttp.WSMsgType.BINARY and self._previews:
-                event = read_binary(message.data)
+                event = read_binary(message.data, clean=self._comfyui.cleaned)
             if event is not None:
                 self._on_event(event)

@@ -1,12 +1,13 @@
 """Who is connected to this process, over all of its ports, and what they hold.
 
 When all places are taken, whoever has kept one longest without asking anything gives it up; when
-the room for bodies is, whoever stopped sending. So a client that only waits stops nobody else.
+the room for bodies is, whoever stopped sending, or dawdles; when that for answers is, whoever has
+read nothing longest. So a client that only waits stops nobody else.
 """
 
 import asyncio
 from collections import Counter
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from short_drama.web.front import refusal
 from short_drama.web.front.limits import SMALL_BODY, Limits
@@ -22,8 +23,9 @@ _FAREWELLS: Final = 64
 
 
 class Visitor(Protocol):
-    """A connection. `since` and `last` are when it came into its queue and when it last sent
-    something, by the event loop's clock."""
+    """A connection. `address`: its client's, as `clients.network_of` has it. `since` and `last` are
+    when it came into its queue and when it last sent something, by the event loop's clock.
+    `body_looked_at`: what had come of its body when it was last looked at."""
 
     queue: "Queue | None"
     address: str
@@ -39,6 +41,9 @@ class Visitor(Protocol):
         """Whether it has yet to take something that we said."""
 
     body_received: int
+    body_looked_at: int
+    dawdles: bool
+    """Whether its body was slower than it may be for long, between the last two looks."""
 
     def refuse(self, why: Refusal) -> None: ...
 
@@ -49,6 +54,13 @@ Queue = dict[Visitor, None]
 """In the order in which they came."""
 
 
+class _Unread(NamedTuple):
+    """Since when, and how many bytes."""
+
+    since: float
+    amount: int
+
+
 class Gate:
     def __init__(self, limits: Limits) -> None:
         self.limits, self.ledger = limits, Ledger()
@@ -56,11 +68,13 @@ class Gate:
         self.bodies: Queue = {}
         self.idle: Queue = {}
         self.leaving: Queue = {}
-        self._not_reading: dict[Visitor, float] = {}
+        self._not_reading: dict[Visitor, _Unread] = {}
+        self._unread = 0
         self._inside: set[Visitor] = set()
         self._outside: set[Visitor] = set()
         self._of_address: Counter[str] = Counter()
-        self._held = 0
+        self._held: Counter[str] = Counter()
+        """Bytes of bodies, by address."""
         self._look: asyncio.TimerHandle | None = None
 
     def enter(self, visitor: Visitor) -> Refusal | None:
@@ -82,7 +96,7 @@ class Gate:
 
     def leave(self, visitor: Visitor) -> None:
         self.move(visitor, None)
-        self._not_reading.pop(visitor, None)
+        self.reads_on(visitor)
         self._outside.discard(visitor)
         if visitor in self._inside:
             self._inside.discard(visitor)
@@ -112,30 +126,58 @@ class Gate:
             if queue is not self.idle:
                 self._look_soon()
 
-    def stops_reading(self, visitor: Visitor) -> None:
-        self._not_reading[visitor] = asyncio.get_running_loop().time()
+    def stops_reading(self, visitor: Visitor, unread: int) -> None:
+        """So many bytes wait for it."""
+        self.reads_on(visitor)
+        self._not_reading[visitor] = _Unread(asyncio.get_running_loop().time(), unread)
+        self._unread += unread
+        while self._unread > self.limits.unread_bytes and self._drop_reader():
+            pass
         self._look_soon()
 
     def reads_on(self, visitor: Visitor) -> None:
-        self._not_reading.pop(visitor, None)
+        if unread := self._not_reading.pop(visitor, None):
+            self._unread -= unread.amount
 
-    def take(self, amount: int) -> bool:
-        """Room for so many bytes of a body, until `give_back`."""
-        while self._held + amount > self.limits.body_bytes:
-            if not self._drop_stalled():
-                return False
-        self._held += amount
+    def _drop_reader(self) -> bool:
+        visitor, unread = next(iter(self._not_reading.items()))
+        if unread.since + _GRACE > asyncio.get_running_loop().time():
+            return False
+        self.ledger.note(refusal.UNREAD)
+        self.leave(visitor)
+        visitor.abort()
         return True
 
-    def give_back(self, amount: int) -> None:
-        self._held -= amount
+    def take(self, visitor: Visitor, amount: int) -> bool:
+        """Room for so many bytes of its body, until `give_back`."""
+        while self._held.total() + amount > self.limits.body_bytes:
+            if not (self._drop_stalled() or self._drop_greedy(visitor.address, amount)):
+                return False
+        self._held[visitor.address] += amount
+        return True
+
+    def give_back(self, visitor: Visitor, amount: int) -> None:
+        self._held[visitor.address] -= amount
+        if not self._held[visitor.address]:
+            del self._held[visitor.address]
 
     def _drop_stalled(self) -> bool:
         late = asyncio.get_running_loop().time() - _GRACE
         for visitor in self.bodies:
-            holds = visitor.body_received > SMALL_BODY
-            if holds and visitor.last < late and not visitor.is_held_up:
+            waits = visitor.last < late or visitor.dawdles
+            if waits and _holds(visitor) and not visitor.is_held_up:
                 visitor.refuse(refusal.STALLED)
+                return True
+        return False
+
+    def _drop_greedy(self, address: str, amount: int) -> bool:
+        """The newest body of whoever holds most, if that is more than `address` is going to."""
+        greedy, most = self._held.most_common(1)[0] if self._held else (address, 0)
+        if most <= self._held[address] + amount:
+            return False
+        for visitor in reversed(self.bodies):
+            if visitor.address == greedy and _holds(visitor):
+                visitor.refuse(refusal.MANY_BYTES)
                 return True
         return False
 
@@ -156,10 +198,14 @@ class Gate:
             if visitor.is_held_up:
                 visitor.since += limits.look_seconds
                 visitor.last = now
-            elif (
-                now > visitor.since + limits.body_seconds + visitor.body_received / limits.body_rate
-            ):
+                continue
+            patience = limits.body_seconds + visitor.body_received / limits.body_rate
+            if now > visitor.since + patience:
                 visitor.refuse(refusal.slow_body(limits.body_rate))
+            elif now > visitor.since + limits.look_seconds:
+                came = visitor.body_received - visitor.body_looked_at
+                visitor.dawdles = came < limits.body_rate * limits.look_seconds
+            visitor.body_looked_at = visitor.body_received
         self._part(now)
         if self.heads or self.bodies or self.leaving or self._not_reading:
             self._look_soon()
@@ -170,7 +216,11 @@ class Gate:
             patience = self.limits.answer_seconds if visitor.has_unsent else _FAREWELL_SECONDS
             if now > visitor.last + patience or now > visitor.since + self.limits.answer_seconds:
                 visitor.abort()
-        for visitor, since in list(self._not_reading.items()):
-            if now > since + self.limits.answer_seconds:
+        for visitor, unread in list(self._not_reading.items()):
+            if now > unread.since + self.limits.answer_seconds:
                 self.ledger.note(refusal.SLOW_READER)
                 visitor.abort()
+
+
+def _holds(visitor: Visitor) -> bool:
+    return visitor.body_received > SMALL_BODY

@@ -23,7 +23,8 @@ class Limits:
     address, which is everybody behind a proxy, and a tenth of all of another one.
     `body_rate`: bytes a second that a body may not stay below once `body_seconds` are over.
     `body_bytes`: of bodies of all connections, from their arrival until they are answered.
-    `answer_seconds`: in which a client has to read some of its answer."""
+    `unread_bytes`: of answers that clients do not take. `answer_seconds`: in which a client has to
+    read some of its answer."""
 
     connections: int = 10_000
     connections_per_address: int | None = None
@@ -31,6 +32,7 @@ class Limits:
     body_seconds: float = 30.0
     body_rate: int = 32 * 1024
     body_bytes: int = 64 * 2**20
+    unread_bytes: int = 64 * 2**20
     keep_alive_seconds: int = 75
     answer_seconds: float = 60.0
 
@@ -40,7 +42,14 @@ class Limits:
         return min(1.0, self.head_seconds / 4, self.body_seconds / 4)
 
     def of_address(self, address: str) -> float:
+        """As `clients.network_of` has it."""
         if self.connections_per_address is not None:
             return self.connections_per_address
-        is_loopback = address == "::1" or address.startswith("127.")
+        is_loopback = address.startswith(("127.", "::1/"))
         return math.inf if is_loopback else max(1, self.connections // 10)
+
+
+def places(connections: int, *, descriptors: int) -> int:
+    """For clients, of those that are wanted; a quarter of the descriptors is for our own files and
+    calls."""
+    return min(connections, descriptors - descriptors // 4)

@@ -9,6 +9,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from short_drama.web.clients import network_of
 from short_drama.web.front import limits, refusal
 from short_drama.web.front.gate import Gate, Queue
 from short_drama.web.front.line import Line
@@ -35,7 +36,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.queue: Queue | None = None
         self.address = ""
         self.since = self.last = 0.0
-        self.body_received = 0
+        self.body_received = self.body_looked_at = 0
+        self.dawdles = False
         self._gate = gate
         self._part = _Part.HEAD
         self._is_over = False
@@ -49,7 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._socket = transport
         super().connection_made(cast("asyncio.Transport", Line(transport, self._end)))
-        self.address = self.client[0] if self.client else ""
+        self.address = network_of(self.client[0]) if self.client else ""
         self.last = self.loop.time()
         why = self._gate.enter(self)
         if why is None:
@@ -81,7 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._gate.stops_reading(self)
+        self._gate.stops_reading(self, self._socket.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -153,7 +155,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._part = _Part.HEAD
         self._heard += 1
-        self._fields = self._field_bytes = self.body_received = 0
+        self._fields = self._field_bytes = 0
+        self.body_received = self.body_looked_at = 0
+        self.dawdles = False
 
     def on_url(self, url: bytes) -> None:
         if len(self.url) + len(url) > limits.URL_BYTES:
@@ -261,9 +265,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _hold(self, cycle: RequestResponseCycle) -> None:
         amount = self.body_received - self._held.get(cycle, 0)
-        if not self._gate.take(amount):
+        if not self._gate.take(self, amount):
             raise Refused(refusal.MANY_BYTES)
         self._held[cycle] = self.body_received
 
     def _release(self, cycle: RequestResponseCycle) -> None:
-        self._gate.give_back(self._held.pop(cycle, 0))
+        self._gate.give_back(self, self._held.pop(cycle, 0))

@@ -62,6 +62,7 @@ PIPELINE = Refusal(
     "connections", "pipeline", Unavailable("too many requests wait on this connection")
 )
 SLOW_READER = Refusal("answer", "seconds", RequestTooSlow("the client does not read its answer"))
+UNREAD = Refusal("answer", "bytes", Unavailable("clients do not read their answers"))
 _LATER = "Ask again."
 MANY_CONNECTIONS = Refusal(
     "connections", "all", Unavailable("too many clients are connected", fix=_LATER)
