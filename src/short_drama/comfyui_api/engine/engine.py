@@ -10,15 +10,16 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 from short_drama.comfyui_api.engine.health import Health
 from short_drama.comfyui_api.engine.quarantine import Quarantine
+from short_drama.comfyui_api.engine.run import Run
 from short_drama.comfyui_api.gpu_engine import Found, OnChange
 from short_drama.comfyui_api.server.comfyui import ComfyUI
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
-from short_drama.comfyui_api.server.events import Ended, Event, EventStream, Previewed, Progressed
+from short_drama.comfyui_api.server.events import Event, EventStream
 from short_drama.comfyui_api.server.refusals import PromptLost
 from short_drama.domain.errors import (
     EngineBroken,
@@ -55,50 +56,6 @@ class EngineTimes:
     stuck: float = 300.0
     poll: float = 1.0
     patience: float = 60.0
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One prompt that is followed."""
-
-    prompt_id: str
-    task: str
-    on_change: OnChange
-    started: bool = False
-    heard: bool = False
-    """Whether the socket has told anything of it."""
-    taken_on: bool = False
-    """From a service before us, whose socket is told of it."""
-    node: str | None = None
-    fraction: float | None = None
-    """Of the steps of `node`."""
-    preview: Previewed | None = None
-    absent: int = 0
-    drops: int = 0
-    """How often the socket had been closed before it."""
-    is_suspect: bool = False
-    """Whether nothing was seen to run when the socket closed, so that it may have been this one."""
-    was_alone: bool = False
-    """Whether there was nothing else then that could have run."""
-    told_ended: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def take(self, event: Event) -> None:
-        self.heard = True
-        match event:
-            case Ended():
-                self.told_ended.set()
-            case Progressed(_, node, fraction):
-                self.started, self.node, self.fraction = True, node, fraction
-            case Previewed():
-                self.preview = event
-            case _:
-                self.started = True
-        self.on_change(self)
-
-    def begin(self) -> None:
-        if not self.started:
-            self.started = True
-            self.on_change(self)
 
 
 class Engine:
