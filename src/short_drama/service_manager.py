@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 
 log = logging.getLogger(__name__)
 
-_SAY_SECONDS = 1.0
-"""For the manager to take a message; it usually takes it at once."""
+_TRIES, _AGAIN_SECONDS = 20, 0.05
+"""Of a message for which there is no room; the manager usually takes it at once."""
 
 
 class ServiceManager:
@@ -75,12 +75,27 @@ class ServiceManager:
         """A manager that does not take it must not take the service down."""
         if self._socket is None or self._address is None:
             return
-        loop, message = asyncio.get_running_loop(), "\n".join(lines).encode()
+        message = "\n".join(lines).encode()
         try:
-            async with asyncio.timeout(_SAY_SECONDS):
-                await loop.sock_sendto(self._socket, message, _path(self._address))
-        except OSError as error:  # TimeoutError is one
-            log.warning("the service manager cannot be told %s: %s", lines[0], error.strerror)
+            # A socket without a peer of its own is writable even while that one's is full: an event
+            # loop that waits for it to be would spin.
+            for _ in range(_TRIES):
+                if _sent(self._socket, message, _path(self._address)):
+                    return
+                await asyncio.sleep(_AGAIN_SECONDS)
+            why = "it reads nothing"
+        except OSError as error:
+            why = error.strerror
+        log.warning("the service manager cannot be told %s: %s", lines[0], why)
+
+
+def _sent(here: socket.socket, message: bytes, address: str) -> bool:
+    """False while the manager has more to read than fits."""
+    try:
+        here.sendto(message, address)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _path(address: str) -> str:

@@ -56,6 +56,19 @@ async def test_it_is_told_what_happens(manager: Manager) -> None:
     ]
 
 
+async def test_a_manager_that_does_not_read_costs_no_processor(manager: Manager) -> None:
+    async with ServiceManager(manager.address) as said:
+        for number in range(64):  # more than its buffer takes
+            filling = asyncio.create_task(said.status(f"{number}"))
+            await asyncio.sleep(0.02)
+            if not filling.done():
+                break
+        assert not filling.done()
+        before = time.process_time()
+        await filling
+    assert time.process_time() - before < 0.3  # of a second in which it waits
+
+
 async def test_a_status_is_one_line_and_said_once(manager: Manager) -> None:
     async with ServiceManager(manager.address) as said:
         for line in ("waiting:\nREADY=1", "waiting:\nREADY=1", "ready"):
