@@ -85,7 +85,7 @@ class ServiceManager:
                 await asyncio.sleep(_AGAIN_SECONDS)
             why = "it reads nothing"
         except OSError as error:
-            why = error.strerror
+            why = error.strerror or str(error)
         log.warning("the service manager cannot be told %s: %s", lines[0], why)
 
 
