@@ -165,6 +165,28 @@ class TaskStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task as it was found, and as it was claimed."""
+
+    found: Task
+    task: Task
+
+
+@runtime_checkable
+class ClaimingQueue(Protocol):
+    """What some queues offer beside their port: those that are written together with the records.
+    May raise Unavailable; nothing was received then."""
+
+    async def receive_and_claim(
+        self, claim: Callable[[Task], Task], *, wait: float, lease: float
+    ) -> tuple[Delivery, Claim | None] | None:
+        """As `TaskQueue.receive`; and what `claim` makes of the message's task is written, both or
+        neither. Where there is no such task, or `claim` refuses with an error of ours, a message
+        is received and no more. `claim` may be asked twice for one message."""
+        ...
+
+
 async def advance(store: TaskStore, task: Task, change: Callable[[Task], Task]) -> Task:
     """Apply `change` to the task and store it; on a concurrent write, to the newer version.
 

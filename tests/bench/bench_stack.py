@@ -1,4 +1,4 @@
-"""What the pipeline itself costs: submits per second, overhead per task, and idling.
+"""What the pipeline itself costs: submits per second, overhead per task, listening, and idling.
 
 Submits name an asset or a URL of a server in this process, whose picture is known by then: one URL
 has an entity tag, the other one sends its bytes again each time.
@@ -27,6 +27,8 @@ from PIL import Image
 from tests.bench.connection import Connection
 
 _PATH = "/api/v1/camera-angle/tasks"
+_PATH_OF_ALL = "/api/v1/tasks"
+_LISTENING_SECONDS = 32.0
 
 
 @contextlib.asynccontextmanager
@@ -82,7 +84,10 @@ async def upload(url: str) -> str:
     return str(answer["image_url"])
 
 
-async def submits(url: str, image: str, *, clients: int, tasks: int) -> dict[str, float]:
+async def submits(
+    url: str, image: str, *, clients: int, tasks: int, pid: int | None = None
+) -> dict[str, float]:
+    """`pid`: the server's, for its time: that of the tasks it does meanwhile is in it."""
     body = json.dumps({"image_url": image, "horizontal": -1}).encode()
     times: list[float] = []
 
@@ -93,10 +98,14 @@ async def submits(url: str, image: str, *, clients: int, tasks: int) -> dict[str
             await connection.post(_PATH, body, "Content-Type: application/json")
             times.append(time.perf_counter() - started)
 
+    before = cpu_seconds(pid) if pid else 0.0
     started = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(clients)))
     seconds = time.perf_counter() - started
-    return {"clients": clients, "per_second": round(len(times) / seconds)} | milliseconds(times)
+    figures = {"clients": clients, "per_second": round(len(times) / seconds)} | milliseconds(times)
+    if pid:
+        figures["cpu_ms"] = round(1000 * (cpu_seconds(pid) - before) / len(times), 2)
+    return figures
 
 
 async def overhead(url: str, image: str, *, tasks: int) -> dict[str, float]:
@@ -113,6 +122,31 @@ async def overhead(url: str, image: str, *, tasks: int) -> dict[str, float]:
         assert view["status"] == "completed", view
         times.append(seconds - view["timings"]["engine_seconds"])
     return {"tasks": tasks} | milliseconds(times)
+
+
+async def listening(url: str, image: str, pid: int, *, listeners: int) -> dict[str, float]:
+    """Followers of one task that waits, for two heartbeats and a little. The server's time for all
+    of them, as a share of a core."""
+    body = json.dumps({"image_url": image, "horizontal": -1}).encode()
+    connection = await Connection.open(url)
+    task = await connection.post(_PATH, body, "Content-Type: application/json")
+    head = f"GET {_PATH_OF_ALL}/{task['task_id']}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    followers = [await Connection.open(url) for _ in range(listeners)]
+    for follower in followers:
+        follower.writer.write(head.encode())
+    for follower in followers:
+        await follower.reader.readuntil(b"event: ")
+    await asyncio.sleep(2.0)
+    before, started = cpu_seconds(pid), time.perf_counter()
+    await asyncio.sleep(_LISTENING_SECONDS)
+    used = (cpu_seconds(pid) - before) / (time.perf_counter() - started)
+    for follower in followers:
+        follower.writer.close()
+    return {
+        "listeners": listeners,
+        "cpu_percent": round(100 * used, 2),
+        "cpu_us_a_listener_and_second": round(1e6 * used / listeners, 1),
+    }
 
 
 async def drained(url: str) -> float:
@@ -181,12 +215,30 @@ async def _pipeline(tasks: int, gallery: str) -> dict[str, object]:
             return figures
 
 
+async def accepting(tasks: int) -> dict[str, object]:
+    """An orchestrator alone: nobody works on what it accepts, so its time is that of submits, and
+    of listeners."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "tests.bench.serve_noop", folder, "orchestrator"]
+        with served(command) as (process, line):
+            url = json.loads(line)["orchestrator"]
+            image = await upload(url)
+            figures: dict[str, object] = {}
+            for clients in (1, 8, 32):
+                figures[f"accepts_{clients}"] = await submits(
+                    url, image, clients=clients, tasks=tasks, pid=process.pid
+                )
+            figures["listening"] = await listening(url, image, process.pid, listeners=1000)
+            return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=2000, help="submits per level")
     parser.add_argument("--idle-seconds", type=float, default=20.0)
     options = parser.parse_args()
     figures = asyncio.run(pipeline(options.tasks))
+    figures |= asyncio.run(accepting(options.tasks))
     figures["idle"] = idle(options.idle_seconds)
     for name, values in figures.items():
         assert isinstance(values, dict)

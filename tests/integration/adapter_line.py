@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
@@ -92,7 +93,9 @@ class WorkedLine:
     wakeups: Wakeups
     service: FakeService
     store: EmbeddedTaskStore = field(init=False)
-    queue: EmbeddedTaskQueue = field(init=False)
+    queue: EmbeddedClaimingQueue = field(init=False)
+    apart: EmbeddedTaskQueue = field(init=False)
+    """The same one, for a store of the test's own: it claims nothing past that."""
     dead_letters: EmbeddedTaskQueue = field(init=False)
     sweeper: Sweeper = field(init=False)
     opened: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
@@ -100,13 +103,9 @@ class WorkedLine:
 
     def __post_init__(self) -> None:
         self.store = EmbeddedTaskStore(self.database, self.wakeups)
-        self.queue = EmbeddedTaskQueue(
-            self.database,
-            self.wakeups,
-            GPU.queue,
-            dead_letter=GPU.dead_letter_queue,
-            max_receives=MAX_RECEIVES,
-        )
+        limits: Any = {"dead_letter": GPU.dead_letter_queue, "max_receives": MAX_RECEIVES}
+        self.queue = EmbeddedClaimingQueue(self.database, self.wakeups, GPU.queue, **limits)
+        self.apart = EmbeddedTaskQueue(self.database, self.wakeups, GPU.queue, **limits)
         self.dead_letters = EmbeddedTaskQueue(self.database, self.wakeups, GPU.dead_letter_queue)
         lines = {GPU: LaneQueues(queue=self.queue, dead_letters=self.dead_letters)}
         self.sweeper = Sweeper(self.store, lines, every=0.05, dead_letters_every=0.05)
@@ -133,7 +132,13 @@ class WorkedLine:
             times=LeaseTimes(lease=lease, progress=progress, visibility=visibility),
             policy=RetryPolicy(base=0.005, cap=0.02),
         )
-        consumer = Consumer(name, limits, queue=self.queue, store=store or self.store, jobs=jobs)
+        consumer = Consumer(
+            name,
+            limits,
+            queue=self.queue if store is None else self.apart,
+            store=store or self.store,
+            jobs=jobs,
+        )
         run = asyncio.create_task(consumer.run())
         self.running.append(run)
         return consumer, run

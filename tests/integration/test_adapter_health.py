@@ -62,15 +62,15 @@ async def test_it_is_as_ready_as_its_service_and_says_why_not(line: WorkedLine) 
 
 
 async def test_it_is_not_ready_while_its_queue_cannot_be_read(line: WorkedLine) -> None:
-    receive, broken = line.queue.receive, asyncio.Event()
+    receive, broken = line.apart.receive, asyncio.Event()
 
     async def breaks(*, wait: float, lease: float) -> Delivery | None:
         if broken.is_set():
             raise Unavailable("AWS sqs refuses ReceiveMessage", fix="Grant sqs:ReceiveMessage.")
         return await receive(wait=wait, lease=lease)
 
-    line.queue.receive = breaks  # type: ignore[method-assign]
-    consumer, _ = await line.consumer()
+    line.apart.receive = breaks  # type: ignore[method-assign]
+    consumer, _ = await line.consumer(store=line.store)
     async with adapter(consumer, line.service.url) as app:
         broken.set()
         health = await until(app, lambda found: not found["queue"]["readable"])

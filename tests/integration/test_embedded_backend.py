@@ -99,7 +99,7 @@ def tell(process: subprocess.Popen[str], order: str) -> None:
 # --- Waiting ------------------------------------------------------------------------------
 
 
-async def test_who_waits_reads_nothing_while_nothing_is_written(
+async def test_who_waits_reads_nothing_until_another_process_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wakeups_module, "POLL_SECONDS", 0.01)
@@ -116,7 +116,9 @@ async def test_who_waits_reads_nothing_while_nothing_is_written(
         await asyncio.sleep(0.1)
         monkeypatch.setattr(database, "look", counting(database.look, looks))
         await asyncio.sleep(0.3)
-        assert 1 < looks["look"] <= 30  # the version's, for all of them
+        await store.create(a_task("t2"))  # which is nothing to them
+        await asyncio.sleep(0.1)
+        assert looks["look"] == 0
         with sqlite3.connect(tmp_path / "tasks.db", isolation_level=None) as stranger:
             stranger.execute("UPDATE tasks SET version = 2")  # and nobody is told
         stranger.close()
@@ -669,3 +671,31 @@ async def test_a_damaged_asset_of_an_earlier_release_is_mended(
 def test_facts_that_make_no_sense_are_none(facts: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of any kind
         AssetFacts.read(facts.encode())
+
+
+async def test_only_what_others_write_makes_everybody_look(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ours, opened(tmp_path) as others:
+        before = ours.database.version()
+        await ours.store.create(a_task())
+        await ours.queue.receive(wait=0, lease=60)
+        assert ours.database.version() == before
+        await others.store.create(a_task("t2"))
+        after = ours.database.version()
+        assert after != before
+        await ours.store.create(a_task("t3"))
+        assert ours.database.version() == after
+
+
+async def test_who_waits_hears_of_a_write_that_nobody_waits_for_any_more(
+    embedded: Embedded,
+) -> None:
+    created = await embedded.store.create(a_task())
+    waiting = asyncio.create_task(embedded.store.wait_for_change("t1", 1, timeout=30))
+    await asyncio.sleep(0)
+    writing = asyncio.create_task(embedded.store.replace(created.cancel(now=NOW)))
+    await asyncio.sleep(0)
+    writing.cancel()
+    async with asyncio.timeout(5):
+        changed = await waiting
+    assert changed is not None
+    assert changed.status is TaskStatus.CANCELLED

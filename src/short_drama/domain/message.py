@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pydantic_core import to_json
+
 from short_drama.domain.task import Task
 
 
@@ -42,7 +44,7 @@ class TaskMessage:
         }
         if self.traceparent is not None:
             body["traceparent"] = self.traceparent
-        return json.dumps(body, ensure_ascii=False)
+        return to_json(body).decode()
 
     @classmethod
     def from_body(cls, body: str) -> Self:

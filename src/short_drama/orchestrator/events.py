@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
+
+from pydantic_core import to_json
 
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.task import Task
@@ -14,6 +15,8 @@ from short_drama.ports import TaskStore
 from short_drama.web.waiting import unless_stopped
 
 HEARTBEAT_SECONDS = 15.0
+_SHARED_SECONDS = 0.25
+"""How old an event may be that is told once more: a place in the queue is told with it."""
 _STREAM_SECONDS = 3600.0
 """A client that is still there reconnects with Last-Event-ID."""
 
@@ -70,26 +73,55 @@ async def _lane_turns(desk: Desk, task: Task) -> None:
 
 async def changes(
     desk: Desk, task: Task, *, seen: int | None, stopping: asyncio.Event
-) -> AsyncIterator[Task | None]:
+) -> AsyncGenerator[Task | None, None]:
     """The task as it is unless the client has `seen` that version, then whenever there is news of
     it until its end or the process's; None when nothing has happened for a heartbeat."""
     until = time.monotonic() + _STREAM_SECONDS
     if task.version != seen:
         yield task
-    while not (task.status.is_terminal or stopping.is_set()) and time.monotonic() < until:
-        newer, is_news = await news(
-            desk, task, since=task.version, timeout=HEARTBEAT_SECONDS, stopping=stopping
-        )
+    while not (task.status.is_terminal or stopping.is_set()):
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        wait = news(desk, task, since=task.version, timeout=left, stopping=stopping)
+        # One wait, however many heartbeats: beginning it anew is most of what a listener costs.
+        waiting = asyncio.ensure_future(wait)
+        try:
+            while not (await asyncio.wait({waiting}, timeout=HEARTBEAT_SECONDS))[0]:
+                yield None
+            newer, is_news = waiting.result()
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
         if newer is None:
             return
-        yield newer if is_news else None
+        if is_news:
+            yield newer
         task = newer
 
 
 HEARTBEAT = ": still here\n\n"
 
 
-def event(task: Task, view: dict[str, Any]) -> str:
-    """One event of the stream; its id is the task's version."""
+class EventWriter:
+    """Writes an event once for all who hear of it at about the same time."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._written: dict[tuple[object, ...], str] = {}
+        self._since = float("-inf")
+
+    async def event(self, task: Task, base_url: str) -> str:
+        """One event of the stream; its id is the task's version."""
+        now = time.monotonic()
+        if now >= self._since + _SHARED_SECONDS:
+            self._written, self._since = {}, now
+        key = (task.task_id, task.version, await self._desk.hindrance(task), base_url)
+        if key not in self._written:
+            self._written[key] = _event(task, await self._desk.view(task, base_url))
+        return self._written[key]
+
+
+def _event(task: Task, view: dict[str, Any]) -> str:
     name = "status" if task.progress is None or task.status.is_terminal else "progress"
-    return f"id: {task.version}\nevent: {name}\ndata: {json.dumps(view)}\n\n"
+    return f"id: {task.version}\nevent: {name}\ndata: {to_json(view).decode()}\n\n"

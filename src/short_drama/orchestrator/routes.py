@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import BaseModel
 
 from short_drama import tracing
@@ -19,6 +19,7 @@ from short_drama.sdk.models import Accepted, Problem, TaskView
 from short_drama.web import app as web_app
 from short_drama.web import assets as web_assets
 from short_drama.web import openapi
+from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, read_json, traceparent
 from short_drama.web.prefer import preferences
 from short_drama.web.waiting import stopping
@@ -84,8 +85,10 @@ _SUBMIT_HEADERS = {
 
 
 def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
+    path = f"/api/v1/{kind.name}/tasks"
+
     @app.post(
-        f"/api/v1/{kind.name}/tasks",
+        path,
         tags=["submit"],
         status_code=202,
         summary=kind.summary,
@@ -101,7 +104,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
             503: {"model": Problem},
         },
     )
-    async def submit(request: Request) -> JSONResponse:
+    async def submit(request: Request) -> Response:
         wait, key = _preferred_wait(request), idempotency_key(request)
         body = await read_json(request, kind.task_request)
         with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
@@ -109,12 +112,14 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
             traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         if wait is None:
-            return JSONResponse(await desk.accepted_view(task, base_url(request)), 202, headers)
+            return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)
         task = await events.wait_for_end(desk.store, task, timeout=wait, stopping=stopping(request))
         view = await desk.view(task, base_url(request))
         view["message"] = f"The task is {task.status}."
         headers["Preference-Applied"] = f"wait={wait:g}"
-        return JSONResponse(view, 200 if task.status.is_terminal else 202, headers)
+        return JsonAnswer(view, 200 if task.status.is_terminal else 202, headers)
+
+    app.state.direct.add("POST", path, submit)
 
 
 def _preferred_wait(request: Request) -> float | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
@@ -20,6 +20,7 @@ from short_drama.orchestrator.submit import not_found
 from short_drama.ports import TaskFilter
 from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
 from short_drama.web import openapi
+from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, traceparent
 from short_drama.web.waiting import stopping
 
@@ -96,12 +97,12 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         summary="Your tasks, newest first",
         responses={200: {"model": TaskPage}},
     )
-    async def list_tasks(request: Request, query: Annotated[ListQuery, Query()]) -> JSONResponse:
+    async def list_tasks(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         page = await desk.store.list(
             query.where(desk.catalogue), cursor=query.cursor, limit=query.limit
         )
         tasks = [await desk.short_view(task, base_url(request)) for task in page.tasks]
-        return JSONResponse({"tasks": tasks, "next_cursor": page.next_cursor})
+        return JsonAnswer({"tasks": tasks, "next_cursor": page.next_cursor})
 
     @app.get(
         "/api/v1/tasks/{task_id}",
@@ -111,7 +112,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
     )
     async def get_task(
         task_id: str, request: Request, wait: Wait = 0, since: Since = None
-    ) -> JSONResponse:
+    ) -> Response:
         task = await desk.find(task_id)
         if wait and not task.status.is_terminal:
             version = task.version if since is None else since
@@ -121,10 +122,17 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
             if changed is None:
                 raise not_found(task_id)
             task = changed
-        return JSONResponse(await desk.view(task, base_url(request)))
+        return JsonAnswer(await desk.view(task, base_url(request)))
+
+    async def get_task_as_it_is(request: Request) -> Response:
+        return await get_task(request.path_params["task_id"], request)
+
+    app.state.direct.add("GET", "/api/v1/tasks/{task_id}", get_task_as_it_is)
 
 
 def _install_events(app: FastAPI, desk: Desk) -> None:
+    writer = events.EventWriter(desk)
+
     @app.get(
         "/api/v1/tasks/{task_id}/events",
         tags=["tasks"],
@@ -146,12 +154,13 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
         async def stream() -> AsyncIterator[str]:
             changes = events.changes(desk, task, seen=last_event_id, stopping=stopping(request))
             # The answer has begun, so an outage can only end it: the client reconnects.
-            with contextlib.suppress(Unavailable):
-                async for change in changes:
-                    if change is None:
-                        yield events.HEARTBEAT
-                    else:
-                        yield events.event(change, await desk.view(change, base_url(request)))
+            async with contextlib.aclosing(changes):
+                with contextlib.suppress(Unavailable):
+                    async for change in changes:
+                        if change is None:
+                            yield events.HEARTBEAT
+                        else:
+                            yield await writer.event(change, base_url(request))
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
@@ -169,9 +178,9 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
         summary="Cancel a task that has not ended",
         responses={**_ONE, 409: {"model": Problem}},
     )
-    async def cancel_task(task_id: str, request: Request) -> JSONResponse:
+    async def cancel_task(task_id: str, request: Request) -> Response:
         cancelled = await desk.submitter.cancel(await desk.find(task_id))
-        return JSONResponse(await desk.view(cancelled, base_url(request)))
+        return JsonAnswer(await desk.view(cancelled, base_url(request)))
 
     @app.post(
         "/api/v1/tasks/{task_id}/retry",
@@ -186,10 +195,10 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
             422: {"model": Problem},
         },
     )
-    async def retry_task(task_id: str, request: Request) -> JSONResponse:
+    async def retry_task(task_id: str, request: Request) -> Response:
         key = idempotency_key(request)
         with tracing.span("retry", traceparent(request), of=task_id) as traced:
             task = await desk.submitter.retry(await desk.find(task_id), key=key)
             traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
-        return JSONResponse(await desk.accepted_view(task, base_url(request)), 202, headers)
+        return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)

@@ -6,12 +6,14 @@ import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from random import Random
 
 from structlog.contextvars import bind_contextvars
 
-from short_drama.domain.errors import Unavailable
-from short_drama.ports import Delivery, TaskQueue, TaskStore
+from short_drama.domain.errors import TaskConflict, Unavailable
+from short_drama.domain.task import Task
+from short_drama.ports import Claim, ClaimingQueue, Delivery, TaskQueue, TaskStore
 from short_drama.sqs_adapter.handler import Handler, Limits
 from short_drama.sqs_adapter.job_client import JobClient
 
@@ -24,11 +26,19 @@ _BELIEVED_SECONDS = 2.0
 """For which a service that said it takes work is taken at its word."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    delivery: Delivery
+    worker: str
+    claim: Claim | None = None
+
+
 class Consumer:
     """One lane's consumer: `await run()`, and call `stop()` from a signal.
 
     Args:
         name: names this process in leases; no two living processes share it.
+        queue: one that can claim what it gives, which is one write less for each task.
         check: raises Unavailable while no task could be claimed: no message is taken then.
         about: what each of its lines in the log tells.
     """
@@ -79,11 +89,11 @@ class Consumer:
         handling = self._handling
         try:
             while await self._free_slot():
-                delivery = await self._receive()
-                if delivery is None:
+                taken = await self._receive()
+                if taken is None:
                     self._slots.release()
                     continue
-                task = asyncio.create_task(self._handle(delivery))
+                task = asyncio.create_task(self._handle(taken))
                 handling.add(task)
                 task.add_done_callback(handling.discard)
             if handling:
@@ -104,9 +114,8 @@ class Consumer:
             acquiring.cancel()
             stopping.cancel()
 
-    async def _receive(self) -> Delivery | None:
+    async def _receive(self) -> _Taken | None:
         """Never cut short by `stop`: a half-read poll would hide a message for a long time."""
-        limits = self._limits
         try:
             # Each receive brings a message nearer to the dead-letter queue: none is spent while
             # nobody could work on it.
@@ -115,18 +124,33 @@ class Consumer:
                 return None
             if self._check is not None:
                 await self._check()
-            delivery = await self._queue.receive(wait=limits.wait, lease=limits.times.visibility)
+            taken = await self._take(next(self._workers))
             self.trouble = None
             self._pause_seconds = _PAUSE_SECONDS
-            if delivery is None or not self._stopping.is_set():
-                return delivery
-            await self._queue.release(delivery, delay=0)
+            if taken is None or taken.claim is not None or not self._stopping.is_set():
+                return taken
+            await self._queue.release(taken.delivery, delay=0)
         except Unavailable as error:
             self.trouble = error
             log.debug("the queue cannot be read: %s", error.detail)
             await self._pause(self._pause_seconds)
             self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
         return None
+
+    async def _take(self, worker: str) -> _Taken | None:
+        wait, lease = self._limits.wait, self._limits.times.visibility
+        if isinstance(self._queue, ClaimingQueue):
+            received = await self._queue.receive_and_claim(
+                lambda found: self._claimed(found, worker), wait=wait, lease=lease
+            )
+            return None if received is None else _Taken(received[0], worker, received[1])
+        delivery = await self._queue.receive(wait=wait, lease=lease)
+        return None if delivery is None else _Taken(delivery, worker)
+
+    def _claimed(self, found: Task, worker: str) -> Task:
+        if self._stopping.is_set():
+            raise TaskConflict("nobody is here any more to work on it")
+        return self._handler.claimed(found, worker)
 
     async def _service_ready(self) -> bool:
         """Asked again now and then: it may have begun to wait for its store, for example."""
@@ -140,10 +164,10 @@ class Consumer:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _handle(self, delivery: Delivery) -> None:
+    async def _handle(self, taken: _Taken) -> None:
         """Whatever goes wrong here, the message comes back by itself."""
         try:
-            reached = await self._handler.handle(delivery, next(self._workers))
+            reached = await self._handler.handle(taken.delivery, taken.worker, taken.claim)
             if not reached:
                 self._ready_until = 0.0
         except Unavailable as error:

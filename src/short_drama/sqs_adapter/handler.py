@@ -24,7 +24,7 @@ from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.logs.steps import Step, ids_of, why
-from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
+from short_drama.ports import Claim, Delivery, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.attempt import Attempt, LeaseTimes
 from short_drama.sqs_adapter.decide import (
     Abandon,
@@ -79,9 +79,15 @@ class Handler:
         self.lease_losses = 0
         """Tasks that somebody else had when we still worked on them."""
 
-    async def handle(self, delivery: Delivery, worker: str) -> bool:
+    async def handle(self, delivery: Delivery, worker: str, claim: Claim | None = None) -> bool:
         """Is the service known to take more work? Raises Unavailable when the queue did not answer
-        for too long: the message then comes back by itself."""
+        for too long: the message then comes back by itself.
+
+        `claim`: the worker's, if it was made as the message was received.
+        """
+        if claim is not None:
+            with bound_contextvars(**ids_of(claim.found)):
+                return await self._work_out(claim, delivery, worker)
         found = await self._insist(lambda: self._find(delivery), hiding=delivery)
         if found is None:  # on its way to the dead-letter queue
             await self._insist(lambda: self._queue.release(delivery, delay=0))
@@ -98,7 +104,11 @@ class Handler:
             await self._settle(found, verdict, delivery, newest=found)
             await self._stop_what_is_left(found, verdict)
             return True
-        _trace_the_queue(found, self._clock())
+        return await self._work_out(Claim(found, claimed), delivery, worker)
+
+    async def _work_out(self, claim: Claim, delivery: Delivery, worker: str) -> bool:
+        claimed = claim.task
+        _trace_the_queue(claim.found, self._clock())
         with (
             bound_contextvars(**ids_of(claimed)),
             tracing.span("attempt", claimed.traceparent, **_facts(claimed)) as traced,
@@ -115,11 +125,12 @@ class Handler:
             log.warning("a message is not ours; received %d times", delivery.receives)
             return None
 
+    def claimed(self, found: Task, worker: str) -> Task:
+        """Raises as `Task.claim`."""
+        return found.claim(worker, now=self._clock(), lease=self._limits.times.lease)
+
     async def _claim(self, task: Task, worker: str) -> Task:
-        lease = self._limits.times.lease
-        return await advance(
-            self._store, task, lambda found: found.claim(worker, now=self._clock(), lease=lease)
-        )
+        return await advance(self._store, task, lambda found: self.claimed(found, worker))
 
     async def _attempt(self, claimed: Task, delivery: Delivery) -> tuple[bool, Verdict]:
         """Is the service known to take more work, and what became of the attempt."""

@@ -20,6 +20,7 @@ from short_drama import metrics
 from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaError, Unavailable
 from short_drama.web import problems
 from short_drama.web.clients import CLIENT, client_of
+from short_drama.web.direct import Direct, DirectRoutes
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
 from short_drama.web.origins import OriginGuard
@@ -66,7 +67,9 @@ def create_app(
     app.state.stopping = asyncio.Event()  # see waiting.py
     app.state.check = check
     app.state.figures_at = None  # where /metrics is, if it is another's in this process
+    app.state.direct = DirectRoutes()
     problems.install(app)
+    app.add_middleware(Direct, routes=app.state.direct)
     app.add_middleware(OriginGuard, hosts=host_names(hosts))
     app.add_middleware(HostGuard, hosts=host_names(hosts))
     app.add_middleware(AnswerHead)

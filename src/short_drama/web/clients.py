@@ -1,5 +1,6 @@
 """Who asks, as far as fair shares go: for now, whoever holds the network address."""
 
+import functools
 import ipaddress
 from contextvars import ContextVar
 from typing import Final
@@ -12,7 +13,11 @@ CLIENT: Final[ContextVar[str]] = ContextVar("client", default="")
 
 def client_of(scope: Scope) -> str:
     """An IPv6 host has a whole /64 to choose its address from: that is one client."""
-    host = (scope.get("client") or ("", 0))[0]
+    return _network_of((scope.get("client") or ("", 0))[0])
+
+
+@functools.lru_cache(maxsize=4096)
+def _network_of(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

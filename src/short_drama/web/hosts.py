@@ -4,6 +4,7 @@ A web page whose name is made to resolve to this machine (DNS rebinding) is, to 
 same origin as whatever answers here. What gives it away is its own name in the Host header.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Collection, Iterable
@@ -44,6 +45,7 @@ class HostGuard:
         return False
 
 
+@functools.lru_cache(maxsize=256)
 def authority(text: str) -> tuple[str, int | None] | None:
     """Host and port of `host:port`: the host in lower case, without brackets and final dot. None
     for what is no such thing."""
@@ -76,6 +78,7 @@ def _named(scope: Scope) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
 
 
+@functools.lru_cache(maxsize=256)
 def is_loopback(name: str) -> bool:
     """Whether it is such an address."""
     try:

@@ -111,12 +111,12 @@ def _embedded(
     secret: bytes | None,
 ) -> Backend:
     from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
+    from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
     from short_drama.backends.embedded.disk import require_room
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
     from short_drama.backends.embedded.recovery import take_over
     from short_drama.backends.embedded.retention import Keeper
     from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
-    from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 
     root, store = settings.data_dir, EmbeddedTaskStore(database, wakeups)
@@ -135,8 +135,8 @@ def _embedded(
             await database.try_to_write()
             await assets.try_to_write()
 
-    def queue(name: str, dead_letter: str | None = None) -> EmbeddedTaskQueue:
-        return EmbeddedTaskQueue(database, wakeups, name, dead_letter=dead_letter)
+    def queue(name: str, dead_letter: str | None = None) -> EmbeddedClaimingQueue:
+        return EmbeddedClaimingQueue(database, wakeups, name, dead_letter=dead_letter)
 
     return Backend(
         store=store,

@@ -68,10 +68,11 @@ async def answered(app: ASGIApp, path: str = "/", **asked: Any) -> Answer:
 
 
 def _scope(method: str, path: str, headers: Headers, http_version: str) -> dict[str, Any]:
+    path, _, query = path.partition("?")
     return {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "scheme": "http",
         "http_version": http_version, "method": method, "path": path, "root_path": "",
-        "raw_path": path.encode(), "query_string": b"", "server": ("127.0.0.1", 8080),
+        "raw_path": path.encode(), "query_string": query.encode(), "server": ("127.0.0.1", 8080),
         "client": ("127.0.0.1", 50000),
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
     }  # fmt: skip

@@ -45,6 +45,7 @@ class Reads(StrEnum):
 class _Write(Generic[T]):
     work: Callable[[sqlite3.Connection], T]
     answer: "asyncio.Future[T]"
+    then: Callable[[T], None] | None
 
 
 class Database:
@@ -62,6 +63,8 @@ class Database:
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
         self._writing: asyncio.Task[None] | None = None
+        self._is_closing = self._is_transacting = False
+        self._others = 0
         self._is_lost = False
         """Whether the writing connection is stuck in a transaction."""
 
@@ -72,10 +75,9 @@ class Database:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with contextlib.suppress(Unavailable):
-            await self.write(lambda _: None)  # behind all that were asked for
+        self._is_closing = True
+        self._wanted.set()
         if self._writing is not None:
-            self._writing.cancel()
             await asyncio.wait([self._writing])
         self._close()
 
@@ -86,14 +88,20 @@ class Database:
         for connection in (self._connection, *self._reading):
             connection.close()
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        then: Callable[[T], None] | None = None,
+    ) -> T:
         """Run `work` inside a transaction; durable once this returns. What it raises undoes it.
 
-        `work` may be run a second time, if another write of the same transaction fails.
+        `work` may be run a second time, if another write of the same transaction fails. `then` is
+        told what it returns once that is durable, even if the caller waits no more.
         """
         self.require_writer()
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Write(work, answer))
+        self._waiting.append(_Write(work, answer, then))
         self._wanted.set()
         return await answer
 
@@ -111,10 +119,15 @@ class Database:
         return self._read(work)
 
     def version(self) -> int:
-        """Another number whenever anybody, in any process, has committed anything since it was last
-        asked for."""
-        found = self.look(lambda db: db.execute("PRAGMA data_version").fetchone()[0])
-        return int(found)
+        """Another number some time after another process has committed anything: as of now, or of
+        the beginning of the transaction that is under way.
+
+        The connection that writes is asked, to which our own commits are none of another's.
+        """
+        if not self._is_transacting:
+            with self._translated("read"):
+                self._look_for_others()
+        return self._others
 
     async def try_to_write(self) -> None:
         """Write the file, and change nothing. Raises Unavailable."""
@@ -128,26 +141,36 @@ class Database:
     # --- Writing ---------------------------------------------------------------------------
 
     async def _write_loop(self) -> None:
-        while True:
-            await self._wanted.wait()
+        """Until all that was asked for is written and we close. Nobody cuts it short: a transaction
+        that was begun is ended, and its callers hear of it."""
+        while self._waiting or not self._is_closing:
+            if not self._waiting:
+                self._wanted.clear()
+                await self._wanted.wait()
             batch = [
                 self._waiting.popleft() for _ in range(min(len(self._waiting), _LARGEST_COMMIT))
             ]
-            if not self._waiting:
-                self._wanted.clear()
-            # Shielded: a transaction that was begun is ended, and its callers hear of it.
-            await asyncio.shield(asyncio.ensure_future(self._transact(batch)))
+            if batch:
+                await self._transact(batch)
+
+    def _look_for_others(self) -> None:
+        self._others = self._connection.execute("PRAGMA data_version").fetchone()[0]
 
     async def _transact(self, batch: list[_Write[Any]]) -> None:
+        self._is_transacting = True
         try:
             with self._translated("write"):
                 await self._begin()
+                self._look_for_others()
                 outcomes = _run_together(self._connection, batch)
                 await self._in_thread(self._connection.execute, "COMMIT")
         except BaseException as error:  # every waiting caller must hear of it
             self._undo()
             outcomes = [error] * len(batch)
+        self._is_transacting = False
         for write, outcome in zip(batch, outcomes, strict=True):
+            if write.then is not None and not isinstance(outcome, BaseException):
+                write.then(outcome)
             _answer(write.answer, outcome)
 
     def _undo(self) -> None:

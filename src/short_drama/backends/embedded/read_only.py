@@ -33,7 +33,12 @@ class ReadOnlyDatabase(Database):
     async def __aexit__(self, *_: object) -> None:
         self._close()
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        then: Callable[[T], None] | None = None,
+    ) -> T:
         raise Unavailable("the task database is open to be read only")
 
     async def faults(self) -> list[str]:

@@ -5,6 +5,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable
+from typing import TypeVar
 
 from short_drama.backends.believed import Believed
 from short_drama.backends.embedded.database import Database
@@ -16,6 +17,8 @@ _COUNT = "SELECT count(*) FROM messages WHERE queue = ?"
 _MANY, _BELIEVED_SECONDS = 10_000, 1.0
 """Of so many messages the count is believed for a while; of fewer it is exact, and takes less than
 a millisecond."""
+
+Taken = TypeVar("Taken")
 
 
 def enqueue(db: sqlite3.Connection, queue: str, body: str, *, now: float, visible: float) -> None:
@@ -46,20 +49,30 @@ class EmbeddedTaskQueue:
     async def send(self, body: str, *, delay: float = 0.0) -> None:
         now = self._clock()
         await self._database.write(
-            lambda db: enqueue(db, self._name, body, now=now, visible=now + delay)
+            lambda db: enqueue(db, self._name, body, now=now, visible=now + delay),
+            then=self._notify,
         )
-        self._wakeups.notify(self._name)
 
     async def receive(self, *, wait: float, lease: float) -> Delivery | None:
+        return await self._first(lambda db: self._take(db, lease), wait)
+
+    async def _first(
+        self,
+        take: Callable[[sqlite3.Connection], Taken | None],
+        wait: float,
+        *,
+        then: Callable[[Taken | None], None] | None = None,
+    ) -> Taken | None:
+        """What `take` takes, now or as soon as a message is visible within `wait` seconds."""
         until = time.monotonic() + wait  # whatever becomes of the clock that messages go by
         with self._wakeups.listen(self._name) as bell:
             while True:
                 # An idle queue is looked at by a reader: no transaction, no fsync.
                 visible_at = self._database.look(self._next_visible)
                 if visible_at <= self._clock():
-                    delivery = await self._database.write(lambda db: self._take(db, lease))
-                    if delivery is not None:
-                        return delivery
+                    taken = await self._database.write(take, then=then)
+                    if taken is not None:
+                        return taken
                 left = until - time.monotonic()
                 if left <= 0:
                     return None
@@ -77,7 +90,6 @@ class EmbeddedTaskQueue:
 
     async def release(self, delivery: Delivery, *, delay: float) -> None:
         await self._set_visible(delivery, delay)
-        self._wakeups.notify(self._name)
 
     async def depth(self) -> QueueDepth:
         return await self._depth.get(self._name)
@@ -140,8 +152,12 @@ class EmbeddedTaskQueue:
                     "UPDATE messages SET visible_at = ? WHERE receipt = ?", (at, delivery.receipt)
                 )
                 and None
-            )
+            ),
+            then=self._notify,
         )
+
+    def _notify(self, _: object) -> None:
+        self._wakeups.notify(self._name)
 
 
 def _believed(depth: QueueDepth) -> float:

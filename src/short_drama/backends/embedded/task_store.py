@@ -1,12 +1,13 @@
 """Tasks as rows: the record as JSON, and beside it the columns that are searched."""
 
-import json
 import sqlite3
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from short_drama.backends.cursor import not_ours, read_cursor, write_cursor
 from short_drama.backends.embedded.database import Database, Reads
@@ -53,35 +54,27 @@ class EmbeddedTaskStore:
             try:
                 db.execute(_INSERT, row)
             except sqlite3.IntegrityError:
-                existing = _select(db, task.task_id)
+                existing = read_task(db, task.task_id)
                 if existing is None:
                     raise
                 raise TaskExists(existing) from None
             enqueue(db, stored.lane.queue, body, now=now, visible=now)
 
-        await self._database.write(insert)
-        self._wakeups.notify(stored.lane.queue)
+        await self._database.write(insert, then=lambda _: self._wakeups.notify(stored.lane.queue))
         return stored
 
     async def get(self, task_id: str) -> Task | None:
-        return self._database.look(lambda db: _select(db, task_id))
+        return self._database.look(lambda db: read_task(db, task_id))
 
     async def replace(self, task: Task) -> Task:
-        stored = replace(task, version=task.version + 1)
-
-        row = _row(stored)
-
-        def update(db: sqlite3.Connection) -> None:
-            if db.execute(_UPDATE, (*row[1:], task.task_id, task.version)).rowcount != 1:
-                raise StaleTask(task.task_id)
-
-        await self._database.write(update)
-        self._wakeups.notify(_topic(task.task_id))
-        return stored
+        return await self._database.write(
+            lambda db: write_over(db, task),
+            then=lambda _: self._wakeups.notify(topic_of(task.task_id)),
+        )
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
         until = time.monotonic() + timeout
-        with self._wakeups.listen(_topic(task_id)) as bell:
+        with self._wakeups.listen(topic_of(task_id)) as bell:
             while True:
                 left = until - time.monotonic()
                 if left <= 0 or self._database.look(lambda db: _version(db, task_id)) != version:
@@ -147,8 +140,21 @@ def _place(cursor: str) -> Position:
     return created_at, int(number)
 
 
-def _topic(task_id: str) -> str:
+def topic_of(task_id: str) -> str:
     return f"task:{task_id}"
+
+
+def read_task(db: sqlite3.Connection, task_id: str) -> Task | None:
+    row = db.execute("SELECT record FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
+    return None if row is None else _task(row[0])
+
+
+def write_over(db: sqlite3.Connection, task: Task) -> Task:
+    """As `ports.TaskStore.replace`, as a part of whichever transaction is open."""
+    stored = replace(task, version=task.version + 1)
+    if db.execute(_UPDATE, (*_row(stored)[1:], task.task_id, task.version)).rowcount != 1:
+        raise StaleTask(task.task_id)
+    return stored
 
 
 def _row(task: Task) -> tuple[Any, ...]:
@@ -171,11 +177,11 @@ def _row(task: Task) -> tuple[Any, ...]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return to_json(value).decode()
 
 
 def _task(record: str) -> Task:
-    return task_of(json.loads(record))
+    return task_of(from_json(record))
 
 
 def _held(db: sqlite3.Connection, lane: Lane) -> list[Task]:
@@ -187,8 +193,3 @@ def _held(db: sqlite3.Connection, lane: Lane) -> list[Task]:
 def _version(db: sqlite3.Connection, task_id: str) -> int | None:
     row = db.execute("SELECT version FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
     return None if row is None else int(row[0])
-
-
-def _select(db: sqlite3.Connection, task_id: str) -> Task | None:
-    row = db.execute("SELECT record FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
-    return None if row is None else _task(row[0])

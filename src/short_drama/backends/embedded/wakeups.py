@@ -2,8 +2,8 @@
 
 Each process listens on a unix datagram socket in a folder of the data directory, which is closed to
 other users, and sends the topic to all others. A datagram may be lost (a full buffer, a process
-that just started), so once in `POLL_SECONDS` all who wait look for themselves, if anything was
-written at all: one question for all of them, however many they are.
+that just started), so once in `POLL_SECONDS` all who wait look for themselves, if another process
+has written anything at all: one question for all of them, however many they are.
 """
 
 import asyncio
@@ -48,8 +48,8 @@ class Wakeups:
     cannot be used.
 
     Args:
-        version: another one whenever something may have been written, if it can be told; may raise
-            Unavailable.
+        version: another one whenever another process may have written something, if that can be
+            told; may raise Unavailable. Whoever writes here tells us by `notify`.
     """
 
     def __init__(self, data_dir: Path, *, version: Callable[[], int] | None = None) -> None:
