@@ -8,15 +8,13 @@ from typing import Any
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.domain.lane_notices import Condition
+from short_drama.domain.principal import Principal
 from short_drama.domain.task import Task
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator.availability import Availability
-from short_drama.orchestrator.submit import Submitter
+from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
-
-LOCAL_OWNER = "local"
-"""Who owns tasks where nobody signs in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +34,12 @@ class Desk:
     """Show assets under /assets; off where a CDN does."""
     clock: Callable[[], float] = time.time
 
-    async def find(self, task_id: str) -> Task:
-        """Raises TaskNotFound."""
-        return await self.submitter.find(task_id, LOCAL_OWNER)
+    async def find(self, task_id: str, principal: Principal) -> Task:
+        """Raises TaskNotFound, for what whoever asks may not see as well."""
+        task = await self.submitter.find(task_id)
+        if not principal.sees(task.owner):
+            raise not_found(task_id)
+        return task
 
     async def view(self, task: Task, base_url: str) -> dict[str, Any]:
         """The task as its client sees it, with its place in the queue while it waits."""

@@ -12,7 +12,7 @@ from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.orchestrator import events, kind_routes, task_routes, uploads
-from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
+from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.queue_sight import waited
 from short_drama.orchestrator.views import condition_view
 from short_drama.sdk.models import Accepted, Problem, TaskView
@@ -21,6 +21,7 @@ from short_drama.web import assets as web_assets
 from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, read_json, traceparent
+from short_drama.web.door import principal_of
 from short_drama.web.prefer import preferences
 from short_drama.web.waiting import stopping
 
@@ -62,8 +63,8 @@ def create_orchestrator(
         _install_submit(app, kind, desk)
     kind_routes.install(app, lane, desk)
     task_routes.install(app, desk)
-    uploads.install(app, desk.sources, desk.assets, owner=LOCAL_OWNER)
-    uploads.install_direct(app, desk.assets, owner=LOCAL_OWNER)
+    uploads.install(app, desk.sources, desk.assets)
+    uploads.install_direct(app, desk.assets)
     if desk.serves_assets:
         web_assets.install(app, desk.assets)
     bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
@@ -107,8 +108,9 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
     async def submit(request: Request) -> Response:
         wait, key = _preferred_wait(request), idempotency_key(request)
         body = await read_json(request, kind.task_request)
+        owner = principal_of(request).owner
         with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
-            task = await desk.submitter.submit(kind, body, owner=LOCAL_OWNER, key=key)
+            task = await desk.submitter.submit(kind, body, owner=owner, key=key)
             traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         if wait is None:

@@ -15,13 +15,14 @@ from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Catalogue
 from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator import events
-from short_drama.orchestrator.desk import LOCAL_OWNER, Desk
+from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.submit import not_found
 from short_drama.ports import TaskFilter
 from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
 from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, traceparent
+from short_drama.web.door import principal_of
 from short_drama.web.waiting import stopping
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -64,7 +65,7 @@ class ListQuery(BaseModel):
     cursor: Annotated[str | None, Query(max_length=400)] = None
     limit: Annotated[int, Query(ge=1, le=200)] = 50
 
-    def where(self, catalogue: Catalogue) -> TaskFilter:
+    def where(self, catalogue: Catalogue, *, owner: str) -> TaskFilter:
         """Raises InvalidRequest for a kind there is not."""
         for kind in self.kind:
             if kind not in catalogue:
@@ -75,7 +76,7 @@ class ListQuery(BaseModel):
                 )
         labels = (label.replace("=", ":", 1).partition(":") for label in self.label)
         return TaskFilter(
-            owner=LOCAL_OWNER,
+            owner=owner,
             statuses=frozenset(self.status),
             kinds=frozenset(self.kind),
             labels=[(key, value) for key, _, value in labels],
@@ -98,9 +99,8 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         responses={200: {"model": TaskPage}},
     )
     async def list_tasks(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
-        page = await desk.store.list(
-            query.where(desk.catalogue), cursor=query.cursor, limit=query.limit
-        )
+        where = query.where(desk.catalogue, owner=principal_of(request).owner)
+        page = await desk.store.list(where, cursor=query.cursor, limit=query.limit)
         tasks = [await desk.short_view(task, base_url(request)) for task in page.tasks]
         return JsonAnswer({"tasks": tasks, "next_cursor": page.next_cursor})
 
@@ -113,7 +113,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
     async def get_task(
         task_id: str, request: Request, wait: Wait = 0, since: Since = None
     ) -> Response:
-        task = await desk.find(task_id)
+        task = await desk.find(task_id, principal_of(request))
         if wait and not task.status.is_terminal:
             version = task.version if since is None else since
             changed, _ = await events.news(
@@ -147,7 +147,7 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
     async def task_events(
         task_id: str, request: Request, last_event_id: Annotated[int | None, Header()] = None
     ) -> Response:
-        task = await desk.find(task_id)
+        task = await desk.find(task_id, principal_of(request))
         if task.status.is_terminal and last_event_id == task.version:
             return Response(status_code=204)
 
@@ -179,7 +179,7 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
         responses={**_ONE, 409: {"model": Problem}},
     )
     async def cancel_task(task_id: str, request: Request) -> Response:
-        cancelled = await desk.submitter.cancel(await desk.find(task_id))
+        cancelled = await desk.submitter.cancel(await desk.find(task_id, principal_of(request)))
         return JsonAnswer(await desk.view(cancelled, base_url(request)))
 
     @app.post(
@@ -198,7 +198,9 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
     async def retry_task(task_id: str, request: Request) -> Response:
         key = idempotency_key(request)
         with tracing.span("retry", traceparent(request), of=task_id) as traced:
-            task = await desk.submitter.retry(await desk.find(task_id), key=key)
+            task = await desk.submitter.retry(
+                await desk.find(task_id, principal_of(request)), key=key
+            )
             traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)

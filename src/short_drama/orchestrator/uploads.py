@@ -20,6 +20,7 @@ from short_drama.ports import AssetStore, DirectUploads
 from short_drama.sdk.models import AssetView, DirectUploadView, Problem
 from short_drama.web import openapi
 from short_drama.web.body import limited, read_json, read_limited
+from short_drama.web.door import principal_of
 
 _FORM_BYTES = MAX_BYTES + 64 * 1024
 _TOO_LARGE = "Save the image as JPEG, or smaller: at most 20 MiB are accepted."
@@ -45,7 +46,7 @@ _FORM: dict[str, Any] = {
 }
 
 
-def install(app: FastAPI, sources: ImageSources, assets: AssetStore, *, owner: str) -> None:
+def install(app: FastAPI, sources: ImageSources, assets: AssetStore) -> None:
     @app.post(
         "/api/v1/assets",
         tags=["assets"],
@@ -58,7 +59,7 @@ def install(app: FastAPI, sources: ImageSources, assets: AssetStore, *, owner: s
         },
     )
     async def upload(request: Request) -> JSONResponse:
-        kept = await sources.keep(await _image_bytes(request), owner=owner)
+        kept = await sources.keep(await _image_bytes(request), owner=principal_of(request).owner)
         return JSONResponse(
             {
                 "key": kept.key,
@@ -73,7 +74,7 @@ def install(app: FastAPI, sources: ImageSources, assets: AssetStore, *, owner: s
 
 
 def install_direct(
-    app: FastAPI, assets: AssetStore, *, owner: str, clock: Callable[[], float] = time.time
+    app: FastAPI, assets: AssetStore, *, clock: Callable[[], float] = time.time
 ) -> None:
     """Forms for uploads that do not pass through us, where the asset store offers them."""
 
@@ -93,7 +94,7 @@ def install_direct(
                 "this service keeps its assets itself: there is no bucket to upload to",
                 fix="Send the image to POST /api/v1/assets.",
             )
-        key = f"{asset_keys.incoming_prefix(owner)}{uuid.uuid4()}"
+        key = f"{asset_keys.incoming_prefix(principal_of(request).owner)}{uuid.uuid4()}"
         form = await assets.upload_form(
             key,
             content_type=wanted.content_type,
