@@ -1,9 +1,10 @@
-"""From the standard library's records to lines: structlog's formatter, with our processors.
+"""From the standard library's records to lines, with what structlog knows of the context.
 
 A line is one JSON object. What is time, level and event comes first, then where it was said, then
 the ids that the context knows, then the facts of this line.
 """
 
+import functools
 import json
 import logging
 import math
@@ -13,7 +14,6 @@ from typing import Any
 
 from structlog.contextvars import merge_contextvars
 from structlog.processors import format_exc_info
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
 from short_drama.logs.redaction import Redactor
 
@@ -25,27 +25,30 @@ _DEEPEST = 8
 _IDS = ("task_id", "job_id", "attempt", "kind", "lane", "owner", "request_id", "trace_id")
 """What the context knows comes in any order."""
 
+_OF_EVERY_RECORD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+"""Attributes that are no `extra`."""
+
 Event = MutableMapping[str, Any]
 
 _in_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class LineFormatter(ProcessorFormatter):
+class LineFormatter(logging.Formatter):
     """Args:
     component: who speaks, where the context does not say.
     """
 
     def __init__(self, redactor: Redactor, *, component: str, version: str) -> None:
-        super().__init__(
-            foreign_pre_chain=[merge_contextvars, ExtraAdder()],
-            processors=[format_exc_info, self._shape, self._render],
-        )
+        super().__init__()
         self._clean = Cleaner(redactor)
         self._component, self._version = component, version
 
-    def _shape(self, _: object, __: str, event: Event) -> Event:
-        record: logging.LogRecord = event.pop("_record")
-        del event["_from_structlog"]
+    def format(self, record: logging.LogRecord) -> str:
+        event = self._shape(_told(record), record)
+        told = {"timestamp": event.pop("timestamp"), "level": event.pop("level")}
+        return _in_json(told | self._clean.members(event, _DEEPEST))
+
+    def _shape(self, event: Event, record: logging.LogRecord) -> Event:
         facts = {str(name): value for name, value in event.items()}
         head = {
             "timestamp": _moment(facts.pop("at", None), record),
@@ -59,9 +62,19 @@ class LineFormatter(ProcessorFormatter):
         ids = {name: facts.pop(name) for name in _IDS if name in facts}
         return head | ids | facts | tail
 
-    def _render(self, _: object, __: str, event: Event) -> str:
-        told = {"timestamp": event.pop("timestamp"), "level": event.pop("level")}
-        return _in_json(told | self._clean.members(event, _DEEPEST))
+
+def _told(record: logging.LogRecord) -> Event:
+    """What is said, what the context knows, and what was told as `extra`, which knows better."""
+    event: Event = {"event": record.getMessage()}
+    if record.exc_info:
+        event["exc_info"] = record.exc_info
+    if record.stack_info:
+        event["stack_info"] = record.stack_info
+    merge_contextvars(None, "", event)
+    for name, value in record.__dict__.items():
+        if name not in _OF_EVERY_RECORD:
+            event[name] = value
+    return format_exc_info(None, "", event)
 
 
 class Cleaner:
@@ -109,5 +122,10 @@ def _said(value: object) -> str:
 def _moment(at: object, record: logging.LogRecord) -> str:
     """UTC, in milliseconds. `at`: when it happened, where that is not when it is told."""
     seconds = at if isinstance(at, int | float) else record.created
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    moment = round(seconds * 1e6) // 1000
+    return f"{_second(moment // 1000)}.{moment % 1000:03}Z"
+
+
+@functools.lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -34,6 +34,7 @@ from short_drama.images.written import Written
 from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.orchestrator import outbox
 from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
+from short_drama.random_ids import random_uuid
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class Submitter:
 
     def _task_id(self, owner: str, key: str | None) -> str:
         if key is None:
-            return str(uuid.uuid4())
+            return str(random_uuid())
         digest = hmac.digest(self._secret, f"{owner}\0{key}".encode(), "sha256")
         return str(uuid.UUID(bytes=digest[:16], version=4))
 

@@ -7,11 +7,14 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
+from prometheus_client import Counter, Histogram
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
@@ -27,6 +30,12 @@ from short_drama.web.origins import OriginGuard
 from short_drama.web.version import VERSION
 
 log = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(rb"[\w.-]{1,100}")
+_TO_BROWSERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 
 Report = Callable[[], Awaitable[Mapping[str, Any]]]
 """What /health says beside the status; raises what makes the service not ready."""
@@ -69,14 +78,34 @@ def create_app(
     app.state.figures_at = None  # where /metrics is, if it is another's in this process
     app.state.direct = DirectRoutes()
     problems.install(app)
-    app.add_middleware(Direct, routes=app.state.direct)
-    app.add_middleware(OriginGuard, hosts=host_names(hosts))
-    app.add_middleware(HostGuard, hosts=host_names(hosts))
-    app.add_middleware(AnswerHead)
-    app.add_middleware(RequestContext, service=service)  # the last one added is the outermost
     _install_service_routes(app, service, report, check, remark)
     _install_metrics(app)
+    names = host_names(hosts)
+    app.middleware_stack = _around(
+        app,
+        partial(RequestContext, service=service),
+        AnswerHead,
+        partial(HostGuard, hosts=names),
+        partial(OriginGuard, hosts=names),
+        partial(Direct, routes=app.state.direct),
+    )
     return app
+
+
+def _around(app: FastAPI, *layers: Callable[[ASGIApp], ASGIApp]) -> ASGIApp:
+    """The application inside of `layers`, the outermost first. So what `Direct` answers does not
+    pass what Starlette and FastAPI keep around routes for telemetry and bodies, nor what is added
+    by `add_middleware`: that is refused, for it might be a guard.
+
+    What nobody foresaw is `RequestContext`'s to answer, and not Starlette's.
+    """
+    if app.user_middleware:
+        raise AssertionError("a layer must be one of those around the direct routes")
+    around = app.build_middleware_stack()
+    inner = around.app if isinstance(around, ServerErrorMiddleware) else around
+    for layer in reversed(layers):
+        inner = layer(inner)
+    return inner
 
 
 def _install_service_routes(
@@ -141,6 +170,7 @@ class RequestContext:
 
     def __init__(self, app: ASGIApp, *, service: str) -> None:
         self._app, self._service = app, service
+        self._figures = cache(self._figures_of)
         # A random process and a count: unique enough, and no system call for each request.
         self._process, self._count = secrets.token_hex(6), itertools.count(1)
 
@@ -160,8 +190,7 @@ class RequestContext:
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"cross-origin-resource-policy", b"same-origin"),
+                    *_TO_BROWSERS,
                 ]
             await send(message)
 
@@ -188,11 +217,19 @@ class RequestContext:
     def _measure(self, scope: Scope, status: int, seconds: float) -> None:
         # The route's template, never the path: a path is unbounded and may hold an id.
         route = getattr(scope.get("route"), "path", "unmatched")
-        metrics.REQUESTS.labels(self._service, scope["method"], route, status).inc()
-        metrics.REQUEST_SECONDS.labels(self._service, route).observe(seconds)
+        answered, took = self._figures(scope["method"], route, status)
+        answered.inc()
+        took.observe(seconds)
+
+    def _figures_of(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Those of metrics.py, with their labels: found once, not by each request."""
+        return (
+            metrics.REQUESTS.labels(self._service, method, route, status),
+            metrics.REQUEST_SECONDS.labels(self._service, route),
+        )
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
-            if name == b"x-request-id" and re.fullmatch(rb"[\w.-]{1,100}", value):
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 return str(value, "ascii")
         return f"{self._process}-{next(self._count)}"

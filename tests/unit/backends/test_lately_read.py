@@ -34,22 +34,22 @@ def clock(file: Path) -> Clock:
 
 
 def test_a_file_that_was_read_is_believed_for_a_while(file: Path, clock: Clock) -> None:
-    lately = LatelyRead(clock)
-    assert (KEY, file.stat()) not in lately
-    lately.note(KEY, file.stat())
-    assert (KEY, file.stat()) in lately
-    assert ("uploads/ann/b.png", file.stat()) not in lately
+    lately = LatelyRead[str](clock)
+    assert lately.told(KEY, file.stat()) is None
+    lately.note(KEY, file.stat(), "whole")
+    assert lately.told(KEY, file.stat()) == "whole"
+    assert lately.told("uploads/ann/b.png", file.stat()) is None
     clock.now += SECONDS
-    assert (KEY, file.stat()) not in lately
+    assert lately.told(KEY, file.stat()) is None
 
 
 def test_a_clock_that_is_put_back_makes_nothing_believed_for_longer(
     file: Path, clock: Clock
 ) -> None:
-    lately = LatelyRead(clock)
-    lately.note(KEY, file.stat())
+    lately = LatelyRead[str](clock)
+    lately.note(KEY, file.stat(), "whole")
     clock.now -= 1
-    assert (KEY, file.stat()) not in lately
+    assert lately.told(KEY, file.stat()) is None
 
 
 def rewritten_with_its_old_date(path: Path) -> None:
@@ -68,30 +68,30 @@ def put_in_its_place(path: Path) -> None:
 def test_a_file_that_has_changed_is_not_believed(
     file: Path, clock: Clock, change: Callable[[Path], None]
 ) -> None:
-    lately = LatelyRead(clock)
-    lately.note(KEY, file.stat())
+    lately = LatelyRead[str](clock)
+    lately.note(KEY, file.stat(), "whole")
     time.sleep(0.02)  # until the file system's clock has ticked
     change(file)
-    assert (KEY, file.stat()) not in lately
+    assert lately.told(KEY, file.stat()) is None
 
 
 def test_a_file_that_was_just_written_may_be_written_again_unnoticed(file: Path) -> None:
-    lately = LatelyRead(Clock(file.stat().st_ctime + 0.5))
-    lately.note(KEY, file.stat())
-    assert (KEY, file.stat()) not in lately
+    lately = LatelyRead[str](Clock(file.stat().st_ctime + 0.5))
+    lately.note(KEY, file.stat(), "whole")
+    assert lately.told(KEY, file.stat()) is None
 
 
 def test_what_is_found_damaged_is_forgotten(file: Path, clock: Clock) -> None:
-    lately = LatelyRead(clock)
-    lately.note(KEY, file.stat())
+    lately = LatelyRead[str](clock)
+    lately.note(KEY, file.stat(), "whole")
     lately.forget(KEY)
     lately.forget("uploads/ann/b.png")
-    assert (KEY, file.stat()) not in lately
+    assert lately.told(KEY, file.stat()) is None
 
 
 def test_those_that_were_read_first_are_forgotten(file: Path, clock: Clock) -> None:
-    lately = LatelyRead(clock)
+    lately = LatelyRead[str](clock)
     for number in range(2000):
-        lately.note(f"uploads/ann/{number}.png", file.stat())
-    assert ("uploads/ann/0.png", file.stat()) not in lately
-    assert ("uploads/ann/1999.png", file.stat()) in lately
+        lately.note(f"uploads/ann/{number}.png", file.stat(), "whole")
+    assert lately.told("uploads/ann/0.png", file.stat()) is None
+    assert lately.told("uploads/ann/1999.png", file.stat()) == "whole"

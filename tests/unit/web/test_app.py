@@ -13,6 +13,7 @@ from short_drama import metrics
 from short_drama.domain.errors import EngineNotReady, ShortDramaError, Unavailable
 from short_drama.sdk.models import Problem
 from short_drama.web.app import create_app
+from short_drama.web.head import AnswerHead
 from tests.unit.web.asgi import answered, ask
 
 SERVICE = "under-test"
@@ -182,3 +183,8 @@ async def test_what_is_ready_says_what_it_does(app: FastAPI) -> None:
             "ready",
             "well",
         )
+
+
+def test_no_layer_can_be_added_that_direct_routes_would_not_pass() -> None:
+    with pytest.raises(RuntimeError):
+        create().add_middleware(AnswerHead)

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
@@ -32,6 +33,8 @@ _LONGEST_NAME: Final = 255
 """Bytes that file systems allow in one name."""
 _FRESH_SECONDS: Final = 3600.0
 """What was put or renewed that lately need not be again: nothing is deleted within a day of it."""
+_PLACES: Final = 1024
+"""Of files that were asked for lately, kept: making one of a key takes as long as a look at it."""
 _PIECE: Final = 2**20
 _SHOWN: Final = 64 * 1024
 """Bytes at a time, of which one or two wait for each reader."""
@@ -41,9 +44,11 @@ _SHOWN_AT_ONCE: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """An asset's file, open at its beginning; `size` counts the asset's bytes."""
+    """An asset's file, open at its beginning; `size` counts the asset's bytes. `status` is from
+    before anything was read."""
 
     file: BinaryIO
+    status: os.stat_result
     facts: AssetFacts
     size: int
 
@@ -72,8 +77,10 @@ class EmbeddedAssetStore:
         self._complaints = complaints or Complaints()
         self._public_url = public_url.rstrip("/")
         self._known_damaged: set[str] = set()
-        self._lately_read = LatelyRead()
         self._showing = asyncio.Semaphore(_SHOWN_AT_ONCE)
+        self._looked_at: LatelyRead[AssetInfo] = LatelyRead()
+        self._read_through: LatelyRead[AssetInfo] = LatelyRead()
+        self._file_of = lru_cache(_PLACES)(partial(self._path, self._files))
 
     async def put(
         self,
@@ -99,15 +106,21 @@ class EmbeddedAssetStore:
         async with self._showing:
             return await asyncio.to_thread(self._piece, key, at)
 
+    # The file is looked at here and now, which takes microseconds, and is mostly all there is to
+    # do: handing that to a thread takes a hundred.
+
     async def head(self, key: str) -> AssetInfo:
+        if (told := self._looked_at.told(key, self._status(key))) is not None:
+            return told
         return await asyncio.to_thread(self._head, key)
 
     async def inspect(self, key: str) -> AssetInfo:
+        if (told := self._read_through.told(key, self._status(key))) is not None:
+            return told
         return await asyncio.to_thread(self._inspect, key)
 
     async def renew(self, key: str) -> None:
-        # Looked at here and now, which takes microseconds, and mostly all there is to do.
-        if self._age(key) > _FRESH_SECONDS:
+        if self._clock() - self._status(key).st_mtime > _FRESH_SECONDS:
             await asyncio.to_thread(self._renew, key)
 
     def url(self, key: str) -> str:
@@ -117,10 +130,10 @@ class EmbeddedAssetStore:
         """Raises Unavailable."""
         await asyncio.to_thread(self._try_to_write)
 
-    def _age(self, key: str) -> float:
-        """Seconds since it was put or renewed."""
+    def _status(self, key: str) -> os.stat_result:
+        """Its `st_mtime` is when it was put or renewed."""
         try:
-            return self._clock() - self._path(self._files, key).stat().st_mtime
+            return self._file_of(key).stat()
         except (FileNotFoundError, NotADirectoryError):
             raise _not_found(key) from None
         except OSError as error:
@@ -191,16 +204,23 @@ class EmbeddedAssetStore:
         with self._opened(key) as found:
             if not found.facts.may_fit(found.size):
                 raise self._damaged(key)
-            return _info(key, found)
+            return self._noted(key, found, self._looked_at)
 
     def _inspect(self, key: str) -> AssetInfo:
         with self._opened(key) as found:
-            status = os.fstat(found.file.fileno())
-            if (key, status) not in self._lately_read:
-                if not found.facts.fit(found.pieces(), found.size):
-                    raise self._damaged(key)
-                self._lately_read.note(key, status)
-            return _info(key, found)
+            if (told := self._read_through.told(key, found.status)) is not None:
+                return told
+            if not found.facts.fit(found.pieces(), found.size):
+                raise self._damaged(key)
+            return self._noted(key, found, self._read_through)
+
+    def _noted(self, key: str, found: _Found, by: LatelyRead[AssetInfo]) -> AssetInfo:
+        facts = found.facts
+        info = AssetInfo(
+            key=key, size=found.size, content_type=facts.content_type, metadata=facts.metadata
+        )
+        by.note(key, found.status, info)
+        return info
 
     def _is_sound(self, key: str) -> bool:
         """Whether it is there, and as it was put."""
@@ -214,8 +234,10 @@ class EmbeddedAssetStore:
     def _opened(self, key: str) -> Iterator[_Found]:
         try:
             with self._path(self._files, key).open("rb") as file:
+                status = os.fstat(file.fileno())
                 facts, size = AssetFacts.at_the_end_of(file)
-                yield _Found(file=file, facts=facts or self._facts_beside(key), size=size)
+                facts = facts or self._facts_beside(key)
+                yield _Found(file=file, status=status, facts=facts, size=size)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise _not_found(key) from None
         except ValueError:
@@ -234,7 +256,8 @@ class EmbeddedAssetStore:
 
     def _damaged(self, key: str) -> AssetNotFound:
         """Said once of each; what is kept of a job is made or asked for again like what is not."""
-        self._lately_read.forget(key)
+        self._looked_at.forget(key)
+        self._read_through.forget(key)
         if key not in self._known_damaged:
             self._known_damaged.add(key)
             log.error("an asset is damaged", extra={"key": key})
@@ -264,13 +287,6 @@ def _not_found(key: str) -> AssetNotFound:
     return AssetNotFound(
         f"there is no asset {key[:200]!r}",
         fix="Upload it first, or again: what no task names any more is deleted.",
-    )
-
-
-def _info(key: str, found: _Found) -> AssetInfo:
-    facts = found.facts
-    return AssetInfo(
-        key=key, size=found.size, content_type=facts.content_type, metadata=facts.metadata
     )
 
 

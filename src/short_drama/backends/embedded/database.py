@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from short_drama.backends.embedded.disk import trouble_with
+from short_drama.backends.embedded.one_thread import OneThread
 from short_drama.backends.embedded.upgrade import bring_up_to_date
 from short_drama.complaints import About, Complaints
 from short_drama.domain.errors import Unavailable
@@ -58,7 +60,6 @@ class Database:
         self._path, self._complaints = path, complaints or Complaints()
         self._waiting: deque[_Write[Any]] = deque()
         self._wanted = asyncio.Event()
-        self._committer = ThreadPoolExecutor(1, "sqlite-commit")
         self._readers = {by: ThreadPoolExecutor(1, f"sqlite-{by}") for by in Reads}
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
@@ -70,6 +71,7 @@ class Database:
 
     async def __aenter__(self) -> "Database":
         self._connection = await asyncio.to_thread(self._prepare)
+        self._committer = OneThread("sqlite-commit")
         self._writing = asyncio.create_task(self._write_loop(), name="sqlite-writer")
         self._writing.add_done_callback(self._refuse_all)
         return self
@@ -79,10 +81,10 @@ class Database:
         self._wanted.set()
         if self._writing is not None:
             await asyncio.wait([self._writing])
+        self._committer.close()
         self._close()
 
     def _close(self) -> None:
-        self._committer.shutdown()
         for reader in self._readers.values():
             reader.shutdown()
         for connection in (self._connection, *self._reading):
@@ -163,7 +165,7 @@ class Database:
                 await self._begin()
                 self._look_for_others()
                 outcomes = _run_together(self._connection, batch)
-                await self._in_thread(self._connection.execute, "COMMIT")
+                await self._committer.run(partial(self._connection.execute, "COMMIT"))
         except BaseException as error:  # every waiting caller must hear of it
             self._undo()
             outcomes = [error] * len(batch)
@@ -194,11 +196,11 @@ class Database:
 
     async def _begin(self) -> None:
         if self._is_lost:
-            await self._in_thread(self._reconnect)
+            await self._committer.run(self._reconnect)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:  # another process writes: wait for it in a thread
-            await self._in_thread(self._begin_patiently)
+            await self._committer.run(self._begin_patiently)
 
     def _begin_patiently(self) -> None:
         self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
@@ -206,10 +208,6 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
         finally:
             self._connection.execute("PRAGMA busy_timeout = 0")
-
-    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._committer, work, *arguments)
 
     # --- Connections -----------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 import math
 import sqlite3
 import time
-import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.attempts import MAX_RECEIVES
 from short_drama.ports import Delivery, QueueDepth
+from short_drama.random_ids import random_uuid
 
 _COUNT = "SELECT count(*) FROM messages WHERE queue = ?"
 _MANY, _BELIEVED_SECONDS = 10_000, 1.0
@@ -128,7 +128,7 @@ class EmbeddedTaskQueue:
             self._bury(db, row["id"], now)
 
     def _lease(self, db: sqlite3.Connection, row: sqlite3.Row, until: float) -> Delivery:
-        receipt = uuid.uuid4().hex
+        receipt = random_uuid().hex
         db.execute(
             "UPDATE messages SET receives = receives + 1, visible_at = ?, receipt = ? WHERE id = ?",
             (until, receipt, row["id"]),

@@ -9,12 +9,15 @@ class Line:
     the answer that it has not read yet: so `close` only asks `ending`, once, to bring it about.
 
     From `hold` to `let_go` nothing is read, whatever others ask for meanwhile.
+
+    The head of an answer is sent with what follows it at once: a call of the system less, and a
+    client wakes once.
     """
 
     def __init__(self, transport: asyncio.Transport, ending: Callable[[], None]) -> None:
         self._transport, self._ending, self._ended = transport, ending, False
         self._paused = self._held = False
-        self.write = transport.write
+        self._head = b""
         self.get_extra_info = transport.get_extra_info
 
     def pause_reading(self) -> None:
@@ -39,10 +42,24 @@ class Line:
         else:
             self._transport.resume_reading()
 
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/") and data.endswith(b"\r\n\r\n"):
+            self._head = data
+            asyncio.get_running_loop().call_soon(self._send_head)
+            return
+        self._transport.write(data)
+
+    def _send_head(self) -> None:
+        if self._head:
+            self.write(b"")
+
     def is_closing(self) -> bool:
         return self._ended or self._transport.is_closing()
 
     def close(self) -> None:
         if not self.is_closing():
+            self._send_head()
             self._ended = True
             self._ending()
