@@ -28,7 +28,7 @@ KILLS := 30
 EXAMPLES := 200
 WATCH := 600
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz attacks faces watch check unit format bench bench-peers run lock clean release
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz attacks faces watch check unit format bench bench-peers capacity run lock clean release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -147,6 +147,9 @@ $(PEERS_INSTALLED): requirements/peers.txt
 	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 	@touch $@
+
+capacity: $(INSTALLED) ## Simulate fleets of 1 to 1,000 GPUs: writes docs/capacity.md; SEED=1
+	$(BIN)/python -m tests.bench.capacity --seed $(SEED)
 
 run: setup ## The whole product in this terminal
 	$(BIN)/short-drama up

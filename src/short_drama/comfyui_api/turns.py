@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from short_drama.jobs.job import Job
 from short_drama.jobs.turns import Seconds
@@ -18,9 +19,24 @@ IN_ENGINE = 2
 """Prompts in ComfyUI at a time: one samples, and the next is there when it ends."""
 
 
+class Waits(Protocol):
+    @property
+    def loads(self) -> Hashable:
+        """What has to be loaded for it."""
+        ...
+
+    @property
+    def since(self) -> float:
+        """When it came, in seconds."""
+        ...
+
+
+One = TypeVar("One", bound=Waits)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
-    """`loads`: what has to be loaded for it. `since`: when it came, in seconds."""
+    """As `Waits`, for a job."""
 
     job: Job
     loads: Hashable
@@ -28,7 +44,7 @@ class Waiting:
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def choose(waiting: Sequence[Waiting], loaded: Hashable, *, now: float, bound: float) -> Waiting:
+def choose(waiting: Sequence[One], loaded: Hashable, *, now: float, bound: float) -> One:
     """Who goes next of those that wait, in the order in which they came; not empty."""
     oldest = waiting[0]
     if now - oldest.since >= bound:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.bench.markdown import section, table
 from tests.bench.peers import noise
 from tests.bench.peers.figures import Figure, figures
 from tests.bench.peers.goals import OURS, goals
-from tests.bench.peers.plots import Bar, chart, number
+from tests.bench.peers.plots import Bar, chart
 from tests.bench.peers.results import Run
+from tests.bench.svg import number
 
 MARK = " †"
 _HOLDS = {True: "yes", False: "**no**", None: "not known"}
@@ -130,8 +132,8 @@ def _wanted(run: Run) -> str:
         [goal.words, _told(goal.figure, spread=True), goal.wanted, _HOLDS[goal.holds]]
         for goal in goals(run)
     ]
-    return _section(
-        "What we want of it", "", _table(["", "measured", "wanted", "holds"], rows), when=rows
+    return section(
+        "What we want of it", "", table(["", "measured", "wanted", "holds"], rows), when=rows
     )
 
 
@@ -151,12 +153,12 @@ def _submits(run: Run) -> str:
     )
     rows = _level_rows(run, "submit", _RATES)
     rows += _level_rows(run, "submit-url", _RATES, suffix=", a URL")
-    return _section("Submits", words, _rate_table(rows), when=rows)
+    return section("Submits", words, _rate_table(rows), when=rows)
 
 
 def _statuses(run: Run) -> str:
     rows = _level_rows(run, "status", _RATES)
-    return _section("Status of a finished task", "", _rate_table(rows), when=rows)
+    return section("Status of a finished task", "", _rate_table(rows), when=rows)
 
 
 def _alone(run: Run) -> str:
@@ -171,7 +173,7 @@ def _alone(run: Run) -> str:
         _Column("most ms", "overhead_max_ms"),
     )
     rows = _rows(run, "alone", columns) + _rows(run, "alone-wait", columns, suffix=", waiting")
-    return _section("One task at a time", words, _titled(columns, rows), when=rows)
+    return section("One task at a time", words, _titled(columns, rows), when=rows)
 
 
 def _batches(run: Run) -> str:
@@ -187,7 +189,7 @@ def _batches(run: Run) -> str:
         _Column("all done, s", "seconds"),
     )
     rows = _rows(run, "batch", columns)
-    return _section("A batch", words, _titled(columns, rows), when=rows)
+    return section("A batch", words, _titled(columns, rows), when=rows)
 
 
 def _drains(run: Run) -> str:
@@ -200,7 +202,7 @@ def _drains(run: Run) -> str:
         _Column("CPU ms each", "cpu_ms"),
     )
     rows = _rows(run, "drain", columns)
-    return _section("Tasks that take no time", words, _titled(columns, rows), when=rows)
+    return section("Tasks that take no time", words, _titled(columns, rows), when=rows)
 
 
 def _rest(run: Run) -> str:
@@ -214,11 +216,11 @@ def _rest(run: Run) -> str:
         _Column("memory MiB without them", "memory_mib_before"),
     )
     more = _level_rows(run, "listeners", listening)
-    table = _titled(columns, rows)
+    found = _titled(columns, rows)
     if more:
-        table += "\nEvent streams of tasks that wait, each with a listener:\n\n"
-        table += _table(["", "streams", *(each.heading for each in listening)], more)
-    return _section("At rest", words, table, when=rows)
+        found += "\nEvent streams of tasks that wait, each with a listener:\n\n"
+        found += table(["", "streams", *(each.heading for each in listening)], more)
+    return section("At rest", words, found, when=rows)
 
 
 def _systems(run: Run) -> str:
@@ -229,30 +231,18 @@ def _systems(run: Run) -> str:
         "it would subscribe to the result of each task. All have one process for their front, and "
         "one for their worker, Celery two below it."
     )
-    return _section("Who is who", words, _table(["", "durable by"], rows), when=rows)
+    return section("Who is who", words, table(["", "durable by"], rows), when=rows)
 
 
 # --- Tables ------------------------------------------------------------------------------
 
 
-def _section(title: str, words: str, table: str, *, when: Sequence[object]) -> str:
-    """Empty when there are no rows for it."""
-    if not when:
-        return ""
-    return f"## {title}\n\n" + (f"{words}\n\n" if words else "") + table
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def _titled(columns: Sequence[_Column], rows: Sequence[Sequence[str]]) -> str:
-    return _table(["", *(each.heading for each in columns)], rows)
+    return table(["", *(each.heading for each in columns)], rows)
 
 
 def _rate_table(rows: Sequence[Sequence[str]]) -> str:
-    return _table(["", "clients", *(each.heading for each in _RATES)], rows)
+    return table(["", "clients", *(each.heading for each in _RATES)], rows)
 
 
 def _rows(

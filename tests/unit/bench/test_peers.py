@@ -24,9 +24,10 @@ from tests.bench.peers.figures import (
 from tests.bench.peers.goals import goals
 from tests.bench.peers.noise import Noise, disturbed, quiet
 from tests.bench.peers.page import page, plots
-from tests.bench.peers.plots import Bar, chart, number
+from tests.bench.peers.plots import Bar, chart
 from tests.bench.peers.results import Run, Told
 from tests.bench.peers.theirs.front import CameraAngle
+from tests.bench.svg import number
 
 DOCS = Path(__file__).parents[3] / "docs"
 
