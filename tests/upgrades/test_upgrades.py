@@ -108,7 +108,8 @@ async def upgraded(release: str, data: Path) -> AsyncIterator[Upgraded]:
             "ark_api_key": seedream.key,
             "ark_base_url": seedream.base_url,
         }
-        settings: dict[str, Any] = providers if "bought" in asked else {}
+        # What they left does not grow old here.
+        settings: dict[str, Any] = {"keep_days": 0, **(providers if "bought" in asked else {})}
         async with running_stack(data, sweep_seconds=0.2, **settings) as stack:
             yield Upgraded(stack, asked)
 
