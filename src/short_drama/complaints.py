@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from short_drama.domain.errors import Unavailable
+from short_drama.domain.errors import ShortDramaError, Unavailable
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # commands that set no logging up say it themselves
 
-Part = Literal["queues", "dead letters", "tasks", "assets"]
-"""Of a backend."""
+Part = Literal["queues", "dead letters", "tasks", "assets", "records"]
+"""Of a backend. Nobody is unready for single records that cannot be read."""
 Scope = tuple[str, ...]
 """What an answer has to be about to end a complaint: the names of a call, the widest first. The
 complaint about an account, (), ends with any answer."""
@@ -43,7 +43,7 @@ class About:
 @dataclass(slots=True)
 class _Complaint:
     about: About
-    error: Unavailable
+    error: ShortDramaError
     since: float
     last: float
     next_word: float
@@ -66,7 +66,7 @@ class Complaints:
         self._clock = clock
         self._open: dict[About, _Complaint] = {}
 
-    def refused(self, error: Unavailable, about: About) -> None:
+    def refused(self, error: ShortDramaError, about: About) -> None:
         now = self._clock()
         complaint = self._open.get(about)
         if complaint is None or (complaint.over and now >= complaint.next_word):

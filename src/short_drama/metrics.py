@@ -108,7 +108,11 @@ LEASE_LOSSES = _counter(
     "lease_losses", "Tasks that were somebody else's before we were done", "lane"
 )
 HEARTBEATS = _counter("heartbeats", "Renewals of leases by their outcome", "lane", "outcome")
+PUT_OFF = _counter("messages_put_off", "Messages left to adapters of a newer release")
 SWEPT = _counter("tasks_swept", "What the sweeper did", "action")
+LEFT_OUT = _counter(
+    "records_left_out", "Times that something stored was left out of a list", "what", "why"
+)
 SWEPT_AT = Known(
     "sweeper_last_success_timestamp_seconds", "When a pass of the sweeper last succeeded", "over"
 )

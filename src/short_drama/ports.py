@@ -108,8 +108,11 @@ class TaskFilter:
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
+    """`left_out`: how many more there are in this stretch of the list that cannot be read."""
+
     tasks: Sequence[Task]
     next_cursor: str | None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,11 @@ class Outlook:
 
 
 class TaskStore(Protocol):
-    """The records. Reads by id are consistent; lists may lag. May raise Unavailable."""
+    """The records. Reads by id are consistent; lists may lag. May raise Unavailable.
+
+    A record of a newer release is never written over: what names its task raises NewerFormat. Lists
+    of every sort go on without it, as without one that is damaged, and do not become shorter.
+    """
 
     async def create(self, task: Task) -> Task:
         """Store a new task; the returned one carries version 1.
@@ -299,7 +306,8 @@ class OverLimit(Exception):
 class SpendLedger(Protocol):
     """What each task may cost and has cost, a page each, and sums of all pages by account: a name
     such as `day/2026-11-23` or `label/show=Nightfall`. May raise Unavailable; a page may then have
-    been written nevertheless."""
+    been written nevertheless. Pages of a newer release are as its records are: reading or writing
+    one raises NewerFormat, and lists go on without it."""
 
     async def read(self, task_id: str) -> TaskSpend | None: ...
 
@@ -351,8 +359,8 @@ async def change_page(
 
 
 class LaneNotices(Protocol):
-    """What adapters say of their lanes, for those who accept tasks and show them. May raise
-    Unavailable."""
+    """What adapters say of their lanes, for those who accept tasks and show them. What is said in
+    words of a newer release is not heard, and stays. May raise Unavailable."""
 
     async def say(self, lane: Lane, notice: LaneNotice) -> None:
         """In place of what its speaker has said of the lane before. Of several at once, none is

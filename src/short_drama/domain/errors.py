@@ -289,6 +289,14 @@ class ChargeUnknown(RetryableError):
     code, title = "charge_unknown", "The provider may have charged for a call without an answer"
 
 
+class NewerFormat(RetryableError):
+    """Something stored is of a release after this one, and left alone until this one is upgraded,
+    or whoever can read it has done with it."""
+
+    code, title = "newer_format", "A newer release has written this"
+    counts = False
+
+
 class LeaseLost(RetryableError):
     code, title = "lease_lost", "Another worker holds the task"
 

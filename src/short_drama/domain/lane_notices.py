@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from short_drama.domain import formats
 from short_drama.domain.errors import (
     EngineNotReady,
     EngineStarting,
@@ -83,7 +84,7 @@ class LaneNotice:
 
     def to_json(self) -> dict[str, Any]:
         """Without what is None, and without the speaker."""
-        told = {"until": self.until, "service": _told(self.service)}
+        told = formats.NOTICE.marked({"until": self.until, "service": _told(self.service)})
         kinds = {
             name: _told(kind.condition)
             | _present({"engine": kind.engine, "expected_seconds": kind.expected_seconds})
@@ -93,7 +94,8 @@ class LaneNotice:
 
     @classmethod
     def from_json(cls, speaker: str, told: Mapping[str, Any]) -> Self:
-        """Lenient: another version may say more or less."""
+        """Lenient: another version may say more or less. Raises NewerFormat."""
+        formats.NOTICE.require_known(told)
         return cls(
             speaker=speaker,
             until=told["until"],

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic_core import to_json
 
+from short_drama.domain import formats
 from short_drama.domain.task import Task
 
 
@@ -15,14 +16,14 @@ class MalformedMessage(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMessage:
-    """A pointer in every version of it, which is why none is refused: what a worker cannot read is
-    in the record. `request_body` and `traceparent` are there for whoever reads a queue."""
+    """`request_body` and `traceparent` are there for whoever reads a queue."""
 
     task_id: str
     task_type: str
     api_path: str
     request_body: dict[str, Any] = field(default_factory=dict)
     traceparent: str | None = None
+    version: int = formats.MESSAGE.known
 
     @classmethod
     def of(cls, task: Task) -> Self:
@@ -36,7 +37,7 @@ class TaskMessage:
 
     def to_body(self) -> str:
         body = {
-            "version": 1,
+            "version": self.version,
             "task_id": self.task_id,
             "task_type": self.task_type,
             "api_path": self.api_path,
@@ -48,16 +49,31 @@ class TaskMessage:
 
     @classmethod
     def from_body(cls, body: str) -> Self:
-        """Raises MalformedMessage on anything that does not name a task."""
+        """Raises MalformedMessage on anything that does not name a task, and NewerFormat where a
+        newer release may name it in another way."""
+        data: Any = None
         try:
             data = json.loads(body)
             return cls(
+                version=_number(data.get("version", formats.FIRST)),
                 task_id=_text(data["task_id"]),
                 task_type=_text(data["task_type"]),
                 api_path=_text(data["api_path"]),
             )
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            if isinstance(data, dict):
+                formats.MESSAGE.require_known(data, member="version")
             raise MalformedMessage(f"not a task message: {type(error).__name__}") from error
+
+    def require_known(self) -> None:
+        """Raises NewerFormat: who works on the task must understand all that the message says."""
+        formats.MESSAGE.require_known({"version": self.version}, member="version")
+
+
+def _number(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("expected a whole number")
+    return value
 
 
 def _text(value: object) -> str:

@@ -1,9 +1,14 @@
-"""A task, and its page of the ledger, as records in plain JSON types: what every store keeps."""
+"""A task, and its page of the ledger, as records in plain JSON types: what every store keeps.
+
+Whoever reads is lenient: members of a later version are ignored, and an earlier one's absence made
+up for. What says that it must not be read so raises NewerFormat.
+"""
 
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from short_drama.domain import formats
 from short_drama.domain.errors import Failure
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.domain.outcome import Outcome
@@ -19,7 +24,7 @@ _CALL_FIELDS = tuple(member.name for member in fields(PaidCall))
 
 def record_of(task: Task) -> dict[str, Any]:
     """Members that are None are left out."""
-    record: dict[str, Any] = {}
+    record = formats.TASK.marked({})
     for name in _FIELDS:
         value = getattr(task, name)
         if isinstance(value, Failure):
@@ -32,10 +37,11 @@ def record_of(task: Task) -> dict[str, Any]:
 
 
 def task_of(record: Mapping[str, Any]) -> Task:
-    """Lenient: members of a later version are ignored, and an earlier one's absence made up for."""
+    """Raises NewerFormat."""
+    formats.TASK.require_known(record)
     known = {name: record[name] for name in _FIELDS if name in record}
-    known["status"] = TaskStatus(record["status"])
-    known["lane"] = Lane(record["lane"]) if "lane" in record else _lane_by_kind(record["kind"])
+    known["status"] = formats.TASK.word(TaskStatus, record["status"])
+    known["lane"] = _lane_of(record)
     for name in ("failure", "waits_for"):
         if name in known:
             known[name] = Failure.from_json(known[name])
@@ -46,20 +52,24 @@ def task_of(record: Mapping[str, Any]) -> Task:
     return Task(**known)
 
 
-def _lane_by_kind(kind: str) -> Lane:
-    """Of records without a lane: all kinds beyond the usual ones were workflows."""
+def _lane_of(record: Mapping[str, Any]) -> Lane:
+    """In records without one, all kinds beyond the usual ones were workflows."""
+    if "lane" in record:
+        return formats.TASK.word(Lane, record["lane"])
+    kind = record["kind"]
     return KINDS[kind].lane if kind in KINDS else Lane.GPU
 
 
 def record_of_page(page: TaskSpend) -> dict[str, Any]:
     """Members that are None are left out."""
-    record = {name: getattr(page, name) for name in _PAGE_FIELDS}
+    record = formats.PAGE.marked({name: getattr(page, name) for name in _PAGE_FIELDS})
     record["calls"] = [{name: getattr(call, name) for name in _CALL_FIELDS} for call in page.calls]
     return {name: value for name, value in record.items() if value is not None}
 
 
 def page_of(record: Mapping[str, Any]) -> TaskSpend:
-    """As lenient as `task_of`."""
+    """Raises NewerFormat."""
+    formats.PAGE.require_known(record)
     known = {name: record[name] for name in _PAGE_FIELDS if name in record}
     known["calls"] = tuple(_call_of(call) for call in record["calls"])
     return TaskSpend(**known)
@@ -67,4 +77,4 @@ def page_of(record: Mapping[str, Any]) -> TaskSpend:
 
 def _call_of(record: Mapping[str, Any]) -> PaidCall:
     known = {name: record[name] for name in _CALL_FIELDS if name in record}
-    return PaidCall(**{**known, "state": CallState(record["state"])})
+    return PaidCall(**{**known, "state": formats.PAGE.word(CallState, record["state"])})

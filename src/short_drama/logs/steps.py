@@ -20,6 +20,7 @@ class Step(StrEnum):
     RESUMED = "task resumed"
     CLAIMED = "task claimed"
     NOT_CLAIMED = "task not claimed"
+    PUT_OFF = "message put off"
     ACCEPTED = "job accepted"
     JOINED = "job joined"
     PREPARED = "job prepared"

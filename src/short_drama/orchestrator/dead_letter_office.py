@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from short_drama.domain.errors import TaskConflict, TaskNotFound
+from short_drama.domain.errors import NewerFormat, TaskConflict, TaskNotFound
 from short_drama.orchestrator import outbox
 from short_drama.orchestrator.dead_letters import LaneQueues, Letter, held_letters, judge
 from short_drama.ports import TaskStore, advance
@@ -41,6 +41,8 @@ HandledLetters = AsyncGenerator[Handled, None]
 
 def obstacle(letter: Letter) -> str | None:
     """Why a letter is not an operator's to settle; None when it is."""
+    if letter.unread is not None:
+        return letter.unread
     if letter.task is None or letter.task.status.is_terminal:
         return None
     return f"its task is {letter.task.status}: the orchestrators look after it"
@@ -123,17 +125,17 @@ class DeadLetterOffice:
 
     async def _redrive(self, letter: Letter) -> Handled:
         task, now = letter.task, self._clock()
-        if task is None:
+        if task is None and letter.unread is None:
             no_task = "it names no task" if letter.names is None else "its task has no record"
             return Handled(letter, "left", no_task)
-        if (reason := obstacle(letter)) is not None:
-            return Handled(letter, "left", reason)
+        if (reason := obstacle(letter)) is not None or task is None:
+            return Handled(letter, "left", reason or "")
         if judge(task, now) == "forget":
             return await self._acknowledged(letter, "ended")
         try:
             task = await advance(self._store, task, lambda found: found.redrive(now=now))
             await outbox.send(task, now=now, queue=self._queues.queue, store=self._store)
-        except (TaskConflict, TaskNotFound) as refusal:
+        except (TaskConflict, TaskNotFound, NewerFormat) as refusal:
             return Handled(letter, "left", refusal.detail)
         return await self._acknowledged(letter, "redriven")
 

@@ -19,6 +19,7 @@ from short_drama.domain.errors import (
     DeadLetter,
     Failure,
     LeaseLost,
+    NewerFormat,
     TaskConflict,
     TaskNotFound,
     Unavailable,
@@ -70,6 +71,8 @@ class Letter:
     """The id of the task it names; None when it is no message of ours."""
     task: Task | None
     """That task's record, if there is one."""
+    unread: str | None = None
+    """Why we cannot tell what it is about: a newer release has written it, or the record."""
 
 
 async def held_letters(
@@ -101,7 +104,12 @@ async def _read(delivery: Delivery, store: TaskStore) -> Letter:
         task_id = TaskMessage.from_body(delivery.body).task_id
     except MalformedMessage:
         return Letter(delivery=delivery, names=None, task=None)
-    return Letter(delivery=delivery, names=task_id, task=await store.get(task_id))
+    except NewerFormat as error:
+        return Letter(delivery=delivery, names=None, task=None, unread=error.detail)
+    try:
+        return Letter(delivery=delivery, names=task_id, task=await store.get(task_id))
+    except NewerFormat as error:
+        return Letter(delivery=delivery, names=task_id, task=None, unread=error.detail)
 
 
 class Undertaker:
@@ -145,7 +153,7 @@ class Undertaker:
                 )
                 metrics.ended(dead)
                 log.warning(Step.FAILED, extra=end_of(dead))
-        except (TaskConflict, LeaseLost, TaskNotFound):
+        except (TaskConflict, LeaseLost, TaskNotFound, NewerFormat):
             return "leave"  # judged anew in the next pass
         return judgement
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from short_drama.domain.errors import Unavailable
+from short_drama.domain.errors import NewerFormat, Unavailable
 from short_drama.domain.task import Task
 from short_drama.orchestrator.desk import Desk
 from short_drama.ports import TaskStore
@@ -27,7 +27,7 @@ async def wait_for_end(
     """The task once it has ended, or as far as it is known after `timeout` seconds, when the
     process stops, or when the store does not answer: the task was accepted all the same."""
     until = time.monotonic() + timeout
-    with contextlib.suppress(Unavailable):
+    with contextlib.suppress(Unavailable, NewerFormat):
         while (
             not (task.status.is_terminal or stopping.is_set())
             and (left := until - time.monotonic()) > 0

@@ -80,6 +80,8 @@ class Submitter:
         fingerprint = _fingerprint(kind, body)
         task_id = self._task_id(owner, key)
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
+            if earlier.request_hash == _early_fingerprint(kind, body, earlier.request):
+                return earlier
             return _replayed(earlier, fingerprint)
         self._check_consent(kind, given)
         await self._check_available(kind.name, kind.lane)
@@ -249,7 +251,18 @@ def _fingerprint(kind: TaskKind, body: BaseModel) -> str:
     """Of what was asked for, without defaults: a release that adds a field knows the request again,
     and who names a default asks for nothing else than who does not."""
     asked = body.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    asked = {name: value for name, value in asked.items() if value != {}}  # made anew each time
+    return _hash(kind, {name: value for name, value in asked.items() if value != {}})
+
+
+def _early_fingerprint(kind: TaskKind, body: BaseModel, recorded: Mapping[str, Any]) -> str:
+    """As the first releases made it, with the defaults of their time: the record tells these."""
+    given = body.model_fields_set
+    filled_in = {name: value for name, value in recorded.items() if name not in given}
+    asked = body.model_dump(mode="json", exclude_none=True, include=given | {"labels"})
+    return _hash(kind, {**filled_in, **asked})
+
+
+def _hash(kind: TaskKind, asked: Mapping[str, Any]) -> str:
     canonical = json.dumps([kind.name, asked], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

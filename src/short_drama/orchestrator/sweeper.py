@@ -13,7 +13,13 @@ from typing import Literal
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from short_drama import metrics
-from short_drama.domain.errors import LeaseLost, TaskConflict, TaskNotFound, Unavailable
+from short_drama.domain.errors import (
+    LeaseLost,
+    NewerFormat,
+    TaskConflict,
+    TaskNotFound,
+    Unavailable,
+)
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
@@ -107,7 +113,7 @@ class Sweeper:
                 ended = await advance(self._store, task, lambda found: found.overdue(now=now))
                 metrics.ended(ended)
                 log.info(Step.EXPIRED, extra=end_of(ended))
-        except (TaskConflict, LeaseLost, TaskNotFound):
+        except (TaskConflict, LeaseLost, TaskNotFound, NewerFormat):
             return  # another sweeper or a worker was first
         if action != "none":
             due = action == "send" and task.parked

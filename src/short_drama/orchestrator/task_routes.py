@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from starlette.types import Receive, Scope, Send
 
 from short_drama import tracing
-from short_drama.domain.errors import InvalidRequest, Unavailable
+from short_drama.domain.errors import InvalidRequest, NewerFormat, Unavailable
 from short_drama.domain.kinds import Catalogue
 from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator import events
@@ -105,7 +105,9 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         where = query.where(desk.catalogue, owner=principal_of(request).owner)
         page = await desk.store.list(where, cursor=query.cursor, limit=query.limit)
         tasks = [await desk.short_view(task, base_url(request)) for task in page.tasks]
-        return JsonAnswer({"tasks": tasks, "next_cursor": page.next_cursor})
+        return JsonAnswer(
+            {"tasks": tasks, "next_cursor": page.next_cursor, "left_out": page.left_out}
+        )
 
     @app.get(
         "/api/v1/tasks/{task_id}",
@@ -173,7 +175,7 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
             changes = events.changes(desk, task, seen=last_event_id, stopping=stopping(request))
             # The answer has begun, so an outage can only end it: the client reconnects.
             async with contextlib.aclosing(changes):
-                with contextlib.suppress(Unavailable):
+                with contextlib.suppress(Unavailable, NewerFormat):
                     async for change in changes:
                         if change is None:
                             yield events.HEARTBEAT

@@ -159,8 +159,12 @@ class TaskView(Shape):
 
 
 class TaskPage(Shape):
+    """`left_out`: how many more there are in this stretch that the service cannot read, for they
+    are of a newer release."""
+
     tasks: list[TaskView]
     next_cursor: str | None = None
+    left_out: int = 0
 
 
 class KindView(Shape):

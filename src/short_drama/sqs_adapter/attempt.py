@@ -16,6 +16,7 @@ from short_drama.domain.errors import (
     InternalError,
     JobNotFound,
     LeaseLost,
+    NewerFormat,
     TaskConflict,
     TaskNotFound,
     Unavailable,
@@ -107,7 +108,7 @@ class Attempt:
         try:
             await asyncio.wait({following, keeping}, return_when=asyncio.FIRST_COMPLETED)
             return await (following if following.done() else keeping)
-        except (LeaseLost, TaskConflict, TaskNotFound):
+        except (LeaseLost, TaskConflict, TaskNotFound, NewerFormat):
             await self._stop_job()
             raise
         finally:
@@ -236,7 +237,7 @@ class Attempt:
             self._unwritten = True
             self._count("unanswered")
             raise
-        except (LeaseLost, TaskConflict, TaskNotFound):
+        except (LeaseLost, TaskConflict, TaskNotFound, NewerFormat):
             self._count("refused")
             raise
         self._written_at = now

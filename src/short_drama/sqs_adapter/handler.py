@@ -16,6 +16,7 @@ from short_drama.domain.errors import (
     DeadlineExceeded,
     Failure,
     LeaseLost,
+    NewerFormat,
     TaskConflict,
     TaskNotFound,
     Unavailable,
@@ -48,6 +49,8 @@ Answer = TypeVar("Answer")
 
 _INSIST_SECONDS = 0.2, 5.0
 """The first and the longest pause before a call that was not answered is repeated."""
+_PUT_OFF_SECONDS = 60.0
+"""Until a message is looked at again that we cannot read, unless it comes to somebody who can."""
 _GIVE_BACK_SECONDS = 5.0
 """For giving a task back while the process stops."""
 
@@ -85,6 +88,21 @@ class Handler:
 
         `claim`: the worker's, if it was made as the message was received.
         """
+        try:
+            return await self._handle(delivery, worker, claim)
+        except NewerFormat as error:
+            log.info(Step.PUT_OFF, extra={"reason": error.detail})
+            await self._put_off(delivery)
+            return True
+
+    async def _put_off(self, delivery: Delivery) -> None:
+        """For somebody of a newer release. A message of its own, as this one may be received only
+        so often; should it go twice, the claim lets only one through."""
+        metrics.PUT_OFF.inc()
+        await self._insist(lambda: self._queue.send(delivery.body, delay=_PUT_OFF_SECONDS))
+        await self._insist(lambda: self._queue.ack(delivery))
+
+    async def _handle(self, delivery: Delivery, worker: str, claim: Claim | None) -> bool:
         if claim is not None:
             with bound_contextvars(**ids_of(claim.found)):
                 return await self._work_out(claim, delivery, worker)
@@ -120,7 +138,9 @@ class Handler:
 
     async def _find(self, delivery: Delivery) -> Task | None:
         try:
-            return await self._store.get(TaskMessage.from_body(delivery.body).task_id)
+            message = TaskMessage.from_body(delivery.body)
+            message.require_known()
+            return await self._store.get(message.task_id)
         except MalformedMessage:
             log.warning("a message is not ours; received %d times", delivery.receives)
             return None

@@ -62,6 +62,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.BudgetWaits: 503,
     e.ProviderFailed: 503,
     e.ChargeUnknown: 503,
+    e.NewerFormat: 503,
     e.LeaseLost: 503,
     e.EngineNotReady: 503,
     e.EngineFailed: 502,

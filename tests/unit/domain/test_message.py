@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.domain.attempts import job_id_for
+from short_drama.domain.errors import NewerFormat
 from short_drama.domain.message import MalformedMessage, TaskMessage
 from tests.samples import a_task
 
@@ -27,9 +28,23 @@ def test_a_body_reads_back_without_the_request_which_workers_do_not_trust() -> N
     assert message.request_body == {}
 
 
-def test_a_body_of_a_later_version_is_read() -> None:
+def test_a_body_of_a_later_version_names_its_task_and_is_for_others_to_work_on() -> None:
     body = {"version": 9, "task_id": "t", "task_type": "k", "api_path": "/p", "colour": "red"}
-    assert TaskMessage.from_body(json.dumps(body)).task_id == "t"
+    message = TaskMessage.from_body(json.dumps(body))
+    assert message.task_id == "t"
+    with pytest.raises(NewerFormat, match="has format 9"):
+        message.require_known()
+
+
+@pytest.mark.parametrize("body", [{"version": 2}, {"version": 2, "task_id": {"shard": 1}}])
+def test_a_later_version_may_name_its_task_in_another_way(body: dict[str, object]) -> None:
+    with pytest.raises(NewerFormat):
+        TaskMessage.from_body(json.dumps(body))
+
+
+def test_members_of_later_releases_are_ignored_and_a_version_may_be_missing() -> None:
+    body = {"task_id": "t", "task_type": "k", "api_path": "/p", "colour": "red"}
+    TaskMessage.from_body(json.dumps(body)).require_known()
 
 
 GOOD = {"task_id": "t", "task_type": "k", "api_path": "/p"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from short_drama.domain.errors import Failure
+from short_drama.domain.errors import Failure, NewerFormat
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of
@@ -50,6 +50,20 @@ tasks = st.builds(
 @given(tasks)
 def test_a_record_survives_json(task: Task) -> None:
     assert task_of(json.loads(json.dumps(record_of(task)))) == task
+
+
+@pytest.mark.parametrize(
+    "told", [{"format": 2}, {"format": "x"}, {"status": "paused"}, {"lane": "tpu"}], ids=str
+)
+def test_a_record_that_asks_for_more_than_we_know_is_refused(told: dict[str, object]) -> None:
+    with pytest.raises(NewerFormat):
+        task_of(record_of(DONE) | told)
+
+
+def test_a_record_without_a_format_is_one_of_the_first() -> None:
+    record = record_of(DONE)
+    assert record.pop("format") == 1
+    assert task_of(record) == DONE
 
 
 def test_members_of_a_later_version_are_ignored() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, create_model
 
 from short_drama.domain.kinds import KINDS, TaskKind, task_kind
-from short_drama.orchestrator.submit import _fingerprint
+from short_drama.orchestrator.submit import _early_fingerprint, _fingerprint, _hash
 
 SWAP = KINDS["face-swap"]
 BODY = {"masked_image_url": "asset:a", "target_face_url": "asset:b"}
@@ -47,3 +47,14 @@ def test_what_is_asked_for_counts() -> None:
     ]
     assert len({of(SWAP), *(of(SWAP, **changes) for changes in others)}) == 5
     assert of(KINDS["face-swap"]) != of(task_kind("another", SWAP.lane, SWAP.request, {}))
+
+
+def test_what_the_first_releases_recorded_is_known_again() -> None:
+    """They hashed the whole body, with the defaults that they filled in."""
+    recorded = {"masked_image_url": "asset:kept", "target_face_url": "asset:b", "size": "small"}
+    then = _hash(SWAP, {**BODY, "size": "small", "labels": {}})
+    for kind in (SWAP, newer()):
+        again = kind.task_request.model_validate(BODY)
+        assert _early_fingerprint(kind, again, recorded) == then
+    other = SWAP.task_request.model_validate({**BODY, "size": "auto"})
+    assert _early_fingerprint(SWAP, other, recorded) != then

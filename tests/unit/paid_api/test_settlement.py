@@ -102,6 +102,23 @@ async def test_an_answer_that_was_kept_was_paid_for(office: Office) -> None:
     assert metrics.SPENT.labels("seedream")._value.get() - before == pytest.approx(0.00005)
 
 
+async def test_an_answer_of_a_newer_release_is_left_to_it(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    await office.tasks.replace(cancelled(await office.task()))
+    page = await office.page(calls=1)
+    await office.answer(page.calls[0])
+    ((key, (data, info)),) = office.assets.assets.items()
+    office.assets.assets[key] = data.replace(b'"format": 1', b'"format": 2'), info
+    office.now += PATIENCE
+    await office.settlement.settle_once()
+    assert office.ledger.pages["t1"] == page
+    assert not caplog.records
+    office.assets.assets[key] = data, info
+    await office.settlement.settle_once()
+    assert not office.ledger.pages["t1"].is_open
+
+
 async def test_a_call_without_an_answer_is_waited_for_and_then_was_cut_off(office: Office) -> None:
     await office.tasks.replace(cancelled(await office.task()))
     await office.page(calls=1)

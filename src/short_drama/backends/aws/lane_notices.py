@@ -14,11 +14,13 @@ from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import attribute, read_attribute
+from short_drama.backends.left_out import LEFT_OUT
+from short_drama.domain import formats
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.lane_notices import LaneNotice
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from types_aiobotocore_dynamodb import DynamoDBClient
 
@@ -42,10 +44,15 @@ class DynamoLaneNotices:
     async def say(self, lane: Lane, notice: LaneNotice) -> None:
         for number in range(1, _TRIES + 1):
             item = await self._item(lane)
-            others = [one for one in _read(item) if one.speaker != notice.speaker]
-            lately = [one for one in others if one.until > notice.until - _REMEMBERED_SECONDS]
+            lapsed = {
+                one.speaker
+                for one in _read(item)
+                if one.until <= notice.until - _REMEMBERED_SECONDS
+            }
+            # As they are: some may be in words of a newer release.
+            told = {who: word for who, word in _told(item).items() if who not in lapsed}
             version = int(item.get("version", {"N": "0"})["N"])
-            if await self._replace(lane, [*lately, notice], version):
+            if await self._replace(lane, told | {notice.speaker: _written(notice)}, version):
                 return
             await asyncio.sleep(number * _PAUSE_SECONDS)
         raise Unavailable(f"too many write what is said of the {lane} lane at once")
@@ -60,10 +67,9 @@ class DynamoLaneNotices:
         )
         return found.get("Item", {})
 
-    async def _replace(self, lane: Lane, notices: Iterable[LaneNotice], version: int) -> bool:
+    async def _replace(self, lane: Lane, told: Mapping[str, Any], version: int) -> bool:
         """Whether nobody was quicker."""
-        notices = list(notices)
-        last = max(one.until for one in notices)
+        last = max((one.until for one in _read({"notices": {"M": told}})), default=0.0)
         try:
             await answer(
                 "dynamodb",
@@ -72,7 +78,7 @@ class DynamoLaneNotices:
                     Item={
                         **_key(lane),
                         "version": {"N": str(version + 1)},
-                        "notices": {"M": {one.speaker: _written(one) for one in notices}},
+                        "notices": {"M": told},
                         "expires_at": {"N": str(int(last) + _KEPT_SECONDS)},
                     },
                     ConditionExpression="attribute_not_exists(task_id) OR version = :version",
@@ -93,6 +99,16 @@ def _written(notice: LaneNotice) -> Any:
     return attribute(notice.to_json())
 
 
-def _read(item: Mapping[str, Any]) -> Iterable[LaneNotice]:
-    for speaker, told in item.get("notices", {"M": {}})["M"].items():
-        yield LaneNotice.from_json(speaker, read_attribute(told))
+def _told(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = item.get("notices", {"M": {}})["M"]
+    return found
+
+
+def _read(item: Mapping[str, Any]) -> list[LaneNotice]:
+    """Those that can be read."""
+    return list(LEFT_OUT.readable(formats.NOTICE, _told(item).items(), _notice))
+
+
+def _notice(said: tuple[str, Any]) -> LaneNotice:
+    speaker, told = said
+    return LaneNotice.from_json(speaker, read_attribute(told))

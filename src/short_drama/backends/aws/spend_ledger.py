@@ -28,6 +28,8 @@ from short_drama.backends.aws.item import (
     attribute,
     read_attribute,
 )
+from short_drama.backends.left_out import LEFT_OUT
+from short_drama.domain import formats
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.record import page_of, record_of_page
 from short_drama.ports import OverLimit, StaleSpend
@@ -87,13 +89,13 @@ class DynamoSpendLedger:
     async def open(self, *, limit: int, after: TaskSpend | None = None) -> Sequence[TaskSpend]:
         last = None if after is None else _key_of(after.task_id)
         since = 0.0 if after is None else after.written_at
-        keys: list[str] = []
+        pages: list[TaskSpend] = []
         async for found in self._keys(DUE_INDEX, "lane", "due_at", _OPEN, since):
-            keys += [key for key in found if key != last]
-            if len(keys) >= limit:
+            others = await self._pages([key for key in found if key != last])
+            pages += [page for page in others if page.is_open]
+            if len(pages) >= limit:
                 break
-        pages = await self._pages(keys[:limit])
-        return sorted((page for page in pages if page.is_open), key=lambda page: page.written_at)
+        return sorted(pages, key=lambda page: page.written_at)[:limit]
 
     async def written_since(self, moment: float) -> AsyncIterator[TaskSpend]:
         seen: set[str] = set()
@@ -180,7 +182,9 @@ class DynamoSpendLedger:
         return found.get("Item")
 
     async def _pages(self, keys: Sequence[str]) -> list[TaskSpend]:
-        return [_page(item) for item in await fetch(self._dynamodb, self._table, keys)]
+        """The pages there are and that can be read."""
+        items = await fetch(self._dynamodb, self._table, keys)
+        return list(LEFT_OUT.readable(formats.PAGE, items, _page))
 
     async def _keys(
         self, index: str, hash_name: str, range_name: str, wanted: str, since: float

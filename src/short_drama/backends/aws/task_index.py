@@ -89,15 +89,13 @@ class TaskIndex:
         stream.end = (moment, _AFTER_EVERY_ID)
         return stream
 
-    async def due(self, lane: Lane, now: float, *, limit: int) -> Sequence[str]:
-        """Ids of tasks, most overdue first."""
+    async def due(self, lane: Lane, now: float, *, each: int) -> AsyncIterator[Sequence[str]]:
+        """Ids of tasks, most overdue first, at most `each` at a time."""
         values = {":lane": {"S": lane.value}, ":now": {"N": repr(now)}}
-        ids: list[str] = []
         async for items, _ in self._pages(DUE_INDEX, "lane = :lane AND due_at <= :now", values):
-            ids += [item["task_id"]["S"] for item in items]
-            if len(ids) >= limit:
-                break
-        return ids[:limit]
+            ids = [item["task_id"]["S"] for item in items]
+            for begin in range(0, len(ids), each):
+                yield ids[begin : begin + each]
 
     async def pending_times(self, lane: Lane) -> PendingTimes:
         times: list[float] = []

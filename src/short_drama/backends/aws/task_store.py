@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
 from short_drama.backends.believed import Believed
 from short_drama.backends.cursor import read_cursor, write_cursor
+from short_drama.backends.left_out import LEFT_OUT
 from short_drama.backends.outlook import outlook
+from short_drama.domain import formats
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lifetimes import USUAL, Lifetimes
@@ -103,18 +105,26 @@ class DynamoTaskStore:
         if patience is not None:
             found = [position for position in found if position > patience]
         last = found[limit - 1] if len(found) > limit else patience
-        tasks = await self._fetch([task_id for _, task_id in found[:limit]])
+        items = await fetch(self._dynamodb, self._table, [name for _, name in found[:limit]])
+        tasks = _readable(items)
         return TaskPage(
             [task for task in tasks if where.matches(task)],
             None if last is None else write_cursor(*last),
+            len(items) - len(tasks),
         )
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
-        ids: list[str] = []
-        for lane in Lane:
-            ids += await self._index.due(lane, now, limit=limit)
-        tasks = [task for task in await self._fetch(ids) if _is_due(task, now)]
+        tasks = [task for lane in Lane for task in await self._due_in(lane, now, limit)]
         return sorted(tasks, key=lambda task: task.due_at or 0.0)[:limit]
+
+    async def _due_in(self, lane: Lane, now: float, limit: int) -> Sequence[Task]:
+        """At least `limit` if there are so many, beyond what cannot be read as well."""
+        tasks: list[Task] = []
+        async for ids in self._index.due(lane, now, each=limit):
+            tasks += [task for task in await self._fetch(ids) if _is_due(task, now)]
+            if len(tasks) >= limit:
+                break
+        return tasks
 
     async def oldest_pending(self, lane: Lane) -> float | None:
         return await self._index.oldest_pending(lane)
@@ -181,8 +191,12 @@ class DynamoTaskStore:
         return found.get("Item")
 
     async def _fetch(self, ids: Sequence[str]) -> Sequence[Task]:
-        """The tasks there are, in the order of their ids, each once."""
-        return [to_task(item) for item in await fetch(self._dynamodb, self._table, ids)]
+        """The tasks there are and that can be read, in the order of their ids, each once."""
+        return _readable(await fetch(self._dynamodb, self._table, ids))
+
+
+def _readable(items: Iterable[Item]) -> list[Task]:
+    return list(LEFT_OUT.readable(formats.TASK, items, to_task))
 
 
 def _line_believed(_: object) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import read_task, topic_of, write_over
+from short_drama.backends.left_out import DAMAGE
 from short_drama.domain.errors import ShortDramaError
 from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
@@ -31,8 +32,11 @@ class EmbeddedClaimingQueue(EmbeddedTaskQueue):
 def _claimed(
     db: sqlite3.Connection, delivery: Delivery, claim: Callable[[Task], Task]
 ) -> Claim | None:
+    """None where that is not possible: whoever looks again is told why."""
     try:
-        found = read_task(db, TaskMessage.from_body(delivery.body).task_id)
+        message = TaskMessage.from_body(delivery.body)
+        message.require_known()
+        found = read_task(db, message.task_id)
         return None if found is None else Claim(found, write_over(db, claim(found)))
-    except (MalformedMessage, ShortDramaError):
+    except (MalformedMessage, ShortDramaError, *DAMAGE):
         return None

@@ -5,6 +5,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from short_drama.backends.embedded.database import Database
+from short_drama.backends.left_out import LEFT_OUT
+from short_drama.domain import formats
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import LaneNotice
 
@@ -38,4 +40,8 @@ class EmbeddedLaneNotices:
                 (lane, since),
             ).fetchall()
         )
-        return [LaneNotice.from_json(row["speaker"], json.loads(row["notice"])) for row in rows]
+        return list(LEFT_OUT.readable(formats.NOTICE, rows, _notice))
+
+
+def _notice(row: sqlite3.Row) -> LaneNotice:
+    return LaneNotice.from_json(row["speaker"], json.loads(row["notice"]))

@@ -1,5 +1,7 @@
 """What was spent: a row for each task's page, with its record as JSON, and one for each account."""
 
+import contextlib
+import itertools
 import json
 import sqlite3
 import time
@@ -7,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from short_drama.backends.embedded.database import Database, Reads
+from short_drama.backends.left_out import LEFT_OUT
+from short_drama.domain import formats
 from short_drama.domain.record import page_of, record_of_page
 from short_drama.domain.spending import TaskSpend
 from short_drama.ports import OverLimit, StaleSpend
@@ -21,11 +25,11 @@ VALUES (?, ?, ?, ?, ?)
 """
 _OPEN = """
 SELECT record FROM spend_pages WHERE is_open AND (written_at, task_id) > (?, ?)
-ORDER BY written_at, task_id LIMIT ?
+ORDER BY written_at, task_id
 """
 _WRITTEN = """
 SELECT record FROM spend_pages WHERE (written_at, task_id) > (?, ?)
-ORDER BY written_at, task_id LIMIT ?
+ORDER BY written_at, task_id
 """
 _CHUNK = 500
 
@@ -76,9 +80,14 @@ class EmbeddedSpendLedger:
             place = (pages[-1].written_at, pages[-1].task_id)
 
     async def _pages(self, sql: str, place: tuple[float, str], limit: int) -> Sequence[TaskSpend]:
-        return await self._database.read(
-            lambda db: [_of_row(row) for row in db.execute(sql, (*place, limit))], by=Reads.BOOKS
-        )
+        """More rows than `limit` are read only where some cannot be."""
+
+        def look(db: sqlite3.Connection) -> Sequence[TaskSpend]:
+            with contextlib.closing(db.execute(sql, place)) as rows:
+                pages = LEFT_OUT.readable(formats.PAGE, rows, _of_row)
+                return list(itertools.islice(pages, limit))
+
+        return await self._database.read(look, by=Reads.BOOKS)
 
 
 def _page(db: sqlite3.Connection, task_id: str) -> TaskSpend | None:

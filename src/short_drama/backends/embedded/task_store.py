@@ -1,9 +1,10 @@
 """Tasks as rows: the record as JSON, and beside it the columns that are searched."""
 
+import itertools
 import sqlite3
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,9 @@ from short_drama.backends.embedded.line import Line, older
 from short_drama.backends.embedded.task_lists import Position, newest
 from short_drama.backends.embedded.task_queue import enqueue
 from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.backends.left_out import LEFT_OUT
 from short_drama.backends.outlook import outlook
+from short_drama.domain import formats
 from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.record import record_of, task_of
@@ -35,6 +38,8 @@ _UPDATE = (
 )
 _LONGEST_NUMBER = 18
 """Digits of what SQLite can count to."""
+_MOST_LEFT_OUT = 10_000
+"""Due tasks that cannot be read and must not hide the others; they are looked at in each pass."""
 
 
 class EmbeddedTaskStore:
@@ -87,15 +92,19 @@ class EmbeddedTaskStore:
         def look(db: sqlite3.Connection) -> TaskPage:
             found = newest(db, where, before, limit)
             end = None if found.end is None else _cursor(*found.end)
-            return TaskPage([_task(record) for record in found.records], end)
+            tasks = list(_tasks(found.records))
+            return TaskPage(tasks, end, len(found.records) - len(tasks))
 
         return await self._database.read(look, by=Reads.LISTS)
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
         sql = "SELECT record FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?"
-        return await self._database.read(
-            lambda db: [_task(row[0]) for row in db.execute(sql, (now, limit))], by=Reads.SWEEPS
-        )
+
+        def look(db: sqlite3.Connection) -> Sequence[Task]:
+            rows = db.execute(sql, (now, limit + _MOST_LEFT_OUT))
+            return list(itertools.islice(_tasks(row[0] for row in rows), limit))
+
+        return await self._database.read(look, by=Reads.SWEEPS)
 
     async def held(self) -> Sequence[Task]:
         """Every task some worker holds: what a process that finds itself alone takes back."""
@@ -184,10 +193,15 @@ def _task(record: str) -> Task:
     return task_of(from_json(record))
 
 
+def _tasks(records: Iterable[str]) -> Iterator[Task]:
+    """Those that can be read."""
+    return LEFT_OUT.readable(formats.TASK, records, _task)
+
+
 def _held(db: sqlite3.Connection, lane: Lane) -> list[Task]:
     """The status is spelled out here and elsewhere, or an index of some statuses is not used."""
     sql = "SELECT record FROM tasks WHERE lane = ? AND status = 'processing'"
-    return [_task(row[0]) for row in db.execute(sql, (lane,))]
+    return list(_tasks(row[0] for row in db.execute(sql, (lane,))))
 
 
 def _version(db: sqlite3.Connection, task_id: str) -> int | None:

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable
 
-from short_drama.domain import asset_keys
+from short_drama.domain import asset_keys, formats
 from short_drama.domain.errors import AssetNotFound
 from short_drama.ports import AssetExists, AssetStore
 
@@ -23,15 +23,16 @@ class Notes:
 
     async def write(self, prompt_id: str, job_id: str) -> None:
         """The first writer is right: two that submit the same prompt start one job."""
-        told = {"id": job_id, "at": round(self._clock(), 3)}
+        told = formats.NOTE.marked({"id": job_id, "at": round(self._clock(), 3)})
         with contextlib.suppress(AssetExists):
             key = asset_keys.hosted_job(prompt_id)
             await self._assets.put(key, json.dumps(told).encode(), content_type=_JSON)
 
     async def read(self, prompt_id: str) -> str | None:
-        """None too where the note cannot be read any more."""
+        """None too where the note cannot be read any more. Raises NewerFormat."""
         try:
-            data = await self._assets.get(asset_keys.hosted_job(prompt_id))
-            return str(json.loads(data)["id"])
-        except (AssetNotFound, ValueError, TypeError, LookupError):
+            told = json.loads(await self._assets.get(asset_keys.hosted_job(prompt_id)))
+            formats.NOTE.require_known(told)
+            return str(told["id"])
+        except (AssetNotFound, ValueError, TypeError, LookupError, AttributeError):
             return None

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from short_drama.domain import asset_keys
+from short_drama.domain import asset_keys, formats
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.spending import PaidCall
 from short_drama.ports import AssetExists, AssetStore
@@ -44,21 +44,25 @@ class Answers:
         self._assets = assets
 
     async def keep(self, task: str, call: PaidCall, answered: Answered) -> None:
-        body = json.dumps(asdict(answered), ensure_ascii=False).encode()
+        body = json.dumps(formats.ANSWER.marked(asdict(answered)), ensure_ascii=False).encode()
         with contextlib.suppress(AssetExists):  # by an earlier try: a line has one call
             await self._assets.put(_key(task, call), body, content_type="application/json")
 
     async def of(self, task: str, call: PaidCall) -> Answered | None:
-        """None for a call that was not answered, as far as anybody wrote down and can be read."""
+        """None for a call that was not answered, as far as anybody wrote down and can be read.
+
+        Raises NewerFormat: it was answered, and nothing may be paid for it again.
+        """
         try:
             data = await self._assets.get(_key(task, call))
         except AssetNotFound:
             return None
         try:
             found = json.loads(data)
+            formats.ANSWER.require_known(found)
             known = {name: found[name] for name in Answered.__slots__}
             return Answered(**{**known, "micros": int(found["micros"])})
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, AttributeError):
             log.warning("a kept answer is damaged", extra={"key": _key(task, call)})
             return None
 

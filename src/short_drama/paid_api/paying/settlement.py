@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from short_drama import metrics
-from short_drama.domain.errors import Unavailable
+from short_drama.domain.errors import NewerFormat, Unavailable
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
 from short_drama.paid_api.paying.answers import Answered, Answers
 from short_drama.ports import (
@@ -81,6 +81,9 @@ class Settlement:
             return await self._settled(listed)
         except Unavailable:
             raise
+        except NewerFormat as error:
+            log.debug("a page is left to a newer release: %s", error.detail)
+            return listed
         except Exception:
             log.exception("a page cannot be settled", extra={"task_id": listed.task_id})
             return listed

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from short_drama.domain.errors import (
     ChargeUnknown,
     EngineFailed,
+    NewerFormat,
     RetryableError,
     Throttled,
 )
@@ -77,6 +78,20 @@ async def test_an_answer_is_paid_for_once() -> None:
     for _ in range(2):
         assert await shop.paid("detect", provider.call) == 1
     assert provider.charged == 1
+
+
+@in_virtual_time
+async def test_an_answer_of_a_newer_release_is_not_paid_for_again() -> None:
+    shop, provider = Shop(), Provider()
+    await shop.paid("detect", provider.call)
+    (key,) = (key for key in shop.assets.assets if key.endswith(".answered.json"))
+    data, info = shop.assets.assets[key]
+    newer = json.dumps({"format": 2, "answer": json.loads(data)}).encode()
+    shop.assets.assets[key] = newer, info
+    with pytest.raises(NewerFormat) as waits:
+        await shop.paid("detect", provider.call)
+    assert provider.charged == 1
+    assert not waits.value.counts  # its task goes on where somebody can read it
 
 
 @in_virtual_time
@@ -223,6 +238,7 @@ async def test_no_client_can_read_the_files() -> None:
     told = json.loads(data)
     assert told.pop("at") == pytest.approx(clock())
     assert told == {
+        "format": 1,
         "micros": PRICE,
         "estimated": False,
         "request_id": "r1",
