@@ -35,6 +35,8 @@ _FRESH_SECONDS: Final = 3600.0
 _PIECE: Final = 2**20
 _SHOWN: Final = 64 * 1024
 """Bytes at a time, of which one or two wait for each reader."""
+_SHOWN_AT_ONCE: Final = 2
+"""Pieces: all else that is done in threads would wait behind those of a crowd of readers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class EmbeddedAssetStore:
         self._public_url = public_url.rstrip("/")
         self._known_damaged: set[str] = set()
         self._lately_read = LatelyRead()
+        self._showing = asyncio.Semaphore(_SHOWN_AT_ONCE)
 
     async def put(
         self,
@@ -88,9 +91,13 @@ class EmbeddedAssetStore:
     async def pieces(self, key: str) -> AsyncIterator[bytes]:
         await self.inspect(key)
         at = 0
-        while piece := await asyncio.to_thread(self._piece, key, at):
+        while piece := await self._shown(key, at):
             yield piece
             at += len(piece)
+
+    async def _shown(self, key: str, at: int) -> bytes:
+        async with self._showing:
+            return await asyncio.to_thread(self._piece, key, at)
 
     async def head(self, key: str) -> AssetInfo:
         return await asyncio.to_thread(self._head, key)
