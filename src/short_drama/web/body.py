@@ -70,8 +70,16 @@ def traceparent(request: Request) -> str | None:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The Idempotency-Key header. Raises InvalidRequest for one that is empty or too long."""
-    key = request.headers.get("idempotency-key")
+    """The Idempotency-Key header. Raises InvalidRequest for one that is empty or too long, or sent
+    twice: RFC 9110 section 5.3 has only lists in several lines, and this is none."""
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) > 1:
+        raise InvalidRequest(
+            f"the Idempotency-Key was sent {len(keys)} times",
+            field="Idempotency-Key",
+            fix="Send it once.",
+        )
+    key = keys[0] if keys else None
     if key is not None and not 1 <= len(key) <= MAX_KEY_LENGTH:
         raise InvalidRequest(
             f"the Idempotency-Key has {len(key)} characters",

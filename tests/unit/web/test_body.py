@@ -6,9 +6,9 @@ import pytest
 from fastapi import Request
 from starlette.types import Message
 
-from short_drama.domain.errors import BodyTooLarge
+from short_drama.domain.errors import BodyTooLarge, InvalidRequest
 from short_drama.domain.kinds import KINDS
-from short_drama.web.body import MAX_JSON_BYTES, read_json, read_limited
+from short_drama.web.body import MAX_JSON_BYTES, idempotency_key, read_json, read_limited
 
 CAMERA = KINDS["camera-angle"].task_request
 
@@ -49,3 +49,10 @@ async def test_the_fix_is_that_of_whoever_reads() -> None:
         await read_limited(Sent(iter([b"12345"])).request, 4, fix="Smaller.")
     assert refused.value.fix == "Smaller."
     assert await read_limited(Sent(iter([b"12", b"34"])).request, 4, fix="") == b"1234"
+
+
+def test_a_key_that_was_sent_twice_is_no_key() -> None:
+    for values, told in (([b"a", b"a"], "2 times"), ([b""], "0 characters")):
+        headers = [(b"idempotency-key", value) for value in values]
+        with pytest.raises(InvalidRequest, match=told):
+            idempotency_key(Request({"type": "http", "headers": headers}))

@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import pytest
 
 from short_drama.web.front import refusal
-from short_drama.web.front.gate import Gate, Queue
+from short_drama.web.front.gate import Gate
 from short_drama.web.front.limits import SMALL_BODY, Limits
 from short_drama.web.front.refusal import Ledger, Refusal
+from short_drama.web.front.visitor import Queue
+from tests.patience import factor
 
 
 class Guest:
@@ -19,14 +22,25 @@ class Guest:
         self.is_held_up = self.has_unsent = False
         self.body_received = self.body_looked_at = 0
         self.dawdles = False
+        self.wants = 0
         self.refusals: list[Refusal] = []
         self.is_gone = False
         self._gate = gate
 
+    def goes_on(self) -> bool:
+        if not self._gate.room.take(self, self.wants):
+            return False
+        self.body_received, self.wants = self.body_received + self.wants, 0
+        return True
+
+    def waits(self, amount: int) -> bool:
+        self.wants = amount
+        return not self.goes_on() and self._gate.room.wait(self)
+
     def refuse(self, why: Refusal) -> None:
         self.refusals.append(why)
         self._gate.move(self, None)
-        self._gate.give_back(self, self.body_received)
+        self._gate.room.give_back(self, self.body_received)
 
     def abort(self) -> None:
         self.is_gone = True
@@ -77,14 +91,14 @@ async def test_a_body_that_stopped_gives_its_room_to_another() -> None:
     for guest in guests:
         guest.comes()
         guest.body_received = SMALL_BODY + 1
-        assert gate.take(guest, guest.body_received)
+        assert gate.room.take(guest, guest.body_received)
         gate.move(guest, gate.bodies)
     now = asyncio.get_running_loop().time()
     going.last, stopped.last, waits.last = now, now - 10, now - 10
     waits.is_held_up = True  # by us
-    assert gate.take(going, SMALL_BODY)
+    assert gate.room.take(going, SMALL_BODY)
     assert [guest.refusals for guest in guests] == [[], [refusal.STALLED], []]
-    assert not gate.take(going, 2 * SMALL_BODY)
+    assert not gate.room.take(going, 2 * SMALL_BODY)
 
 
 async def holding(gate: Gate, amount: int, *addresses: str) -> list[Guest]:
@@ -93,7 +107,7 @@ async def holding(gate: Gate, amount: int, *addresses: str) -> list[Guest]:
     for guest in guests:
         guest.comes()
         guest.body_received, guest.last = amount, asyncio.get_running_loop().time()
-        assert gate.take(guest, amount)
+        assert gate.room.take(guest, amount)
         gate.move(guest, gate.bodies)
     return guests
 
@@ -105,7 +119,7 @@ async def test_a_body_that_dawdles_gives_its_room_to_another() -> None:
         while not guest.dawdles:
             await asyncio.sleep(0.01)
             guest.body_received += 1
-    assert gate.take(Guest(gate, "192.0.2.1/32"), 2 * SMALL_BODY)
+    assert gate.room.take(Guest(gate, "192.0.2.1/32"), 2 * SMALL_BODY)
     assert guest.refusals == [refusal.STALLED]
 
 
@@ -113,11 +127,61 @@ async def test_whoever_holds_most_gives_room_to_whoever_holds_less() -> None:
     gate = Gate(Limits(body_bytes=8 * SMALL_BODY))
     many, other = "192.0.2.1/32", "192.0.2.2/32"
     first, second = await holding(gate, 4 * SMALL_BODY, many, many)
-    assert not gate.take(Guest(gate, many), SMALL_BODY)
+    assert not gate.room.take(Guest(gate, many), SMALL_BODY)
     newcomer = Guest(gate, other)
-    assert gate.take(newcomer, 3 * SMALL_BODY)
+    assert gate.room.take(newcomer, 3 * SMALL_BODY)
     assert (first.refusals, second.refusals) == ([], [refusal.MANY_BYTES])
-    assert not gate.take(newcomer, 2 * SMALL_BODY)  # it would hold more than the other
+    assert not gate.room.take(newcomer, 2 * SMALL_BODY)  # it would hold more than the other
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    async with asyncio.timeout(10 * factor()):
+        while not is_so():  # noqa: ASYNC110 - its own clock is tested
+            await asyncio.sleep(0.01)
+
+
+async def test_who_finds_no_room_waits_for_it_in_turn() -> None:
+    gate = Gate(Limits(body_bytes=4 * SMALL_BODY))
+    (holder,) = await holding(gate, 4 * SMALL_BODY, "192.0.2.1/32")
+    first, second, third = (Guest(gate, "192.0.2.1/32") for _ in range(3))
+    assert first.waits(3 * SMALL_BODY)
+    assert second.waits(3 * SMALL_BODY)
+    holder.refuse(refusal.STALLED)
+    await until(lambda: first.body_received)
+    assert third.waits(SMALL_BODY), "nobody comes before one who waits"
+    first.refuse(refusal.STALLED)
+    await until(lambda: third.body_received)
+    assert second.body_received == 3 * SMALL_BODY
+
+
+async def test_who_waits_in_vain_is_told_to_come_again() -> None:
+    gate = Gate(Limits(body_bytes=4 * SMALL_BODY))
+    (holder,) = await holding(gate, 4 * SMALL_BODY, "192.0.2.1/32")
+    holder.is_held_up = True  # its body has come, and is being worked on
+    guest = Guest(gate, "192.0.2.1/32")
+    assert guest.waits(SMALL_BODY)
+    await until(lambda: guest.refusals)
+    assert guest.refusals == [refusal.MANY_BYTES]
+
+
+async def test_those_who_hold_all_the_room_do_not_wait_for_each_other() -> None:
+    gate = Gate(Limits(body_bytes=4 * SMALL_BODY))
+    first, second = await holding(gate, 2 * SMALL_BODY, "192.0.2.1/32", "192.0.2.1/32")
+    assert first.waits(SMALL_BODY)
+    first.is_held_up = True
+    assert not second.waits(SMALL_BODY)
+    second.refuse(refusal.MANY_BYTES)
+    await until(lambda: first.body_received == 3 * SMALL_BODY)
+
+
+async def test_the_line_is_bounded_and_no_client_has_all_of_it() -> None:
+    gate = Gate(Limits(body_bytes=2 * SMALL_BODY))
+    await holding(gate, 2 * SMALL_BODY, "192.0.2.1/32")
+    many = [Guest(gate, "192.0.2.1/32") for _ in range(65)]
+    assert [guest.waits(2 * SMALL_BODY) for guest in many] == [True] * 64 + [False]
+    assert Guest(gate, "192.0.2.1/32").waits(2 * SMALL_BODY) is False
+    assert Guest(gate, "192.0.2.2/32").waits(2 * SMALL_BODY)
+    assert [guest.refusals for guest in many] == [[]] * 63 + [[refusal.MANY_BYTES], []]
 
 
 async def test_of_those_who_do_not_read_the_one_that_stopped_first_is_let_go() -> None:

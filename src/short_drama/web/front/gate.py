@@ -7,51 +7,18 @@ read nothing longest. So a client that only waits stops nobody else.
 
 import asyncio
 from collections import Counter
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from short_drama.web.front import refusal
-from short_drama.web.front.limits import SMALL_BODY, Limits
+from short_drama.web.front.limits import Limits
 from short_drama.web.front.refusal import Ledger, Refusal
+from short_drama.web.front.room import GRACE, Room
+from short_drama.web.front.visitor import Queue, Visitor
 
-_GRACE: Final = 1.0
-"""Seconds for which nobody has to give way, but who has yet to ask something: a head comes with its
-connection."""
 _FAREWELL_SECONDS: Final = 2.0
 """Of silence after our last word, by which it must have been read."""
 _FAREWELLS: Final = 64
 """Newcomers without a place that may hear why at the same time."""
-
-
-class Visitor(Protocol):
-    """A connection. `address`: its client's, as `clients.network_of` has it. `since` and `last` are
-    when it came into its queue and when it last sent something, by the event loop's clock.
-    `body_looked_at`: what had come of its body when it was last looked at."""
-
-    queue: "Queue | None"
-    address: str
-    since: float
-    last: float
-
-    @property
-    def is_held_up(self) -> bool:
-        """Whether it is we who make it wait."""
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether it has yet to take something that we said."""
-
-    body_received: int
-    body_looked_at: int
-    dawdles: bool
-    """Whether its body was slower than it may be for long, between the last two looks."""
-
-    def refuse(self, why: Refusal) -> None: ...
-
-    def abort(self) -> None: ...
-
-
-Queue = dict[Visitor, None]
-"""In the order in which they came."""
 
 
 class _Unread(NamedTuple):
@@ -66,6 +33,7 @@ class Gate:
         self.limits, self.ledger = limits, Ledger()
         self.heads: Queue = {}
         self.bodies: Queue = {}
+        self.room = Room(limits, self.bodies)
         self.idle: Queue = {}
         self.leaving: Queue = {}
         self._not_reading: dict[Visitor, _Unread] = {}
@@ -73,8 +41,6 @@ class Gate:
         self._inside: set[Visitor] = set()
         self._outside: set[Visitor] = set()
         self._of_address: Counter[str] = Counter()
-        self._held: Counter[str] = Counter()
-        """Bytes of bodies, by address."""
         self._look: asyncio.TimerHandle | None = None
 
     def enter(self, visitor: Visitor) -> Refusal | None:
@@ -96,6 +62,7 @@ class Gate:
 
     def leave(self, visitor: Visitor) -> None:
         self.move(visitor, None)
+        self.room.leave(visitor)
         self.reads_on(visitor)
         self._outside.discard(visitor)
         if visitor in self._inside:
@@ -105,9 +72,10 @@ class Gate:
                 del self._of_address[visitor.address]
 
     def make_room(self) -> bool:
-        """Whether somebody who asks nothing gave up a place."""
+        """Whether somebody who asks nothing gave up a place. Only who reads its last answer has a
+        moment: a head comes with its connection, and of the idle the oldest has had the longest."""
         now = asyncio.get_running_loop().time()
-        for queue, grace in ((self.heads, 0.0), (self.leaving, _GRACE), (self.idle, _GRACE)):
+        for queue, grace in ((self.heads, 0.0), (self.leaving, GRACE), (self.idle, 0.0)):
             oldest = next((one for one in queue if not one.is_held_up), None)
             if oldest is not None and oldest.since + grace <= now:
                 self.ledger.note(refusal.MANY_CONNECTIONS)
@@ -141,45 +109,12 @@ class Gate:
 
     def _drop_reader(self) -> bool:
         visitor, unread = next(iter(self._not_reading.items()))
-        if unread.since + _GRACE > asyncio.get_running_loop().time():
+        if unread.since + GRACE > asyncio.get_running_loop().time():
             return False
         self.ledger.note(refusal.UNREAD)
         self.leave(visitor)
         visitor.abort()
         return True
-
-    def take(self, visitor: Visitor, amount: int) -> bool:
-        """Room for so many bytes of its body, until `give_back`."""
-        while self._held.total() + amount > self.limits.body_bytes:
-            if not (self._drop_stalled() or self._drop_greedy(visitor.address, amount)):
-                return False
-        self._held[visitor.address] += amount
-        return True
-
-    def give_back(self, visitor: Visitor, amount: int) -> None:
-        self._held[visitor.address] -= amount
-        if not self._held[visitor.address]:
-            del self._held[visitor.address]
-
-    def _drop_stalled(self) -> bool:
-        late = asyncio.get_running_loop().time() - _GRACE
-        for visitor in self.bodies:
-            waits = visitor.last < late or visitor.dawdles
-            if waits and _holds(visitor) and not visitor.is_held_up:
-                visitor.refuse(refusal.STALLED)
-                return True
-        return False
-
-    def _drop_greedy(self, address: str, amount: int) -> bool:
-        """The newest body of whoever holds most, if that is more than `address` is going to."""
-        greedy, most = self._held.most_common(1)[0] if self._held else (address, 0)
-        if most <= self._held[address] + amount:
-            return False
-        for visitor in reversed(self.bodies):
-            if visitor.address == greedy and _holds(visitor):
-                visitor.refuse(refusal.MANY_BYTES)
-                return True
-        return False
 
     def _look_soon(self) -> None:
         if self._look is None:
@@ -220,7 +155,3 @@ class Gate:
             if now > unread.since + self.limits.answer_seconds:
                 self.ledger.note(refusal.SLOW_READER)
                 visitor.abort()
-
-
-def _holds(visitor: Visitor) -> bool:
-    return visitor.body_received > SMALL_BODY

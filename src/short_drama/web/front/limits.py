@@ -1,6 +1,7 @@
 """What a client may take of the server before the application hears of it."""
 
 import math
+import resource
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +48,12 @@ class Limits:
             return self.connections_per_address
         is_loopback = address.startswith(("127.", "::1/"))
         return math.inf if is_loopback else max(1, self.connections // 10)
+
+
+def descriptors() -> int:
+    """That this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else 2**20
 
 
 def places(connections: int, *, descriptors: int) -> int:

@@ -10,10 +10,11 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from short_drama.web.clients import network_of
-from short_drama.web.front import limits, refusal
-from short_drama.web.front.gate import Gate, Queue
+from short_drama.web.front import limits, refusal, targets
+from short_drama.web.front.gate import Gate
 from short_drama.web.front.line import Line
 from short_drama.web.front.refusal import Refusal, Refused
+from short_drama.web.front.visitor import Queue
 
 
 class _Part(enum.Enum):
@@ -45,12 +46,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._heard = self._unheard = self._unread = 0
         self._fields = self._field_bytes = 0
         self._held: dict[RequestResponseCycle, int] = {}
+        self._waits = self._is_whole = False
+        self._withheld: list[bytes] = []
+        """What had come of the body when there was no room for it; `_is_whole`: to its end."""
 
     # --- The connection -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._socket = transport
-        super().connection_made(cast("asyncio.Transport", Line(transport, self._end)))
+        self._line = Line(transport, self._end)
+        super().connection_made(cast("asyncio.Transport", self._line))
         self.address = network_of(self.client[0]) if self.client else ""
         self.last = self.loop.time()
         why = self._gate.enter(self)
@@ -152,6 +157,8 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- The parser's events ------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        if self._waits:
+            raise Refused(refusal.MANY_BYTES)
         super().on_message_begin()
         self._part = _Part.HEAD
         self._heard += 1
@@ -178,6 +185,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= limits.PIPELINED:
             raise Refused(refusal.PIPELINE)
+        if not targets.agree(self.url, [value for name, value in self.headers if name == b"host"]):
+            raise Refused(refusal.OTHER_HOST)
         super().on_headers_complete()
         self._heard += 1
         self._arrived(_Part.BODY)
@@ -191,13 +200,19 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             self._drop(len(body))
             return
-        if self.body_received > limits.SMALL_BODY:
-            self._hold(self.cycle)
-        super().on_body(body)
+        if not self._waits and self.body_received > limits.SMALL_BODY:
+            self._waits = not self._hold() and self._wait()
+        if self._waits:
+            self._withheld.append(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
         self._heard += 1
+        if self._waits:
+            self._is_whole = True
+            return
+        super().on_message_complete()
         self._arrived(_Part.NOTHING)
 
     def _arrived(self, rest: _Part) -> None:
@@ -215,6 +230,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return False
         return (
             self._part is _Part.HEAD
+            or self._waits
             or self.flow.read_paused
             or bool(self.cycle.waiting_for_100_continue)
         )
@@ -228,6 +244,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_over:
             return
         self._is_over = True
+        self._stop_waiting()
         self._gate.ledger.note(why)
         if not self._is_answerable():
             self.abort()
@@ -249,6 +266,8 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._part is _Part.BODY and not self.cycle.response_started
 
     def on_response_complete(self) -> None:
+        if self._waits:
+            self._go_on()  # without room: nobody will read the body
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None and self._part is _Part.NOTHING:
             self._gate.move(self, self._gate.idle)
@@ -263,11 +282,44 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._held:
             self._release(cycle)
 
-    def _hold(self, cycle: RequestResponseCycle) -> None:
-        amount = self.body_received - self._held.get(cycle, 0)
-        if not self._gate.take(self, amount):
-            raise Refused(refusal.MANY_BYTES)
-        self._held[cycle] = self.body_received
-
     def _release(self, cycle: RequestResponseCycle) -> None:
-        self._gate.give_back(self, self._held.pop(cycle, 0))
+        self._gate.room.give_back(self, self._held.pop(cycle, 0))
+
+    # --- Room for a body ----------------------------------------------------------------------
+
+    def _hold(self) -> bool:
+        """Whether there is room for what has come."""
+        amount = self.body_received - self._held.get(self.cycle, 0)
+        if not self._gate.room.take(self, amount):
+            return False
+        self._held[self.cycle] = self.body_received
+        return True
+
+    def _wait(self) -> bool:
+        """For room, which is true; raises Refused when too many do."""
+        if not self._gate.room.wait(self):
+            raise Refused(refusal.MANY_BYTES)
+        self._line.hold()
+        return True
+
+    def goes_on(self) -> bool:
+        if not self._hold():
+            return False
+        self.last = self.loop.time()
+        self._go_on()
+        return True
+
+    def _go_on(self) -> None:
+        withheld, is_whole = self._withheld, self._is_whole
+        self._stop_waiting()
+        for body in withheld:
+            super().on_body(body)
+        if is_whole:
+            super().on_message_complete()
+            self._arrived(_Part.NOTHING)
+
+    def _stop_waiting(self) -> None:
+        if self._waits:
+            self._waits, self._is_whole, self._withheld = False, False, []
+            self._gate.room.leave(self)
+            self._line.let_go()

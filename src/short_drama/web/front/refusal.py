@@ -49,6 +49,14 @@ class Refused(Exception):
 
 
 MALFORMED = Refusal("head", "form", MalformedRequest("this is no HTTP request"))
+OTHER_HOST = Refusal(
+    "head",
+    "form",
+    MalformedRequest(
+        "the request's target names another host than its Host header",
+        fix="Send the same in both, as RFC 9112 section 3.2 has it, or a path alone.",
+    ),
+)
 MANY_FIELDS = Refusal(
     "head", "fields", HeadTooLarge(f"the request has more than {FIELDS} headers and trailers")
 )
