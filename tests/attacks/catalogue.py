@@ -52,6 +52,13 @@ async def held(address: Address, count: int, sent: list[bytes], *, seconds: floa
         return [wire.heard(line) for line in lines]
 
 
+async def begun(address: Address, count: int, sent: bytes, *, seconds: float) -> Answers:
+    """As `held`, but how the answers begin, of those who read nothing meanwhile."""
+    async with wire.silent(address, count, [sent]) as lines:
+        await asyncio.sleep(seconds)
+        return [wire.heard(line, most=1) for line in lines]
+
+
 async def without_end(address: Address, head: bytes, part: bytes, size: int) -> Answers:
     times = size // len(part)
     return [await wire.says(address, part, times=times, head=head, seconds=_SECONDS)]
@@ -113,11 +120,34 @@ async def _(address: Address) -> Answers:
 @attack("200 who do not read a picture of 20 MiB")
 async def _(address: Address) -> Answers:
     (made,) = await all_of(address, (whole(_PNG, one) for one in pictures.noise(1)))
-    key = json.loads((made or b"").partition(b"\r\n\r\n")[2])["key"]
-    asked = f"GET /assets/{key} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-    async with wire.silent(address, 200, [asked]) as lines:
-        await asyncio.sleep(10)
-        return [wire.heard(line, most=_BLOCK) for line in lines]
+    asked = f"GET /assets/{_told(made)['key']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    return await begun(address, 200, asked, seconds=10)
+
+
+@attack("1,100 long polls of a task that waits")
+async def _(address: Address) -> Answers:
+    task = await _waiting_task(address)
+    asked = f"GET /api/v1/tasks/{task}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    return await begun(address, 1100, asked.encode(), seconds=10)
+
+
+@attack("1,100 event streams that nobody reads")
+async def _(address: Address) -> Answers:
+    task = await _waiting_task(address)
+    asked = f"GET /api/v1/tasks/{task}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    return await begun(address, 1100, asked.encode(), seconds=10)
+
+
+async def _waiting_task(address: Address) -> str:
+    """The last of some that take seconds each."""
+    (made,) = await all_of(address, [whole(_PNG, next(pictures.bombs(1)))])
+    body = json.dumps({"image_url": _told(made)["image_url"], "zoom": 1}).encode()
+    head = _CAMERA + b"Content-Type: application/json\r\n"
+    return str(_told((await all_of(address, [whole(head, body)] * 8))[-1])["task_id"])
+
+
+def _told(answer: bytes | None) -> dict[str, Any]:
+    return dict(json.loads((answer or b"").partition(b"\r\n\r\n")[2]))
 
 
 @attack("30 uploads of 20 MiB at once")

@@ -160,6 +160,21 @@ async def test_stalled_uploads_give_their_room_to_others(
         await served(honest)
 
 
+@pytest.mark.parametrize("path", ["?wait=60", "/events"], ids=["long polls", "streams"])
+async def test_who_waits_for_news_leaves_places_to_others(
+    victim: Victim, honest: aiohttp.ClientSession, path: str
+) -> None:
+    made = await honest.post("/api/v1/assets", data=png(), headers={"Content-Type": "image/png"})
+    asked = {"image_url": (await made.json())["image_url"], "zoom": 1}
+    accepted = await honest.post("/api/v1/camera-angle/tasks", json=asked)
+    task = (await accepted.json())["task_id"]
+    get = f"GET /api/v1/tasks/{task}{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    async with many(victim, 300, get) as lines:
+        await served(honest)
+        told = [wire.heard(line, most=1) or b"" for line in lines]
+        assert any(answer.startswith(b"HTTP/1.1 503") for answer in told)
+
+
 async def test_of_many_large_uploads_some_are_asked_to_come_again(
     victim: Victim, honest: aiohttp.ClientSession
 ) -> None:
@@ -196,8 +211,9 @@ async def test_who_does_not_read_the_answers_is_let_go(victim: Victim) -> None:
     async with many(
         victim, 1, b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500
     ) as lines:
-        await asyncio.sleep(0.5)
-        assert closed(lines) == 1
+        async with asyncio.timeout(5 * factor()):
+            while not closed(lines):
+                await asyncio.sleep(0.1)
 
 
 async def test_pictures_that_are_not_read_are_not_kept_in_memory(

@@ -4,6 +4,8 @@ import contextlib
 import ctypes
 import resource
 
+from short_drama.web.front.limits import descriptors
+
 _MMAP_THRESHOLD = -3
 """M_MMAP_THRESHOLD, see mallopt(3)."""
 _LARGE = 2**20
@@ -11,11 +13,10 @@ _LARGE = 2**20
 
 def raise_descriptors() -> int:
     """Let the process have as many as it may; the soft limit is often 1,024. Returns the number."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # a hard limit above the system's own
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    return soft if soft != resource.RLIM_INFINITY else 2**20
+    return descriptors()
 
 
 def keep_memory_apart() -> None:

@@ -15,6 +15,7 @@ from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
+from short_drama.web.listeners import Listeners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Desk:
     queues: Mapping[Lane, TaskQueue]
     assets: AssetStore
     sources: ImageSources
+    listeners: Listeners
     check: Callable[[], Awaitable[None]]
     """Raises Unavailable while tasks cannot be accepted."""
     remark: Callable[[], Awaitable[None]]

@@ -1,5 +1,6 @@
 """The orchestrators' application: submit here; both lanes share the rest of the contract."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from short_drama import tracing
-from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.orchestrator import events, kind_routes, task_routes, uploads
 from short_drama.orchestrator.desk import Desk
@@ -21,6 +22,7 @@ from short_drama.web import assets as web_assets
 from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, read_json, traceparent
+from short_drama.web.clients import CLIENT
 from short_drama.web.door import principal_of
 from short_drama.web.prefer import preferences
 from short_drama.web.waiting import stopping
@@ -113,12 +115,17 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
             task = await desk.submitter.submit(kind, body, owner=owner, key=key)
             traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
-        if wait is None:
+        if wait is not None:
+            # Where too many wait, the preference is not applied: the task is accepted all the same.
+            with contextlib.suppress(Unavailable), desk.listeners.place(CLIENT.get()):
+                task = await events.wait_for_end(
+                    desk.store, task, timeout=wait, stopping=stopping(request)
+                )
+                headers["Preference-Applied"] = f"wait={wait:g}"
+        if "Preference-Applied" not in headers:
             return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)
-        task = await events.wait_for_end(desk.store, task, timeout=wait, stopping=stopping(request))
         view = await desk.view(task, base_url(request))
         view["message"] = f"The task is {task.status}."
-        headers["Preference-Applied"] = f"wait={wait:g}"
         return JsonAnswer(view, 200 if task.status.is_terminal else 202, headers)
 
     app.state.direct.add("POST", path, submit)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
+from starlette.types import Receive, Scope, Send
 
 from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, Unavailable
@@ -22,6 +24,7 @@ from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
 from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, traceparent
+from short_drama.web.clients import CLIENT
 from short_drama.web.door import principal_of
 from short_drama.web.waiting import stopping
 
@@ -116,9 +119,10 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         task = await desk.find(task_id, principal_of(request))
         if wait and not task.status.is_terminal:
             version = task.version if since is None else since
-            changed, _ = await events.news(
-                desk, task, since=version, timeout=wait, stopping=stopping(request)
-            )
+            with desk.listeners.place(CLIENT.get()):
+                changed, _ = await events.news(
+                    desk, task, since=version, timeout=wait, stopping=stopping(request)
+                )
             if changed is None:
                 raise not_found(task_id)
             task = changed
@@ -128,6 +132,20 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         return await get_task(request.path_params["task_id"], request)
 
     app.state.direct.add("GET", "/api/v1/tasks/{task_id}", get_task_as_it_is)
+
+
+class _Listened(StreamingResponse):
+    """A stream that keeps a listener's place from before it begins, however it ends."""
+
+    def __init__(
+        self, content: AsyncIterator[str], place: AbstractContextManager[None], **how: Any
+    ) -> None:
+        super().__init__(content, **how)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
 
 
 def _install_events(app: FastAPI, desk: Desk) -> None:
@@ -163,7 +181,8 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
                             yield await writer.event(change, base_url(request))
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(stream(), media_type="text/event-stream", headers=headers)
+        place = desk.listeners.place(CLIENT.get())
+        return _Listened(stream(), place, media_type="text/event-stream", headers=headers)
 
 
 _RETRY_HEADERS = {

@@ -37,6 +37,8 @@ from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import PATIENCE_SECONDS, JobClient
 from short_drama.sqs_adapter.lane_reporter import LaneReporter
 from short_drama.watch import Watch, look_at_disk
+from short_drama.web.front.limits import descriptors, places
+from short_drama.web.listeners import Listeners
 from short_drama.wiring.accounts import open_hold, open_settlement
 from short_drama.wiring.backend import Backend, open_backend
 from short_drama.wiring.components import Component
@@ -241,11 +243,11 @@ def _desk(
             fix="Set SHORT_DRAMA_SECRET to 32 random characters or more, the same for each one.",
         )
     availability = Availability(backend.notices)
-    places = QueueLimit(backend.queues, most=settings.max_pending_tasks)
+    line = QueueLimit(backend.queues, most=settings.max_pending_tasks)
 
     async def available(kind: str, lane: Lane) -> None:
         await availability.require(kind, lane)
-        await places.require_place(lane)
+        await line.require_place(lane)
 
     submitter = Submitter(
         backend.store,
@@ -264,6 +266,7 @@ def _desk(
         queues=backend.queues,
         assets=backend.assets,
         sources=sources,
+        listeners=Listeners(places(settings.connections, descriptors=descriptors()) // 3),
         check=partial(backend.check, "queues", "tasks"),
         remark=partial(backend.check, "dead letters", "assets"),
         serves_assets=_cdn(settings) is None,
