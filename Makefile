@@ -154,15 +154,18 @@ capacity: $(INSTALLED) ## Simulate fleets of 1 to 1,000 GPUs: writes docs/capaci
 run: setup ## The whole product in this terminal
 	$(BIN)/short-drama up
 
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
+
 lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements/runtime.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/emulators.in -o requirements/emulators.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/deploy.in -o requirements/deploy.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/peers.in -o requirements/peers.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package torch --quiet requirements/torch.txt requirements/comfyui.in -o requirements/comfyui.txt
+	$(COMPILE) --extra local --extra c2pa pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) -c requirements/runtime.txt pyproject.toml -o requirements/base.txt
+	$(COMPILE) --extra local --extra c2pa --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
+	$(COMPILE) --extra local --extra c2pa --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
+	$(COMPILE) --extra dev -c requirements/aws.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) requirements/emulators.in -o requirements/emulators.txt
+	$(COMPILE) requirements/deploy.in -o requirements/deploy.txt
+	$(COMPILE) requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) --no-emit-package torch requirements/torch.txt requirements/comfyui.in -o requirements/comfyui.txt
 	npm install --prefix $(SECOND) --package-lock-only --omit-lockfile-registry-resolved --loglevel=error
 
 clean: ## Remove what the commands above have made here
