@@ -21,6 +21,7 @@ COMFYUI := .comfyui
 COMFYUI_INSTALLED := $(COMFYUI)/.installed
 COMFYUI_OF_ONES_OWN := $(COMFYUI_URL)$(COMFYUI_SOURCE)
 
+DOCKER := docker
 DURATION := 120
 SEED := 1
 TASKS := 300
@@ -28,7 +29,7 @@ KILLS := 30
 EXAMPLES := 200
 WATCH := 600
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz attacks faces watch check unit format bench bench-peers capacity run lock clean wheels archive sbom licences openapi release
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz attacks faces watch check unit format bench bench-peers capacity run lock clean wheels archive sbom licences openapi image release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +123,9 @@ archive: $(INSTALLED) ## dist/short-drama.tar.gz: the wheel, and all that a host
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target wheel
 	tar --create --gzip --file dist/short-drama.tar.gz --transform 's,^,short-drama/,' deploy requirements/aws.txt requirements/otel.txt -C dist $$(cd dist && echo *.whl)
+
+image: archive ## The container image short-drama, of the wheel (needs docker, or DOCKER=podman)
+	$(DOCKER) build --tag short-drama .
 
 sbom: $(INSTALLED) ## dist/sbom.json: every package of a release, with hashes and licences (CycloneDX)
 	$(BIN)/python -m tools.sbom dist/sbom.json

@@ -15,7 +15,9 @@ from pathlib import Path
 
 def still(width: int = 384, height: int = 256) -> bytes:
     """A PNG of a soft gradient, made by hand: nothing here can draw."""
-    rows = (bytes(v for x in range(width) for v in (x * 255 // width, y, 90)) for y in range(height))
+    rows = (
+        bytes(v for x in range(width) for v in (x * 255 // width, y, 90)) for y in range(height)
+    )
     parts = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
         (b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows))),
