@@ -21,6 +21,7 @@ COMFYUI := .comfyui
 COMFYUI_INSTALLED := $(COMFYUI)/.installed
 COMFYUI_OF_ONES_OWN := $(COMFYUI_URL)$(COMFYUI_SOURCE)
 
+DOCKER := docker
 DURATION := 120
 SEED := 1
 TASKS := 300
@@ -28,7 +29,7 @@ KILLS := 30
 EXAMPLES := 200
 WATCH := 600
 
-.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz attacks faces watch check unit format bench bench-peers capacity run lock clean release
+.PHONY: help setup models emulators deploy-tools demo test test-aws test-deploy test-aws-second test-comfyui mutants model chaos accountant fuzz attacks faces watch check unit format bench bench-peers capacity run lock clean wheels archive sbom licences openapi image release
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +69,7 @@ demo: setup ## Five tasks of five kinds on real photographs; see demo/contact-sh
 
 test: setup emulators deploy-tools check ## Everything: checks, then all tests, three at a time
 	$(PYTEST) -n 3 --dist loadfile
+	@test -n "$$(git status --porcelain 2>&1)" || { mkdir -p .cache && git rev-parse HEAD >.cache/tested; }
 
 test-aws: $(INSTALLED) $(EMULATED) ## Only the tests of the AWS backend
 	$(PYTEST) -m aws
@@ -113,10 +115,29 @@ faces: $(INSTALLED) ## 33 faces, upright, turned and small: how many the local e
 watch: $(INSTALLED) $(DEPLOYING) ## A real Prometheus beside all processes under load, then faults; WATCH=600 (seconds)
 	$(BIN)/python -m tests.deploy.watch --seconds $(WATCH)
 
-release: $(INSTALLED) ## dist/short-drama.tar.gz: the wheel, and all that a host needs to install it
+wheels: setup ## dist/: wheel and sdist, tried as a client in an empty environment of every Python here
+	rm -rf dist
+	$(BIN)/python -m tools.wheels dist
+
+archive: $(INSTALLED) ## dist/short-drama.tar.gz: the wheel, and all that a host needs to install it
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target wheel
 	tar --create --gzip --file dist/short-drama.tar.gz --transform 's,^,short-drama/,' deploy requirements/aws.txt requirements/otel.txt -C dist $$(cd dist && echo *.whl)
+
+image: archive ## The container image short-drama, of the wheel (needs docker, or DOCKER=podman)
+	$(DOCKER) build --tag short-drama .
+
+sbom: $(INSTALLED) ## dist/sbom.json: every package of a release, with hashes and licences (CycloneDX)
+	$(BIN)/python -m tools.sbom dist/sbom.json
+
+licences: $(INSTALLED) ## Write docs/third-party.md anew, which is in the wheel
+	$(BIN)/python -m tools.licences
+
+openapi: $(INSTALLED) ## Store docs/openapi anew; refuses where the API's promise would be broken
+	$(BIN)/python -m tests.openapi
+
+release: $(INSTALLED) ## VERSION=1.2.3: checks tree, tests and changelog, then writes the version and tags it
+	$(BIN)/python -m tools.release $(VERSION)
 
 check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .
@@ -154,15 +175,19 @@ capacity: $(INSTALLED) ## Simulate fleets of 1 to 1,000 GPUs: writes docs/capaci
 run: setup ## The whole product in this terminal
 	$(BIN)/short-drama up
 
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
+
 lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements/runtime.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/emulators.in -o requirements/emulators.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/deploy.in -o requirements/deploy.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/peers.in -o requirements/peers.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package torch --quiet requirements/torch.txt requirements/comfyui.in -o requirements/comfyui.txt
+	$(COMPILE) --extra local --extra c2pa pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) -c requirements/runtime.txt pyproject.toml -o requirements/base.txt
+	$(COMPILE) --extra local --extra c2pa --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
+	$(COMPILE) --extra local --extra c2pa --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
+	$(COMPILE) --extra dev -c requirements/aws.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) requirements/emulators.in -o requirements/emulators.txt
+	$(COMPILE) requirements/deploy.in -o requirements/deploy.txt
+	$(COMPILE) requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) --no-emit-package torch requirements/torch.txt requirements/comfyui.in -o requirements/comfyui.txt
+	$(BIN)/python -m tools.licences
 	npm install --prefix $(SECOND) --package-lock-only --omit-lockfile-registry-resolved --loglevel=error
 
 clean: ## Remove what the commands above have made here

@@ -14,7 +14,7 @@ PINNED = ("aws.txt", "otel.txt")
 
 
 def copy_of_deploy(folder: Path) -> Path:
-    """What a host gets beside the wheel, as in the archive of `make release`."""
+    """What a host gets beside the wheel, as in the archive of `make archive`."""
     shutil.copytree(ROOT / "deploy", folder / "deploy")
     (folder / "requirements").mkdir()
     for name in PINNED:
@@ -37,6 +37,8 @@ def build(folder: Path, version: str, *, broken: bool = False) -> Path:
     source.mkdir()
     shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "README.md", source)
+    (source / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "third-party.md", source / "docs")
     text = (ROOT / "pyproject.toml").read_text()
     text = re.sub(r'^version = ".*"$', f'version = "{version}"', text, flags=re.MULTILINE)
     (source / "pyproject.toml").write_text(text)

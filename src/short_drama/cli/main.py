@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from short_drama.cli import extras
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.doctor import doctor
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
@@ -388,4 +389,10 @@ def main() -> None:
         code = problem.exit_code
     except click.Abort:
         code = EXIT_INTERRUPTED
+    except ModuleNotFoundError as error:
+        lacking = extras.lacking(error.name)
+        if lacking is None:
+            raise
+        lacking.show()
+        code = lacking.exit_code
     sys.exit(code)

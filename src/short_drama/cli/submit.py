@@ -9,7 +9,7 @@ from short_drama.cli.configuration import read_settings
 from short_drama.cli.connection import connected
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
 from short_drama.cli.terminal import say
-from short_drama.domain.kinds import KINDS, Lane, TaskKind
+from short_drama.domain.kinds import KINDS, Catalogue, Lane, TaskKind
 from short_drama.sdk.models import TaskView
 from short_drama.sdk.sync import Client
 
@@ -54,9 +54,7 @@ def find_kind(name: str) -> TaskKind:
     """One of the catalogue, or a workflow's. Raises Problem."""
     if name in KINDS:
         return KINDS[name]
-    from short_drama.wiring.engines import open_catalogue  # takes a while
-
-    catalogue = open_catalogue(read_settings())
+    catalogue = _with_workflows()
     if name not in catalogue:
         raise Problem(
             f"there is no kind {name}",
@@ -65,6 +63,15 @@ def find_kind(name: str) -> TaskKind:
             code=EXIT_USAGE,
         )
     return catalogue[name]
+
+
+def _with_workflows() -> Catalogue:
+    """The kinds of this machine; only the usual ones where nothing but the client is installed."""
+    try:
+        from short_drama.wiring.engines import open_catalogue  # takes a while
+    except ModuleNotFoundError:
+        return KINDS
+    return open_catalogue(read_settings())
 
 
 def finish(client: Client, task_id: str, *, output: Path | None, as_json: bool) -> None:

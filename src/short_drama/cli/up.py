@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from short_drama.cli import extras, models
 from short_drama.cli import host as hosting
-from short_drama.cli import models
 from short_drama.cli.configuration import read_settings, set_up_logging
 from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 from short_drama.cli.standing import counted
@@ -21,7 +21,11 @@ from short_drama.wiring.components import FREE_PORTS, Component
 log = logging.getLogger(__name__)
 
 
+_WITH_ENGINES = {Component.COMFYUI_API, Component.PAID_API}
+
+
 def up(*, data_dir: Path | None, host: str | None, ports: str | None) -> None:
+    extras.need_engines()
     chosen = FREE_PORTS if ports == "auto" else {}
     settings = read_settings(data_dir=data_dir, host=host, **chosen)
     models.prepare(settings)
@@ -30,9 +34,12 @@ def up(*, data_dir: Path | None, host: str | None, ports: str | None) -> None:
 
 
 def serve(components: Sequence[str], *, data_dir: Path | None, host: str | None) -> None:
+    chosen = [Component(name) for name in components]
+    if _WITH_ENGINES.intersection(chosen):
+        extras.need_engines()
     settings = read_settings(data_dir=data_dir, host=host)
     set_up_logging(settings, "+".join(components))
-    _run(settings, [Component(name) for name in components], alone=False)
+    _run(settings, chosen, alone=False)
 
 
 def _data(settings: Settings) -> str:

@@ -16,16 +16,19 @@ from typing import Final
 
 from short_drama import model_files
 from short_drama.doctor.finding import Finding, not_applicable, ok, together, warning, wrong
+from short_drama.doctor.here import here
 from short_drama.doctor.site import Site
 from short_drama.settings import Settings
 from short_drama.settings.installed import CREDENTIALS
 from short_drama.web.front.limits import places
 from short_drama.web.version import VERSION
+from short_drama.wiring.components import Component
 
 _MIB: Final = 2**20
 FULL_BYTES, LOW_BYTES = 200 * _MIB, 2048 * _MIB
 """Less than the first and a picture or two fill it; less than the second and somebody has days."""
 FULL_INODES = 1_000
+_ENGINES: Final = {Component.COMFYUI_API, Component.PAID_API}
 _OURS = ("tasks.db", "tasks.db-wal", "tasks.db-shm", "assets", "secret", "lock")
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -34,7 +37,8 @@ _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 async def python(site: Site) -> Finding:
-    extras = ("aws",) if site.on_aws else ()
+    extras = ("server", *(("local",) if _ENGINES & set(await here(site)) else ()))
+    extras += ("aws",) if site.on_aws else ()
     wanted = await asyncio.to_thread(requires, "short-drama")
     lacking = list(packages(wanted or (), extras))
     ours = f"short-drama {VERSION} on Python {'.'.join(map(str, sys.version_info[:3]))}"
@@ -56,6 +60,8 @@ def packages(
     aws = "Install requirements/aws.txt instead of runtime.txt."
     for line in wanted:
         spec, _, marker = line.partition(";")
+        if "sys_platform" in marker:  # of another system than those that we serve on
+            continue
         if "extra" in marker and not any(
             f'"{each}"' in marker.replace("'", '"') for each in extras
         ):
@@ -63,7 +69,7 @@ def packages(
         name = re.match(r"[\w.-]+", spec.strip())
         if name is None or spec.startswith("short-drama"):
             continue
-        do = aws if "extra" in marker else cure
+        do = aws if "aws" in marker else cure
         try:
             has = found(name[0])
         except PackageNotFoundError:

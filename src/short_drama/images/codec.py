@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
-import cv2
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.PngImagePlugin import PngInfo
@@ -36,6 +35,13 @@ from short_drama.images.structure import (
     open_image,
     sniff,
 )
+
+try:
+    import cv2
+except ModuleNotFoundError:  # where only servers are installed, which encode little
+    _WITH_OPENCV = False
+else:
+    _WITH_OPENCV = True
 
 __all__ = ["EXTENSIONS", "Intake", "Picture", "Pixels", "decode", "encode", "normalise", "sniff"]
 
@@ -150,13 +156,21 @@ def _anew(picture: Picture, sent: bytes) -> bytes:
 
 def _png(pixels: Pixels) -> bytes:
     """OpenCV's encoder takes a third of the time that Pillow's does, for it tries one filter a row
-    and not five: the mean of left and above makes photographs smallest, and one colour zeros."""
+    and not five: the mean of left and above makes photographs smallest, and one colour zeros.
+
+    Raises MemoryError.
+    """
+    if not _WITH_OPENCV:
+        return write(Image.fromarray(pixels), PNG, label=None)
     options = (  # in this order: a level brings its own strategy
         cv2.IMWRITE_PNG_COMPRESSION, 1,
         cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG,
         cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
     )  # fmt: skip
-    _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    try:
+        _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    except cv2.error:  # there is no other reason
+        raise MemoryError from None
     return data.tobytes()
 
 

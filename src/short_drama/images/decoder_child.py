@@ -18,8 +18,6 @@ import warnings
 from pathlib import Path
 from typing import IO, Any, Final
 
-import cv2
-
 from short_drama.domain.errors import ImageRejected
 from short_drama.images.codec import Intake, normalise
 
@@ -65,7 +63,7 @@ def _answer(data: bytes) -> tuple[dict[str, Any], bytes]:
         intake = normalise(data)
     except ImageRejected as error:
         return {"detail": error.detail, "fix": error.fix}, b""
-    except (MemoryError, cv2.error):
+    except MemoryError:
         sys.exit(OUT_OF_MEMORY)
     return _head_of(intake), intake.data
 

@@ -15,10 +15,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
-import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from short_drama.domain.errors import RouteNotFound
@@ -35,6 +34,9 @@ from short_drama.sdk.models import (
     TaskView,
 )
 from short_drama.sdk.transport import Call, Transport, unexpected
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 class Where(TypedDict, total=False):
@@ -125,6 +127,8 @@ class AsyncClient:
         refers to it. Raises ApiError, code request_unsupported, where there is no bucket;
         ValueError for more bytes than are accepted or another format; OSError.
         """
+        import aiohttp
+
         data = await _bytes_of(image)
         wanted = {"content_type": _content_type(data)}
         call = self._call("POST", "/api/v1/assets/direct", json=wanted, repeatable=True)
@@ -270,7 +274,7 @@ class AsyncClient:
             source = source.result_url
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
 
-        async def save(answer: aiohttp.ClientResponse) -> None:
+        async def save(answer: "aiohttp.ClientResponse") -> None:
             with await asyncio.to_thread(partial.open, "wb") as file:
                 async for chunk in answer.content.iter_chunked(1 << 18):
                     await asyncio.to_thread(file.write, chunk)
@@ -292,7 +296,7 @@ class AsyncClient:
         """Ask the lane's orchestrator; without a lane, either will do."""
         bases = [self._lanes[lane]] if lane else [*dict.fromkeys(self._lanes.values())]
 
-        async def read(answer: aiohttp.ClientResponse) -> Shape:
+        async def read(answer: "aiohttp.ClientResponse") -> Shape:
             try:
                 return shape.model_validate_json(await answer.read())
             except ValidationError:

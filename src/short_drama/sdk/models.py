@@ -11,7 +11,7 @@ Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
 
 class Shape(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
 
 class Urls(Shape):

@@ -2,6 +2,8 @@
 
 A repeat is safe when the call changes nothing, when the service knows it again (by its
 Idempotency-Key or by the bytes themselves), or when no connection was made in the first place.
+
+aiohttp takes as long to import as all the rest: it is, once somebody asks something.
 """
 
 import asyncio
@@ -11,14 +13,16 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import aiohttp
 from pydantic import ValidationError
 
 from short_drama.sdk.errors import ApiError, ServiceUnreachable
 from short_drama.sdk.models import Problem
 from short_drama.web.retry_after import retry_after
+
+if TYPE_CHECKING:
+    import aiohttp
 
 T = TypeVar("T")
 
@@ -68,7 +72,7 @@ class Transport:
         self,
         call: Call,
         bases: Sequence[str],
-        read: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+        read: "Callable[[aiohttp.ClientResponse], Awaitable[T]]",
     ) -> T:
         """What `read` makes of the answer; the bases take turns, the first one first.
 
@@ -84,8 +88,10 @@ class Transport:
         raise AssertionError("itertools.count does not end")
 
     async def _attempt(
-        self, call: Call, base: str, read: Callable[[aiohttp.ClientResponse], Awaitable[T]]
+        self, call: Call, base: str, read: "Callable[[aiohttp.ClientResponse], Awaitable[T]]"
     ) -> T:
+        import aiohttp
+
         try:
             async with self._opened().request(
                 call.method,
@@ -108,14 +114,18 @@ class Transport:
                 raise _Again(unreachable) from None
             raise unreachable from None
 
-    def _limits(self, call: Call) -> aiohttp.ClientTimeout:
+    def _limits(self, call: Call) -> "aiohttp.ClientTimeout":
+        import aiohttp
+
         return aiohttp.ClientTimeout(
             total=call.wait + self._timeout * _WHOLE,
             sock_connect=self._timeout,
             sock_read=call.wait + self._timeout,
         )
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _opened(self) -> "aiohttp.ClientSession":
+        import aiohttp
+
         if self._session is None:  # a session belongs to the loop that runs when it is made
             self._session = aiohttp.ClientSession()
         return self._session
@@ -128,7 +138,7 @@ def pause(attempt: int, after: float, *, share: Callable[[], float] = random.ran
     return max(backoff * (0.5 + share() / 2), after)
 
 
-async def api_error(answer: aiohttp.ClientResponse, base: str) -> ApiError:
+async def api_error(answer: "aiohttp.ClientResponse", base: str) -> ApiError:
     """The problem in an answer, also where somebody else than the service gave it."""
     body = await answer.read()
     try:
@@ -162,6 +172,8 @@ def _refusal(call: Call, error: ApiError, headers: Mapping[str, str]) -> Excepti
 
 
 def _reason(error: Exception, timeout: float) -> str:
+    import aiohttp
+
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} seconds"
     if isinstance(error, aiohttp.ClientConnectorError):

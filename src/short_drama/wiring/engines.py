@@ -1,17 +1,19 @@
-"""How each lane's kinds are done, by the settings."""
+"""How each lane's kinds are done, by the settings.
+
+A lane's engines are imported where its service opens them: who runs only orchestrators and adapters
+need not install what engines are made of.
+"""
 
 import contextlib
 import secrets
 import shlex
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from short_drama.comfyui_api.engine.engine import EngineTimes
-from short_drama.comfyui_api.hosted_lane import HostedOptions, open_hosted
-from short_drama.comfyui_api.lane import ComfyUILane, ComfyUIOptions, open_comfyui
 from short_drama.comfyui_api.prompts.camera_words import CameraWords, poses
 from short_drama.comfyui_api.turns import IN_ENGINE
 from short_drama.comfyui_api.workflows.library import AUTO, MODEL_SETS, Library, library
@@ -24,12 +26,15 @@ from short_drama.images.sources import ImageSources
 from short_drama.jobs.not_done import NotDone
 from short_drama.jobs.room import Room
 from short_drama.jobs.runner import JobRunner, Work
-from short_drama.paid_api.lane import FaceOptions, ProviderAccount, open_faces
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
 from short_drama.wiring.backend import Backend
 from short_drama.wiring.prices import open_prices, seedream_model
+
+if TYPE_CHECKING:
+    from short_drama.comfyui_api.lane import ComfyUILane
+    from short_drama.paid_api.lane import ProviderAccount
 
 Engines = Callable[[Settings, ImageSources, AssetStore], Mapping[str, Work[Any, Any]]]
 """How the kinds of one lane are done by engines that need no opening."""
@@ -134,7 +139,9 @@ def _switched(works: Mapping[str, Work[Any, Any]], settings: Settings) -> dict[s
 
 def _open_comfyui(
     settings: Settings, sources: ImageSources, assets: AssetStore
-) -> contextlib.AbstractAsyncContextManager[ComfyUILane]:
+) -> contextlib.AbstractAsyncContextManager["ComfyUILane"]:
+    from short_drama.comfyui_api.lane import ComfyUIOptions, open_comfyui
+
     options = ComfyUIOptions(
         url=settings.comfyui_url or "",
         authorization=settings.comfyui_authorization,
@@ -154,6 +161,8 @@ def _open_comfyui(
 def _open_hosted(
     settings: Settings, url: str, sources: ImageSources, assets: AssetStore
 ) -> contextlib.AbstractAsyncContextManager[Mapping[str, Work[Any, Any]]]:
+    from short_drama.comfyui_api.hosted_lane import HostedOptions, open_hosted
+
     key = settings.comfy_v2_key
     options = HostedOptions(
         url=url,
@@ -167,6 +176,8 @@ def _open_hosted(
 def _open_faces(
     settings: Settings, sources: ImageSources, backend: Backend
 ) -> contextlib.AbstractAsyncContextManager[Mapping[str, Work[Any, Any]]]:
+    from short_drama.paid_api.lane import FaceOptions, open_faces
+
     options = FaceOptions(
         models=settings.models_dir,
         qwen=_qwen(settings),
@@ -181,7 +192,9 @@ def _open_faces(
     return open_faces(options, sources, backend.assets, budgets(settings, backend))
 
 
-def _qwen(settings: Settings) -> ProviderAccount | None:
+def _qwen(settings: Settings) -> "ProviderAccount | None":
+    from short_drama.paid_api.lane import ProviderAccount
+
     if settings.detector == "local":
         return None
     return ProviderAccount(
@@ -195,7 +208,9 @@ def _qwen(settings: Settings) -> ProviderAccount | None:
     )
 
 
-def _seedream(settings: Settings) -> ProviderAccount | None:
+def _seedream(settings: Settings) -> "ProviderAccount | None":
+    from short_drama.paid_api.lane import ProviderAccount
+
     if settings.generator == "local":
         return None
     return ProviderAccount(

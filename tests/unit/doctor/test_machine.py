@@ -30,6 +30,7 @@ def installed(name: str) -> str:
         ('aiobotocore<3.11,>=3.10; extra == "aws"', (), None),
         ('aiobotocore<3.11,>=3.10; extra == "aws"', ("aws",), "aiobotocore is 3.9.2"),
         ("mypy>=1.18; extra == 'dev'", ("aws",), None),
+        ("tzdata>=2025.2; sys_platform == 'win32'", (), None),
     ],
 )
 def test_packages(line: str, extras: tuple[str, ...], told: str | None) -> None:

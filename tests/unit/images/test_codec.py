@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from short_drama.domain.errors import ImageRejected
 from short_drama.domain.sizes import MAX_PIXELS
+from short_drama.images import codec
 from short_drama.images.codec import Pixels, decode, encode, normalise, sniff
 from short_drama.images.labels import Label, SourceType
 from short_drama.images.structure import JPEG, MAX_BYTES, MAX_BYTES_OF_OURS, PNG, WEBP
@@ -82,6 +83,13 @@ def test_each_format_comes_back(content_type: str) -> None:
 def test_png_and_webp_are_written_without_loss(content_type: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (40, 30, 3), np.uint8)
     assert np.array_equal(decode(encode(noise, content_type, label=None)).pixels, noise)
+
+
+def test_png_is_written_without_opencv_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "_WITH_OPENCV", False)
+    monkeypatch.delattr(codec, "cv2")
+    data = encode(picture(), PNG, label=None)
+    assert np.array_equal(decode(data).pixels, picture())
 
 
 def test_jpeg_keeps_the_colour_of_single_pixels() -> None:
