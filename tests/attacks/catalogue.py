@@ -126,24 +126,25 @@ async def _(address: Address) -> Answers:
 
 @attack("1,100 long polls of a task that waits")
 async def _(address: Address) -> Answers:
-    task = await _waiting_task(address)
-    asked = f"GET /api/v1/tasks/{task}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    return await begun(address, 1100, asked.encode(), seconds=10)
+    return await _listening(address, "GET /api/v1/tasks/{task}?wait=60 HTTP/1.1")
 
 
 @attack("1,100 event streams that nobody reads")
 async def _(address: Address) -> Answers:
-    task = await _waiting_task(address)
-    asked = f"GET /api/v1/tasks/{task}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    return await begun(address, 1100, asked.encode(), seconds=10)
+    return await _listening(address, "GET /api/v1/tasks/{task}/events HTTP/1.1")
 
 
-async def _waiting_task(address: Address) -> str:
-    """The last of some that take seconds each."""
+async def _listening(address: Address, line: str) -> Answers:
+    """To the last of some tasks that take seconds each."""
     (made,) = await all_of(address, [whole(_PNG, next(pictures.bombs(1)))])
     body = json.dumps({"image_url": _told(made)["image_url"], "zoom": 1}).encode()
     head = _CAMERA + b"Content-Type: application/json\r\n"
-    return str(_told((await all_of(address, [whole(head, body)] * 8))[-1])["task_id"])
+    tasks = [_told(one)["task_id"] for one in await all_of(address, [whole(head, body)] * 8)]
+    asked = line.format(task=tasks[-1]) + "\r\nHost: localhost\r\n\r\n"
+    answers = await begun(address, 1100, asked.encode(), seconds=10)
+    ending = "POST /api/v1/tasks/{}/cancel HTTP/1.1\r\nHost: localhost\r\n"
+    await all_of(address, (whole(ending.format(task).encode(), b"") for task in tasks))
+    return answers
 
 
 def _told(answer: bytes | None) -> dict[str, Any]:
