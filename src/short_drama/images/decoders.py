@@ -31,7 +31,8 @@ SMALL: Final = 2**21
 """Pixels that a thread decodes: those of a frame of HD video."""
 _SMALL_BYTES: Final = 4 * 2**20
 WALL_SECONDS: Final = 60.0
-"""For one picture, on a machine so busy that its CPU seconds take that long."""
+"""For one picture. The CPU seconds that it may take are the kernel's to count: when they do not
+pass, it is the machine that is busy, and no fault of the picture."""
 _PICTURES: Final = 100
 """That a child does in its life."""
 IDLE_SECONDS: Final = 30.0
@@ -54,12 +55,13 @@ class Decoders:
         self._busy: set[_Child] = set()
 
     async def normalise(self, data: bytes) -> Intake:
-        """`codec.normalise` in a child. Raises ImageRejected also for what takes too much."""
+        """`codec.normalise` in a child. Raises ImageRejected also for what takes too much, and
+        Unavailable when the machine has no time for it."""
         child = self._idle.pop() if self._idle else _Child()
         child.rests_until(None)
         self._busy.add(child)
         work = asyncio.create_task(asyncio.to_thread(child.normalise, data))
-        watchdog = asyncio.get_running_loop().call_later(WALL_SECONDS, child.kill, _too_much())
+        watchdog = asyncio.get_running_loop().call_later(WALL_SECONDS, child.kill, _no_time())
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -184,4 +186,10 @@ def _too_much() -> ImageRejected:
     return ImageRejected(
         "the image takes too much memory or time to decode",
         fix="Open it in an image program and save it again, or make it smaller.",
+    )
+
+
+def _no_time() -> Unavailable:
+    return Unavailable(
+        "this machine is too busy to decode the image now", fix="Ask again later.", after=10.0
     )

@@ -13,6 +13,9 @@ from short_drama.web.front.gate import Gate
 
 _AT_ONCE: Final = 64
 """Connections that come in before anything else is done."""
+_SEND_BYTES: Final = 256 * 1024
+"""Of answers that the kernel keeps of a client that does not read them, and as much again for its
+own use. By itself it keeps megabytes of each, and all of them have to be copied."""
 _PAUSE: Final = 0.25
 """Seconds until descriptors may be free again."""
 
@@ -53,6 +56,7 @@ class Acceptor:
                 self._pause = self._loop.call_later(_PAUSE, self._open)
                 return
             connection.setblocking(False)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
             coming = self._loop.create_task(self._let_in(connection))
             self._coming.add(coming)
             coming.add_done_callback(self._coming.discard)
