@@ -135,11 +135,11 @@ async def _(address: Address) -> Answers:
 
 
 async def _listening(address: Address, line: str) -> Answers:
-    """To the last of some tasks that take seconds each."""
-    (made,) = await all_of(address, [whole(_PNG, next(pictures.bombs(1)))])
+    """To the last of some tasks that take a second each."""
+    (made,) = await all_of(address, [whole(_PNG, pictures.plain())])
     body = json.dumps({"image_url": _told(made)["image_url"], "zoom": 1}).encode()
     head = _CAMERA + b"Content-Type: application/json\r\n"
-    tasks = [_told(one)["task_id"] for one in await all_of(address, [whole(head, body)] * 8)]
+    tasks = [_told(one)["task_id"] for one in await all_of(address, [whole(head, body)] * 12)]
     asked = line.format(task=tasks[-1]) + "\r\nHost: localhost\r\n\r\n"
     answers = await begun(address, 1100, asked.encode(), seconds=10)
     ending = "POST /api/v1/tasks/{}/cancel HTTP/1.1\r\nHost: localhost\r\n"

@@ -24,6 +24,13 @@ def bombs(count: int) -> Iterator[bytes]:
         yield out.getvalue()
 
 
+def plain() -> bytes:
+    """Of 12 megapixels."""
+    out = io.BytesIO()
+    Image.new("1", (4000, 3000)).save(out, "PNG")
+    return out.getvalue()
+
+
 def noise(count: int) -> Iterator[bytes]:
     """PNGs of almost 20 MiB that cannot be made smaller, no two the same."""
     side = 2640
