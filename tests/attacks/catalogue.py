@@ -135,7 +135,7 @@ async def _(address: Address) -> Answers:
 
 
 async def _listening(address: Address, line: str) -> Answers:
-    """To the last of some tasks that take a second each."""
+    """To the last of some tasks that take a moment each."""
     (made,) = await all_of(address, [whole(_PNG, pictures.plain())])
     body = json.dumps({"image_url": _told(made)["image_url"], "zoom": 1}).encode()
     head = _CAMERA + b"Content-Type: application/json\r\n"

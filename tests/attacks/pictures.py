@@ -25,9 +25,9 @@ def bombs(count: int) -> Iterator[bytes]:
 
 
 def plain() -> bytes:
-    """Of 12 megapixels."""
+    """Of 3 megapixels."""
     out = io.BytesIO()
-    Image.new("1", (4000, 3000)).save(out, "PNG")
+    Image.new("1", (2000, 1500)).save(out, "PNG")
     return out.getvalue()
 
 
