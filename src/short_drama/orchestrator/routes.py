@@ -116,9 +116,11 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
             require(request, Scope.FACE_SWAP)
         wait, key = _preferred_wait(request), idempotency_key(request)
         body = await read_json(request, kind.task_request)
-        owner = principal_of(request).owner
+        who = principal_of(request)
         with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
-            task = await desk.submitter.submit(kind, body, owner=owner, key=key)
+            task = await desk.submitter.submit(
+                kind, body, owner=who.owner, key=key, key_id=who.key_id
+            )
             traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         if wait is not None:

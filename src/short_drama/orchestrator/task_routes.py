@@ -233,11 +233,12 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
     async def retry_task(task_id: str, request: Request) -> Response:
         key = idempotency_key(request)
         with tracing.span("retry", traceparent(request), of=task_id) as traced:
-            earlier = await desk.find(task_id, principal_of(request))
+            who = principal_of(request)
+            earlier = await desk.find(task_id, who)
             kind = desk.catalogue.get(earlier.kind)
             if kind is not None and kind.is_face_swap:
                 require(request, Scope.FACE_SWAP)
-            task = await desk.submitter.retry(earlier, key=key)
+            task = await desk.submitter.retry(earlier, key=key, key_id=who.key_id)
             traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)
