@@ -12,7 +12,6 @@ from short_drama.wiring.components import Component
 from short_drama.wiring.stack import Stack
 
 FILE = "admin-key"
-_FRONTS = (Component.ORCHESTRATOR, Component.CPU_ORCHESTRATOR)
 
 
 async def make_first_key(settings: Settings, stack: Stack) -> None:
@@ -21,8 +20,8 @@ async def make_first_key(settings: Settings, stack: Stack) -> None:
 
     Raises Unavailable.
     """
-    is_front = any(component in stack.apps for component in _FRONTS)
-    if not (settings.demands_keys and is_front and settings.backend == "embedded"):
+    is_first = Component.ORCHESTRATOR in stack.apps  # or two processes would make one each
+    if not (settings.demands_keys and is_first and settings.backend == "embedded"):
         return
     now = time.time()
     if any(key.is_valid(now) for key in await stack.backend.keys.list()):
