@@ -122,7 +122,7 @@ async def open_stack(
 def _job_client(settings: Settings, backend: Backend, url: str) -> JobClient:
     return JobClient(
         url,
-        token=service_token(settings, backend),
+        token=service_token(settings, backend) if settings.demands_keys else None,
         patience=min(PATIENCE_SECONDS, settings.lease_seconds),
     )
 
