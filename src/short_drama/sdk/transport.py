@@ -152,9 +152,10 @@ def _origin(url: str) -> tuple[str, str | None, int | None] | None:
     """None for what is no address."""
     try:
         parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port
+        port = parts.port
     except ValueError:
         return None
+    return parts.scheme, parts.hostname, port
 
 
 def pause(attempt: int, after: float, *, share: Callable[[], float] = random.random) -> float:
