@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
+from short_drama.domain.api_keys import ApiKey
+from short_drama.domain.asset_keys import upload_owner
 from short_drama.domain.errors import TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import LaneNotice
+from short_drama.domain.principal import LOCAL_OWNER
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
@@ -214,6 +217,15 @@ async def advance(store: TaskStore, task: Task, change: Callable[[Task], Task]) 
 # --- Assets -------------------------------------------------------------------------------
 
 
+OWNED_BY: Final = "owner"
+"""What an asset's metadata calls its owner."""
+
+
+def owned_by(owner: str) -> dict[str, str]:
+    """Metadata of what is made for `owner`; empty where nobody signs in."""
+    return {OWNED_BY: owner} if owner not in ("", LOCAL_OWNER) else {}
+
+
 class AssetExists(Exception):
     """There is an asset with this key; assets are never overwritten."""
 
@@ -224,6 +236,11 @@ class AssetInfo:
     size: int
     content_type: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def owner(self) -> str:
+        """Whose it is; what says nothing of that was made where nobody signs in."""
+        return upload_owner(self.key) or self.metadata.get(OWNED_BY, LOCAL_OWNER)
 
 
 class AssetStore(Protocol):
@@ -370,4 +387,35 @@ class LaneNotices(Protocol):
     async def said(self, lane: Lane, *, since: float) -> Sequence[LaneNotice]:
         """What holds or has held at some moment after `since`, in any order. What lapsed long ago
         may be forgotten: after a day, and after an hour while others speak."""
+        ...
+
+
+# --- Keys ---------------------------------------------------------------------------------
+
+
+class KeyExists(Exception):
+    """There is an API key with this id."""
+
+
+class KeyStore(Protocol):
+    """What is kept of API keys. May raise Unavailable."""
+
+    async def add(self, key: ApiKey) -> None:
+        """Durable once this returns. Raises KeyExists."""
+        ...
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """As it is now. When it was last used need not be told."""
+        ...
+
+    async def list(self) -> Sequence[ApiKey]:
+        """All of them, those that were revoked as well, oldest first."""
+        ...
+
+    async def revoke(self, key_id: str, *, at: float) -> ApiKey | None:
+        """For good; one that was revoked before stays revoked since then. None if there is none."""
+        ...
+
+    async def used(self, key_id: str, *, at: float) -> None:
+        """Remember when it was last used."""
         ...

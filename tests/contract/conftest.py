@@ -16,6 +16,7 @@ import pytest
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.bucket import create_bucket
 from short_drama.backends.aws.clients import Clients, open_clients
+from short_drama.backends.aws.key_store import DynamoKeyStore
 from short_drama.backends.aws.lane_notices import DynamoLaneNotices
 from short_drama.backends.aws.queue_resources import create_queues
 from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
@@ -24,15 +25,17 @@ from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.key_store import EmbeddedKeyStore
 from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
 from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
-from short_drama.ports import AssetStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, KeyStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
 from tests.protocol.memory import (
     MemoryAssets,
+    MemoryKeys,
     MemoryLedger,
     MemoryNotices,
     MemoryQueue,
@@ -75,6 +78,8 @@ class Backend(Protocol):
 
     async def notices(self) -> LaneNotices: ...
 
+    async def keys(self) -> KeyStore: ...
+
 
 # --- Embedded -----------------------------------------------------------------------------
 
@@ -112,6 +117,9 @@ class Embedded:
 
     async def notices(self) -> LaneNotices:
         return EmbeddedLaneNotices(self.database)
+
+    async def keys(self) -> KeyStore:
+        return EmbeddedKeyStore(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -159,6 +167,10 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoLaneNotices(self.clients.dynamodb, table=self.prefix + "tasks")
 
+    async def keys(self) -> KeyStore:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoKeyStore(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -191,6 +203,9 @@ class Memory:
 
     async def notices(self) -> LaneNotices:
         return MemoryNotices()
+
+    async def keys(self) -> KeyStore:
+        return MemoryKeys()
 
 
 @contextlib.asynccontextmanager
@@ -248,6 +263,11 @@ async def ledger(backend: Backend) -> SpendLedger:
 @pytest.fixture
 async def notices(backend: Backend) -> LaneNotices:
     return await backend.notices()
+
+
+@pytest.fixture
+async def keys(backend: Backend) -> KeyStore:
+    return await backend.keys()
 
 
 @pytest.fixture

@@ -203,3 +203,35 @@ async def test_no_address_is_unreachable_at_once(script: Script) -> None:
     with pytest.raises(ServiceUnreachable, match="not an address"):
         await script.transport.send(call, ["nonsense"], aiohttp.ClientResponse.text)
     assert script.pauses == []
+
+
+async def test_a_key_is_shown_to_its_services_and_nobody_else(script: Script) -> None:
+    seen: list[str | None] = []
+
+    async def note(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(text="fine")
+
+    stranger = web.Application()
+    stranger.router.add_get("/{path:.*}", note)
+    async with TestServer(stranger, host="127.0.0.1") as elsewhere:
+        away = str(elsewhere.make_url("/x"))
+
+        async def redirect(request: web.Request) -> web.Response:
+            await note(request)
+            raise web.HTTPFound(away)
+
+        transport = Transport(timeout=5, key="sd_canary", trusted=[script.url])
+        call = Call(method="GET", path="", repeatable=True, attempts=1)
+        script.answers = [redirect, note]
+        for url in (script.url, script.url, away):
+            await transport.send(call, [url], aiohttp.ClientResponse.read)
+        await transport.close()
+    assert seen == ["Bearer sd_canary", None, "Bearer sd_canary", None]
+
+
+@pytest.mark.parametrize("key", ["two words", "a\nb", "密钥"])
+def test_what_is_no_key_is_refused_without_being_repeated(key: str) -> None:
+    with pytest.raises(ValueError, match="API key") as refused:
+        Transport(timeout=1, key=key)
+    assert key not in str(refused.value)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.outlook import outlook
+from short_drama.domain.api_keys import ApiKey
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import LaneNotice
@@ -24,6 +25,7 @@ from short_drama.ports import (
     AssetExists,
     AssetInfo,
     Delivery,
+    KeyExists,
     Outlook,
     OverLimit,
     QueueDepth,
@@ -313,3 +315,32 @@ class MemoryNotices:
 
     async def said(self, lane: Lane, *, since: float) -> Sequence[LaneNotice]:
         return [one for one in self._notices[lane].values() if one.until > since]
+
+
+class MemoryKeys:
+    """Implements `ports.KeyStore`."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, ApiKey] = {}
+
+    async def add(self, key: ApiKey) -> None:
+        if key.key_id in self._keys:
+            raise KeyExists(key.key_id)
+        self._keys[key.key_id] = key
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        return self._keys.get(key_id)
+
+    async def list(self) -> Sequence[ApiKey]:
+        return sorted(self._keys.values(), key=lambda key: (key.created_at, key.key_id))
+
+    async def revoke(self, key_id: str, *, at: float) -> ApiKey | None:
+        if (key := self._keys.get(key_id)) is None:
+            return None
+        if key.revoked_at is None:
+            self._keys[key_id] = replace(key, revoked_at=at)
+        return self._keys[key_id]
+
+    async def used(self, key_id: str, *, at: float) -> None:
+        if (key := self._keys.get(key_id)) is not None:
+            self._keys[key_id] = replace(key, last_used_at=at)

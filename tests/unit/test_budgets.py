@@ -226,3 +226,20 @@ async def test_a_refusal_is_counted_by_its_budget() -> None:
         await found.hold(a_task(), 2)
     found.refusal("day/2026-11-23")
     assert counted("limits_hit_total", limit="budget", of="day") == before + 2
+
+
+async def test_a_keys_tasks_may_cost_no_more_in_a_day_than_it_says() -> None:
+    async def of_key(key_id: str) -> int | None:
+        return {"agent": 50}.get(key_id)
+
+    ledger = MemoryLedger()
+    today = budgets(ledger, of_key=of_key)
+    await today.hold(a_task("t1", key_id="agent"), 30)
+    await today.hold(a_task("t1", key_id="agent"), 30)  # once more: it changes nothing
+    with pytest.raises(BudgetExceeded, match="the API key agent may cost a day"):
+        await today.hold(a_task("t2", key_id="agent"), 21)
+    await today.hold(a_task("t3", key_id="agent"), 20)
+    for other in ("unlimited", None):
+        await today.hold(a_task(f"t-{other}", key_id=other), 1_000)
+    tomorrow = budgets(ledger, now=NOON + 86_400, of_key=of_key)
+    await tomorrow.hold(a_task("t4", key_id="agent"), 50)

@@ -31,6 +31,11 @@ READ: dict[str, tuple[str, Any]] = {
     "cache_dir": ("/cache/x", Path("/cache/x")),
     "host": ("::1", "::1"),
     "public_hosts": ("a.example, B.example,", ("a.example", "B.example")),
+    "public_assets": ("true", True),
+    "asset_url_hours": ("2", 2),
+    "require_keys": ("true", True),
+    "api_key": ("sd_k", SecretStr("sd_k")),
+    "service_token": ("t" * 32, SecretStr("t" * 32)),
     "orchestrator_port": ("9080", 9080),
     "cpu_orchestrator_port": ("9081", 9081),
     "comfyui_api_port": ("0", 0),
@@ -177,7 +182,7 @@ def test_other_programs_variables_are_theirs(environment: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        *(("host", text) for text in ("0.0.0.0", "192.168.1.5", "::", "example.com", "", "1")),
+        *(("host", text) for text in ("example.com", "", "1", "192.168.1.5:80")),
         *(("public_hosts", text) for text in ("https://a.example", "a.example:443", "a b", "*")),
         *(("orchestrator_port", text) for text in ("-1", "65536", "http", "")),
         *(("fetch_allow", text) for text in ("localhost", "127.0.0.1/8", "10.0.0.0/33", "a,b")),
@@ -442,3 +447,20 @@ def test_files_of_lines_are_where_no_journal_is() -> None:
     assert load({"backend": "aws"}).logs_dir is None
     assert load({"backend": "aws", "log_folder": "/logs"}).logs_dir == Path("/logs")
     assert load({"log_folder": "none"}).logs_dir is None
+
+
+@pytest.mark.parametrize(
+    ("host", "required", "demands", "reached"),
+    [
+        ("127.0.0.1", False, False, "127.0.0.1"),
+        ("::1", True, True, "[::1]"),
+        ("0.0.0.0", False, True, "127.0.0.1"),
+        ("::", False, True, "[::1]"),
+        ("192.168.1.5", False, True, "192.168.1.5"),
+    ],
+)
+def test_beyond_loopback_nobody_comes_in_without_a_key(
+    host: str, required: bool, demands: bool, reached: str
+) -> None:
+    settings = Settings(host=host, require_keys=required)
+    assert (settings.demands_keys, settings.reached_at) == (demands, reached)

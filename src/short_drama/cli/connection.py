@@ -18,7 +18,7 @@ def addresses(url: str | None, cpu_url: str | None) -> tuple[str, str]:
     if url or cpu_url:
         return url or cpu_url or "", cpu_url or url or ""
     settings = read_settings()
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    host = settings.reached_at
     ports = (settings.orchestrator_port, settings.cpu_orchestrator_port)
     return f"http://{host}:{ports[0]}", f"http://{host}:{ports[1]}"
 
@@ -26,7 +26,9 @@ def addresses(url: str | None, cpu_url: str | None) -> tuple[str, str]:
 @contextlib.contextmanager
 def connected(url: str | None, cpu_url: str | None) -> Iterator[Client]:
     gpu, cpu = addresses(url, cpu_url)
-    with reported(), Client(gpu_url=gpu, cpu_url=cpu) as client:
+    key = read_settings().api_key
+    shown = None if key is None else key.get_secret_value()
+    with reported(), Client(gpu_url=gpu, cpu_url=cpu, api_key=shown) as client:
         yield client
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from structlog.contextvars import bound_contextvars
 
+from short_drama.cli.first_key import make_first_key
 from short_drama.cli.process_limits import keep_memory_apart, raise_descriptors
 from short_drama.cli.standing import told, under_way
 from short_drama.domain.errors import Unavailable
@@ -70,7 +71,7 @@ async def run(
     gate = Gate(_limits(settings, descriptors=raise_descriptors()))
     async with manager or ServiceManager(None) as told_to, told_to.watched():
         with _claimed(settings, alone=alone), bound(settings, components) as sockets:
-            urls = {component: _url(listener) for component, listener in sockets.items()}
+            urls = {component: _url(listener, settings) for component, listener in sockets.items()}
 
             async def up() -> None:
                 if (trouble := await stack.first_answer()) is not None:
@@ -83,6 +84,7 @@ async def run(
                 await told_to.stopping(within=stop_seconds(settings, urls))
 
             async with open_stack(settings, urls, engines=engines) as stack:
+                await make_first_key(settings, stack)
                 if alone:
                     await stack.backend.take_over()
                 async with told(stack, told_to, stop):
@@ -229,9 +231,8 @@ def _listen(component: Component, settings: Settings) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _url(listener: socket.socket, settings: Settings) -> str:
+    return f"http://{settings.reached_at}:{listener.getsockname()[1]}"
 
 
 def stop_on_signals() -> asyncio.Event:

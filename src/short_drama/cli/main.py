@@ -17,6 +17,7 @@ from short_drama.cli import extras
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.doctor import doctor
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
+from short_drama.cli.keys_group import keys
 from short_drama.cli.kinds import kinds
 from short_drama.cli.logs_command import Moment, logs
 from short_drama.cli.options import as_json, data_dir, service
@@ -24,7 +25,7 @@ from short_drama.cli.spend_group import costs, spend
 from short_drama.cli.storage_group import backup, restore, storage
 from short_drama.domain.errors import ShortDramaError
 
-host = click.option("--host", help="A loopback address.  [default: 127.0.0.1]")
+host = click.option("--host", help="Beyond loopback keys are needed.  [default: 127.0.0.1]")
 output = click.option(
     "--output",
     metavar="FILE",
@@ -201,6 +202,7 @@ def retry(task_id: str, **options: Any) -> None:
 # --- The operator's -----------------------------------------------------------------------
 
 cli.add_command(doctor)
+cli.add_command(keys)
 cli.add_command(spend)
 cli.add_command(costs)
 cli.add_command(logs)

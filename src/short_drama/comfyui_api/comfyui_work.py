@@ -40,7 +40,7 @@ from short_drama.images.structure import PNG
 from short_drama.jobs.job import Job
 from short_drama.jobs.results import publish_once
 from short_drama.jobs.threads import to_the_end
-from short_drama.ports import AssetStore
+from short_drama.ports import AssetStore, owned_by
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,8 @@ class ComfyUIWork:
             self._engine.reject(made.prompt_id)
             raise
         key = asset_keys.comfyui_result(job.order.kind, job.job_id)
-        facts = {"kind": job.order.kind, "engine": self.engine}
+        owner = owned_by(job.order.owner)
+        facts = {"kind": job.order.kind, "engine": self.engine, **owner}
         stored = await publish_once(
             self._assets, key, file.data, content_type=PNG, size=file.size, metadata=facts
         )
@@ -215,7 +216,7 @@ class ComfyUIWork:
         self, job: Job, prompt_id: str, field: str, reference: str
     ) -> tuple[object, Size]:
         """What LoadImage calls the image, and its size."""
-        image = await self._sources.file(reference, field=field)
+        image = await self._sources.file(reference, field=field, owner=job.order.owner)
         still = self._workflow.still
         if still is not None and field == still.field:
             still.check(image.size)

@@ -61,9 +61,11 @@ class _PreviewWork:
     async def weigh(self, job: Job) -> int:
         return await self._sources.weigh(job.order.images)
 
-    async def _still(self, reference: str, asked: str) -> Pixels:
+    async def _still(self, job: Job, reference: str, asked: str) -> Pixels:
         """Raises ImageRejected or InvalidRequest for a size that the kinds do not take."""
-        picture: Picture = await self._sources.picture(reference, field=_STILL.field)
+        picture: Picture = await self._sources.picture(
+            reference, field=_STILL.field, owner=job.order.owner
+        )
         _STILL.check(picture.size)
         check_asked(asked, picture.size)
         return picture.pixels
@@ -101,7 +103,7 @@ class CameraAngleWork(_PreviewWork):
     async def prepare(self, job: Job) -> tuple[Pixels, CameraMove]:
         request = cast("CameraAngleRequest", job.order.request)
         move = move_for(request.prompt, _pad(request))
-        return await self._still(request.image_url, request.size), move
+        return await self._still(job, request.image_url, request.size), move
 
     async def make(self, job: Job, prepared: tuple[Pixels, CameraMove]) -> Sized:
         request = cast("CameraAngleRequest", job.order.request)
@@ -121,9 +123,9 @@ def _pad(request: CameraAngleRequest) -> CameraMove:
 class ImageEditWork(_PreviewWork):
     async def prepare(self, job: Job) -> tuple[Pixels, str, list[Pixels]]:
         request = cast("QwenImageEditRequest", job.order.request)
-        still = await self._still(request.image_url, request.size)
+        still = await self._still(job, request.image_url, request.size)
         more = [
-            (await self._sources.picture(reference, field=field)).pixels
+            (await self._sources.picture(reference, field=field, owner=job.order.owner)).pixels
             for field in ("image2_url", "image3_url")
             if (reference := getattr(request, field)) is not None
         ]

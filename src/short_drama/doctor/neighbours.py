@@ -67,8 +67,7 @@ def address(settings: Settings, component: Component) -> str | None:
     if url := elsewhere.get(component):
         return url.rstrip("/")
     port = getattr(settings, component.process.port)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{port}" if port else None
+    return f"http://{settings.reached_at}:{port}" if port else None
 
 
 async def look(site: Site, component: Component) -> Neighbour | None:

@@ -30,6 +30,13 @@ def is_public(key: str) -> bool:
     return key.startswith(PUBLIC_PREFIXES)
 
 
+def upload_owner(key: str) -> str | None:
+    """Whose upload that is; None for what is none."""
+    prefix, _, rest = key.partition("/")
+    owner, slash, _ = rest.partition("/")
+    return owner if f"{prefix}/" == UPLOADS_PREFIX and slash else None
+
+
 def incoming_prefix(owner: str) -> str:
     """Where an owner's own direct uploads go."""
     return f"{INCOMING_PREFIX}{owner}/"

@@ -134,6 +134,16 @@ class OriginRefused(UserError):
     code, title = "origin_refused", "This service takes no orders from that page"
 
 
+class KeyRefused(UserError):
+    """Nobody has said who asks, or not so that it is believed."""
+
+    code, title = "key_refused", "A valid API key is needed"
+
+
+class ScopeMissing(UserError):
+    code, title = "scope_missing", "The API key does not allow this"
+
+
 class TaskNotFound(UserError):
     code, title = "task_not_found", "No such task"
 

@@ -72,6 +72,8 @@ class TaskSpend:
     kind: str
     owner: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    key_id: str | None = None
+    """Of the API key that the task came with."""
     retry_of: str | None = None
     """The task whose answers this one may use, as it was paid for the same."""
     day: str
@@ -148,11 +150,13 @@ class TaskSpend:
 
     @property
     def counted(self) -> Mapping[str, int]:
-        """What the page adds to each account: of days, of months and of each label."""
+        """What the page adds to each account: of days, of months, of each label and of the key."""
         sums: Counter[str] = Counter()
         for day, micros in self._by_day.items():
             sums[day_account(day)] += micros
             sums[month_account(day[:7])] += micros
+            if self.key_id is not None:
+                sums[key_account(self.key_id, day)] += micros
             for name, value in self.labels.items():
                 sums[label_account(name, value)] += micros
         return sums
@@ -206,6 +210,10 @@ def day_account(day: str) -> str:
 
 def month_account(month: str) -> str:
     return f"month/{month}"
+
+
+def key_account(key_id: str, day: str) -> str:
+    return f"key/{key_id}/{day}"
 
 
 def label_account(name: str, value: str) -> str:

@@ -55,6 +55,8 @@ class TaskState:
     version: int = 0
     """Grows by one with every write; 0 before the first."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    key_id: str | None = None
+    """Of the API key that it came with."""
     retry_of: str | None = None
     """The task that this one repeats: what that one has paid for need not be paid for again."""
     traceparent: str | None = None

@@ -112,7 +112,9 @@ class ImageSources:
                 upload = await self.keep(sent, owner=owner)
             elif (key := self.key_of(reference)) is not None:
                 # It may have been deleted since it was last looked at.
-                held = Held(f"asset:{key}", await self._size_in(await self._assets.head(key)))
+                info = await self._assets.head(key)
+                _require_owner(info, owner)
+                held = Held(f"asset:{key}", await self._size_in(info))
                 await self._assets.renew(key)
                 return held
             else:
@@ -174,31 +176,37 @@ class ImageSources:
             pixels += MAX_PIXELS if size is None else size.width * size.height
         return 2 * 3 * pixels
 
-    async def picture(self, reference: str, *, field: str) -> Picture:
-        """The pixels of an image. Raises as `take_in` does, naming `field`."""
+    async def picture(self, reference: str, *, field: str, owner: str = "") -> Picture:
+        """The pixels of an image, that must be `owner`'s if we hold it; nobody's name stands for
+        everybody. Raises as `take_in` does, naming `field`."""
         try:
             key = self.key_of(reference)
             if key is None:
                 data = (await self._foreign(reference)).data
             else:
-                data = await self._assets.get(key)
+                data = await self._of(key, owner)
             async with self._decoding:
                 return await asyncio.to_thread(decode, data, max_bytes=MAX_BYTES_OF_OURS)
         except UserError as error:
             raise error.about(field) from None
 
-    async def file(self, reference: str, *, field: str) -> ImageFile:
-        """What we hold is handed out as it is, for it was re-encoded when it came. Raises as
-        `picture` does."""
+    async def file(self, reference: str, *, field: str, owner: str = "") -> ImageFile:
+        """What we hold is handed out as it is, for it was re-encoded when it came. Whose it may be,
+        and what is raised: as `picture`."""
         try:
             key = self.key_of(reference)
             if key is None:
                 intake = await self._foreign(reference)
                 return ImageFile(intake.data, intake.content_type, intake.size)
-            data = await self._assets.get(key)
+            data = await self._of(key, owner)
             return await asyncio.to_thread(_opened, data)
         except UserError as error:
             raise error.about(field) from None
+
+    async def _of(self, key: str, owner: str) -> bytes:
+        if owner:
+            _require_owner(await self._assets.head(key), owner)
+        return await self._assets.get(key)
 
     async def _foreign(self, reference: str) -> Intake:
         """What a job was given without a submit. It waits for no submit's places."""
@@ -221,7 +229,7 @@ class ImageSources:
         address = Written.of(reference).address
         for base in self._public_urls:
             if address.startswith(base):
-                return _public(unquote(address.removeprefix(base)))
+                return _public(unquote(address.removeprefix(base).partition("?")[0]))
         return None
 
     async def _at(self, url: str, *, owner: str) -> Upload:
@@ -327,7 +335,17 @@ def _opened(data: bytes) -> ImageFile:
 
 def _public(key: str) -> str:
     if not asset_keys.is_public(key):
-        raise AssetNotFound(
-            f"there is no image asset {key[:200]!r}", fix="Use the key an upload answered."
-        )
+        raise _not_there(key)
     return key
+
+
+def _require_owner(info: AssetInfo, owner: str) -> None:
+    """What is another owner's is not there."""
+    if info.owner != owner:
+        raise _not_there(info.key)
+
+
+def _not_there(key: str) -> AssetNotFound:
+    return AssetNotFound(
+        f"there is no image asset {key[:200]!r}", fix="Use the key an upload answered."
+    )

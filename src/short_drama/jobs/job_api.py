@@ -23,6 +23,7 @@ from short_drama.sdk.models import JobAccepted, JobView, Problem
 from short_drama.web import app as web_app
 from short_drama.web import openapi
 from short_drama.web.body import idempotency_key, read_json, traceparent
+from short_drama.web.door import Lock
 from short_drama.web.waiting import stopping, unless_stopped
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -38,8 +39,10 @@ def create_job_api(
     lane: Lane,
     catalogue: Catalogue,
     hosts: Iterable[str] = (),
+    lock: Lock | None = None,
 ) -> FastAPI:
-    """A lane's API service. `hosts`: names it answers to beside the loopback ones."""
+    """A lane's API service. `hosts`: names it answers to beside the loopback ones; `lock`: of its
+    door."""
     kinds = catalogue.of(lane)
 
     async def report() -> dict[str, Any]:
@@ -60,6 +63,7 @@ def create_job_api(
         report=report,
         check=runner.check,
         hosts=hosts,
+        lock=lock,
     )
 
     @app.get("/", tags=["service"], summary="What this service does")

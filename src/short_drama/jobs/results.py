@@ -12,7 +12,7 @@ from short_drama.images.labels import Label, SourceType
 from short_drama.images.mask_note import MaskNote
 from short_drama.images.sources import size_metadata
 from short_drama.jobs.job import Job
-from short_drama.ports import AssetExists, AssetStore
+from short_drama.ports import AssetExists, AssetStore, owned_by
 
 
 class Stored(NamedTuple):
@@ -51,7 +51,7 @@ async def publish_picture(
     label = Label.of_job(source, engine=engine, kind=job.order.kind, job_id=job.job_id, mask=mask)
     # High enough that a JPEG can be worked on again.
     data = await asyncio.to_thread(encode, pixels, content_type, label=label, jpeg_quality=95)
-    facts = {"kind": job.order.kind, "engine": engine}
+    facts = {"kind": job.order.kind, "engine": engine, **owned_by(job.order.owner)}
     if mask is not None:
         facts["ellipse"] = mask.to_text()
     return await publish_once(

@@ -53,9 +53,10 @@ _SHAPES = (
         rf"\1{HIDDEN}",
     ),
     (re.compile(r"(?i)(authorization\W{1,4}(?:(?:bearer|basic)\s+)?)[^\s\"',]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(sd_[a-z0-9]{8}_)[A-Za-z0-9]{32,}"), rf"\1{HIDDEN}"),
     (re.compile(r"(data:[\w/+.-]+;base64,)[\w+/=-]+"), rf"\1{HIDDEN}"),
 )
-_SIGNS = ("://", "=", "uthorization", "UTHORIZATION", ";base64,")
+_SIGNS = ("://", "=", "uthorization", "UTHORIZATION", "sd_", ";base64,")
 """Of which there is one in every text that has one of these shapes."""
 
 

@@ -7,8 +7,9 @@ from fastapi import FastAPI
 from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.routes import create_orchestrator
+from short_drama.web.door import Lock
 
 
-def create_app(desk: Desk, *, hosts: Iterable[str] = ()) -> FastAPI:
-    """`hosts`: names it answers to beside the loopback ones."""
-    return create_orchestrator(Lane.CPU, desk, hosts=hosts)
+def create_app(desk: Desk, *, hosts: Iterable[str] = (), lock: Lock | None = None) -> FastAPI:
+    """`hosts`: names it answers to beside the loopback ones; `lock`: of its door."""
+    return create_orchestrator(Lane.CPU, desk, hosts=hosts, lock=lock)

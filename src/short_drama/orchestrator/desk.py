@@ -16,6 +16,8 @@ from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
 from short_drama.web.listeners import Listeners
+from short_drama.web.signed_urls import Links, Signatures
+from short_drama.web.tickets import Tickets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,11 @@ class Desk:
     """Raises Unavailable while tasks cannot be accepted."""
     remark: Callable[[], Awaitable[None]]
     """Raises Unavailable while something else is refused: dead letters, uploads."""
+    tickets: Tickets
+    links: Links
+    """Where clients read assets."""
+    signatures: Signatures | None = None
+    """Of those addresses, where they are signed."""
     serves_assets: bool = True
     """Show assets under /assets; off where a CDN does."""
     clock: Callable[[], float] = time.time
@@ -66,7 +73,7 @@ class Desk:
     async def _view(self, task: Task, base_url: str, outlook: Outlook | None) -> dict[str, Any]:
         return task_view(
             task,
-            self.assets,
+            self.links,
             base_url=base_url,
             now=self.clock(),
             outlook=outlook,

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Lane, TaskKind
-from short_drama.orchestrator import events, kind_routes, task_routes, uploads
+from short_drama.domain.principal import Scope
+from short_drama.orchestrator import events, kind_routes, task_routes, ticket_routes, uploads
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.queue_sight import waited
 from short_drama.orchestrator.views import condition_view
@@ -23,7 +24,7 @@ from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, read_json, traceparent
 from short_drama.web.clients import CLIENT
-from short_drama.web.door import principal_of
+from short_drama.web.door import Lock, principal_of, require
 from short_drama.web.prefer import preferences
 from short_drama.web.waiting import stopping
 
@@ -33,9 +34,10 @@ def create_orchestrator(
     desk: Desk,
     *,
     hosts: Iterable[str] = (),
+    lock: Lock | None = None,
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
-    """`hosts`: names it answers to beside the loopback ones."""
+    """`hosts`: names it answers to beside the loopback ones; `lock`: of its door."""
     kinds = desk.catalogue.of(lane)
 
     async def report() -> dict[str, Any]:
@@ -60,17 +62,19 @@ def create_orchestrator(
         check=desk.check,
         remark=desk.remark,
         hosts=hosts,
+        lock=lock,
     )
     for kind in kinds:
         _install_submit(app, kind, desk)
     kind_routes.install(app, lane, desk)
     task_routes.install(app, desk)
-    uploads.install(app, desk.sources, desk.assets)
+    ticket_routes.install(app, desk)
+    uploads.install(app, desk.sources, desk.links)
     uploads.install_direct(app, desk.assets)
     if desk.serves_assets:
-        web_assets.install(app, desk.assets)
+        web_assets.install(app, desk.assets, desk.signatures)
     bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
-    bodies.append(uploads.DirectUploadRequest)
+    bodies += [uploads.DirectUploadRequest, ticket_routes.TicketRequest]
     openapi.document(app, bodies, choices={"kind": desk.catalogue})
     return app
 
@@ -108,11 +112,15 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
         },
     )
     async def submit(request: Request) -> Response:
+        if kind.is_face_swap:
+            require(request, Scope.FACE_SWAP)
         wait, key = _preferred_wait(request), idempotency_key(request)
         body = await read_json(request, kind.task_request)
-        owner = principal_of(request).owner
+        who = principal_of(request)
         with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
-            task = await desk.submitter.submit(kind, body, owner=owner, key=key)
+            task = await desk.submitter.submit(
+                kind, body, owner=who.owner, key=key, key_id=who.key_id
+            )
             traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         if wait is not None:

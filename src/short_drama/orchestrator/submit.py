@@ -12,6 +12,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -70,8 +71,18 @@ class Submitter:
         self._secret, self._consent_required, self._clock = secret, consent_required, clock
         self._hold, self._available = hold, available
 
-    async def submit(self, kind: TaskKind, body: BaseModel, *, owner: str, key: str | None) -> Task:
+    async def submit(
+        self,
+        kind: TaskKind,
+        body: BaseModel,
+        *,
+        owner: str,
+        key: str | None,
+        key_id: str | None = None,
+    ) -> Task:
         """The new task, or the one an earlier submit with the same key made.
+
+        `key`: the idempotency key; `key_id`: of the API key that it came with.
 
         Raises IdempotencyKeyReused, InvalidRequest, BudgetExceeded, KindNotAvailable, and what
         taking an image in raises.
@@ -86,9 +97,10 @@ class Submitter:
         self._check_consent(kind, given)
         await self._check_available(kind.name, kind.lane)
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
+        task = replace(task, key_id=key_id)
         return await self._store_and_send(task)
 
-    async def retry(self, task: Task, *, key: str | None = None) -> Task:
+    async def retry(self, task: Task, *, key: str | None = None, key_id: str | None = None) -> Task:
         """A new task with the same request, labels and consent, or the one that an earlier retry of
         the task with the same key made.
 
@@ -112,6 +124,7 @@ class Submitter:
                 kind=task.kind,
                 lane=task.lane,
                 owner=task.owner,
+                key_id=key_id,
                 request=task.request,
                 request_hash=fingerprint,
                 created_at=now,

@@ -10,11 +10,13 @@ from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as Asked
 
 from short_drama import tracing
-from short_drama.domain.errors import InvalidRequest, NewerFormat, Unavailable
+from short_drama.domain.errors import InvalidRequest, NewerFormat, ScopeMissing, Unavailable
 from short_drama.domain.kinds import Catalogue
+from short_drama.domain.principal import Principal, Scope
 from short_drama.domain.task_state import TaskStatus
 from short_drama.orchestrator import events
 from short_drama.orchestrator.desk import Desk
@@ -25,7 +27,7 @@ from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, traceparent
 from short_drama.web.clients import CLIENT
-from short_drama.web.door import principal_of
+from short_drama.web.door import principal_of, require
 from short_drama.web.waiting import stopping
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -49,6 +51,7 @@ def _seconds(given: object) -> object:
 
 Label = Annotated[str, Field(pattern=r"^[^\s:=]+[:=]")]
 Moment = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False), BeforeValidator(_seconds)]
+EVERYBODY = "*"
 _MOST = 20
 """As many labels as a task can have."""
 
@@ -65,11 +68,22 @@ class ListQuery(BaseModel):
         Moment | None, Query(description="Then or later: Unix seconds, or a date and time.")
     ] = None
     created_before: Annotated[Moment | None, Query(description="Earlier than then.")] = None
+    owner: Annotated[
+        str | None,
+        Query(max_length=40, description="Whose, for operators: a name, or * for everybody's."),
+    ] = None
     cursor: Annotated[str | None, Query(max_length=400)] = None
     limit: Annotated[int, Query(ge=1, le=200)] = 50
 
-    def where(self, catalogue: Catalogue, *, owner: str) -> TaskFilter:
-        """Raises InvalidRequest for a kind there is not."""
+    def where(self, catalogue: Catalogue, principal: Principal) -> TaskFilter:
+        """Raises InvalidRequest for a kind there is not, and ScopeMissing for another owner."""
+        owner = principal.owner if self.owner is None else self.owner
+        if not principal.sees(owner):
+            raise ScopeMissing(
+                f"this needs a key with the scope {Scope.OPERATE}",
+                field="owner",
+                fix="Leave owner out: your own tasks are listed.",
+            )
         for kind in self.kind:
             if kind not in catalogue:
                 raise InvalidRequest(
@@ -79,7 +93,7 @@ class ListQuery(BaseModel):
                 )
         labels = (label.replace("=", ":", 1).partition(":") for label in self.label)
         return TaskFilter(
-            owner=owner,
+            owner=None if owner == EVERYBODY else owner,
             statuses=frozenset(self.status),
             kinds=frozenset(self.kind),
             labels=[(key, value) for key, _, value in labels],
@@ -102,7 +116,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         responses={200: {"model": TaskPage}},
     )
     async def list_tasks(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
-        where = query.where(desk.catalogue, owner=principal_of(request).owner)
+        where = query.where(desk.catalogue, principal_of(request))
         page = await desk.store.list(where, cursor=query.cursor, limit=query.limit)
         tasks = [await desk.short_view(task, base_url(request)) for task in page.tasks]
         return JsonAnswer(
@@ -145,7 +159,7 @@ class _Listened(StreamingResponse):
         super().__init__(content, **how)
         self._place = place
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
         with self._place:
             await super().__call__(scope, receive, send)
 
@@ -219,9 +233,12 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
     async def retry_task(task_id: str, request: Request) -> Response:
         key = idempotency_key(request)
         with tracing.span("retry", traceparent(request), of=task_id) as traced:
-            task = await desk.submitter.retry(
-                await desk.find(task_id, principal_of(request)), key=key
-            )
+            who = principal_of(request)
+            earlier = await desk.find(task_id, who)
+            kind = desk.catalogue.get(earlier.kind)
+            if kind is not None and kind.is_face_swap:
+                require(request, Scope.FACE_SWAP)
+            task = await desk.submitter.retry(earlier, key=key, key_id=who.key_id)
             traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)

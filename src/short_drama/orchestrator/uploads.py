@@ -21,6 +21,7 @@ from short_drama.sdk.models import AssetView, DirectUploadView, Problem
 from short_drama.web import openapi
 from short_drama.web.body import limited, read_json, read_limited
 from short_drama.web.door import principal_of
+from short_drama.web.signed_urls import Links
 
 _FORM_BYTES = MAX_BYTES + 64 * 1024
 _TOO_LARGE = "Save the image as JPEG, or smaller: at most 20 MiB are accepted."
@@ -46,7 +47,7 @@ _FORM: dict[str, Any] = {
 }
 
 
-def install(app: FastAPI, sources: ImageSources, assets: AssetStore) -> None:
+def install(app: FastAPI, sources: ImageSources, links: Links) -> None:
     @app.post(
         "/api/v1/assets",
         tags=["assets"],
@@ -64,12 +65,12 @@ def install(app: FastAPI, sources: ImageSources, assets: AssetStore) -> None:
             {
                 "key": kept.key,
                 "image_url": f"asset:{kept.key}",
-                "url": assets.url(kept.key),
+                "url": links.url(kept.key),
                 **kept.size.to_json(),
                 "sha256": kept.sha256,
             },
             201,
-            {"Location": assets.url(kept.key)},
+            {"Location": links.url(kept.key)},
         )
 
 

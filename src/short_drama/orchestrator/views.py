@@ -6,8 +6,9 @@ from typing import Any
 from short_drama.domain.lane_notices import Condition
 from short_drama.domain.task import Task
 from short_drama.domain.timings import timings_of
-from short_drama.ports import AssetStore, Outlook
+from short_drama.ports import Outlook
 from short_drama.tracing import trace_id
+from short_drama.web.signed_urls import Links
 
 
 def accepted_view(task: Task, base_url: str, *, lane: Condition | None = None) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def urls(task: Task, base_url: str) -> dict[str, str]:
 
 def task_view(
     task: Task,
-    assets: AssetStore,
+    assets: Links,
     *,
     base_url: str,
     now: float,
@@ -77,7 +78,7 @@ def task_view(
     }
 
 
-def _end(task: Task, assets: AssetStore) -> dict[str, Any]:
+def _end(task: Task, assets: Links) -> dict[str, Any]:
     """What came of it."""
     outcome, failure = task.outcome, task.failure
     return {
@@ -125,14 +126,14 @@ def _eta_seconds(task: Task, outlook: Outlook | None, now: float) -> float | Non
     return outlook.eta_seconds if outlook else None
 
 
-def _result_url(task: Task, assets: AssetStore) -> str | None:
+def _result_url(task: Task, assets: Links) -> str | None:
     if task.outcome is None:
         return None
     key = task.outcome.result_key
     return assets.url(key) if key else task.outcome.result_url
 
 
-def _provenance(task: Task, assets: AssetStore) -> dict[str, Any] | None:
+def _provenance(task: Task, assets: Links) -> dict[str, Any] | None:
     """How the result came to be: the engine's own account, with links for assets it kept."""
     if task.outcome is None:
         return None

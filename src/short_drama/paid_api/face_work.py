@@ -97,7 +97,7 @@ class _FaceWork:
 
     async def _picture(self, job: Job, field: str) -> Picture:
         reference = getattr(job.order.request, field)
-        return await self._pipeline.sources.picture(reference, field=field)
+        return await self._pipeline.sources.picture(reference, field=field, owner=job.order.owner)
 
     def _reach(self, job: Job, progress: float) -> None:
         """Told where a provider takes its time; the local engine alone is done too soon for it."""
@@ -165,6 +165,7 @@ class _SwapWork(_FaceWork):
             size=request.size,
             fields=(self.still, "target_face_url"),
             reuse=request.reuse,
+            owner=job.order.owner,
         )
 
     async def _store_swapped(self, job: Job, swapped: SwappedStill) -> Stored:

@@ -65,6 +65,7 @@ class Order:
     fields: tuple[str, str]
     rim: float = 0.0
     reuse: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +262,11 @@ class SeeDreamGenerator:
             await in_thread(_file, order.actor, _ACTOR),
         ]
         request = reuse.fingerprint(
-            model=self._seedream.model, prompt=prompt, size=size + kept, images=images
+            model=self._seedream.model,
+            prompt=prompt,
+            size=size + kept,
+            images=images,
+            owner=order.owner,
         )
         earlier = await reuse.find(self._assets, request) if order.reuse else None
         if earlier is not None:

@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import os
 import re
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -77,6 +78,7 @@ class AsyncClient:
     Args:
         gpu_url: the orchestrator for GPU kinds. Tasks of both lanes can be read from either.
         cpu_url: the orchestrator for CPU kinds.
+        api_key: shown to these two services and to nobody else; default: SHORT_DRAMA_API_KEY.
         timeout: seconds of silence before an attempt is given up.
         attempts: how often a call is made before it fails, where repeating it is safe.
 
@@ -88,12 +90,14 @@ class AsyncClient:
         *,
         gpu_url: str = GPU_URL,
         cpu_url: str = CPU_URL,
+        api_key: str | None = None,
         timeout: float = 30.0,
         attempts: int = 4,
     ) -> None:
         self._lanes = {Lane.GPU: gpu_url.rstrip("/"), Lane.CPU: cpu_url.rstrip("/")}
         self._attempts = attempts
-        self._transport = Transport(timeout=timeout)
+        key = api_key or os.environ.get("SHORT_DRAMA_API_KEY")
+        self._transport = Transport(timeout=timeout, key=key, trusted=self._lanes.values())
 
     async def __aenter__(self) -> Self:
         return self

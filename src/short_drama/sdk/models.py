@@ -213,6 +213,13 @@ class DirectUploadView(Shape):
     expires_at: float
 
 
+class TicketView(Shape):
+    """For a task's /events?ticket=, until `expires_at` (Unix seconds)."""
+
+    ticket: str
+    expires_at: float
+
+
 class JobAccepted(Shape):
     job_id: str
     status: Status

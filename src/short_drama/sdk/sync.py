@@ -59,12 +59,13 @@ class Client:
         *,
         gpu_url: str = GPU_URL,
         cpu_url: str = CPU_URL,
+        api_key: str | None = None,
         timeout: float = 30.0,
         attempts: int = 4,
     ) -> None:
         self._portal = Portal()
         self._client = AsyncClient(
-            gpu_url=gpu_url, cpu_url=cpu_url, timeout=timeout, attempts=attempts
+            gpu_url=gpu_url, cpu_url=cpu_url, api_key=api_key, timeout=timeout, attempts=attempts
         )
 
     def __enter__(self) -> Self:

@@ -10,10 +10,11 @@ import asyncio
 import io
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -55,12 +56,23 @@ class _Again(Exception):
 
 
 class Transport:
-    """Use from one event loop. `timeout`: seconds without a byte before an attempt is given up."""
+    """Use from one event loop. `timeout`: seconds without a byte before an attempt is given up;
+    `key`: is shown at the addresses that are `trusted`, and at no other, whoever leads there.
+
+    Raises ValueError for a key that no header can carry."""
 
     def __init__(
-        self, *, timeout: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        *,
+        timeout: float,
+        key: str | None = None,
+        trusted: Iterable[str] = (),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._timeout, self._sleep = timeout, sleep
+        if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+            raise ValueError("the API key has letters that no key has")
+        self._timeout, self._sleep, self._key = timeout, sleep, key
+        self._trusted = frozenset(map(_origin, trusted)) - {None}
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -97,7 +109,7 @@ class Transport:
                 call.method,
                 base + call.path,
                 params=call.params,
-                headers=call.headers,
+                headers=self._headers(call, base),
                 json=call.json,
                 data=None if call.data is None else io.BytesIO(call.data),
                 timeout=self._limits(call),
@@ -114,6 +126,11 @@ class Transport:
                 raise _Again(unreachable) from None
             raise unreachable from None
 
+    def _headers(self, call: Call, base: str) -> Mapping[str, str]:
+        if self._key is None or _origin(base) not in self._trusted:
+            return call.headers
+        return {**call.headers, "Authorization": f"Bearer {self._key}"}
+
     def _limits(self, call: Call) -> "aiohttp.ClientTimeout":
         import aiohttp
 
@@ -129,6 +146,16 @@ class Transport:
         if self._session is None:  # a session belongs to the loop that runs when it is made
             self._session = aiohttp.ClientSession()
         return self._session
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    """None for what is no address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    return parts.scheme, parts.hostname, port
 
 
 def pause(attempt: int, after: float, *, share: Callable[[], float] = random.random) -> float:

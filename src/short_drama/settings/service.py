@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from short_drama.settings.parts import Group, HostName, Network, Port, ServiceUrl, listed
@@ -13,6 +13,14 @@ class ServiceSettings(Group):
     """Addresses and limits of our own services."""
 
     host: str = "127.0.0.1"
+    """Beyond loopback addresses nobody is let in without a key."""
+    require_keys: bool = False
+    """Whether a key is needed on loopback addresses as well: where a reverse proxy leads there."""
+    api_key: SecretStr | None = None
+    """Of this machine's own commands, for the service that they talk to."""
+    service_token: Annotated[SecretStr, Field(min_length=32)] | None = None
+    """What adapters show to API services, where keys are needed: on AWS the same for all of them;
+    the embedded backend makes its own."""
     public_hosts: Annotated[tuple[HostName, ...], NoDecode] = ()
     """Names that requests may give beside loopback addresses and localhost, comma separated: those
     of a reverse proxy."""
@@ -29,6 +37,11 @@ class ServiceSettings(Group):
     """Where clients read assets; default: CloudFront, if there is one, else the GPU
     orchestrator's /assets."""
 
+    public_assets: bool = False
+    """Whether pictures are shown to whoever knows their address, though keys are needed."""
+    asset_url_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    """For which the addresses of pictures open them, where keys are needed."""
+
     otlp_endpoint: ServiceUrl | None = None
     """A collector of traces, by OTLP over HTTP; without one there are none."""
 
@@ -38,18 +51,31 @@ class ServiceSettings(Group):
     max_pending_tasks: Annotated[int, Field(ge=1)] = 10_000
     """Tasks of a lane that may wait or run; more are refused."""
 
+    @property
+    def demands_keys(self) -> bool:
+        return self.require_keys or not ipaddress.ip_address(self.host).is_loopback
+
+    @property
+    def reached_at(self) -> str:
+        """The host in an address of ours, as this machine reaches it."""
+        host = ipaddress.ip_address(self.host)
+        if host.is_unspecified:
+            host = ipaddress.ip_address("127.0.0.1" if host.version == 4 else "::1")
+        return f"[{host}]" if host.version == 6 else str(host)
+
+    @property
+    def answered_hosts(self) -> tuple[str, ...]:
+        """Names and addresses that requests may give, beside loopback ones."""
+        return (*self.public_hosts, self.reached_at)
+
     @field_validator("host")
     @classmethod
-    def _loopback(cls, host: str) -> str:
+    def _ip_address(cls, host: str) -> str:
         name = "127.0.0.1" if host == "localhost" else host
         try:
-            if ipaddress.ip_address(name).is_loopback:
-                return name
+            return str(ipaddress.ip_address(name))
         except ValueError:
-            pass
-        raise ValueError(
-            "only loopback addresses: nobody signs in here, so nobody else may reach it"
-        )
+            raise ValueError("give an IP address of this machine, or 0.0.0.0 for all") from None
 
     @field_validator("public_hosts", "fetch_allow", mode="before")
     @classmethod

@@ -11,12 +11,18 @@ from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.job_client import JobClient
 from short_drama.web import app as web_app
 from short_drama.web import openapi
+from short_drama.web.door import Lock
 
 
 def create_app(
-    lane: Lane, consumer: Consumer, jobs: JobClient, *, hosts: Iterable[str] = ()
+    lane: Lane,
+    consumer: Consumer,
+    jobs: JobClient,
+    *,
+    hosts: Iterable[str] = (),
+    lock: Lock | None = None,
 ) -> FastAPI:
-    """`hosts`: names it answers to beside the loopback ones."""
+    """`hosts`: names it answers to beside the loopback ones; `lock`: of its door."""
 
     async def report() -> dict[str, Any]:
         return {
@@ -40,6 +46,7 @@ def create_app(
         report=report,
         check=check,
         hosts=hosts,
+        lock=lock,
     )
     openapi.document(app, [Problem])
     return app

@@ -95,7 +95,7 @@ class _HttpAnswer:
 
 
 class JobClient:
-    """Talks to one API service. Use with `async with`.
+    """Talks to one API service. Use with `async with`. `token`: what it is shown.
 
     Every method raises Unavailable when the service cannot be reached or does not answer in
     time, and InternalError when its answer makes no sense.
@@ -105,13 +105,14 @@ class JobClient:
         self,
         base_url: str,
         *,
+        token: str | None = None,
         poll: float = POLL_SECONDS,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.time,
         rng: Random | None = None,
     ) -> None:
         self.base_url, self._poll, self._clock = base_url.rstrip("/"), poll, clock
-        self._patience = patience
+        self._patience, self._token = patience, token
         self._rng = rng or Random()  # noqa: S311 - spreads retries, keeps no secret
         self._service = Neighbour(log, "the API service", url=self.base_url)
 
@@ -120,6 +121,7 @@ class JobClient:
             timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS, connect=3.0),
             connector=aiohttp.TCPConnector(limit=0),
             json_serialize=_letters,
+            headers={"Authorization": f"Bearer {self._token}"} if self._token else None,
         )
         return self
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import Counter, Histogram
@@ -24,6 +24,7 @@ from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaE
 from short_drama.web import problems
 from short_drama.web.clients import CLIENT, client_of
 from short_drama.web.direct import Direct, DirectRoutes
+from short_drama.web.door import NOBODY, Door, Lock, principal_of
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
 from short_drama.web.origins import OriginGuard
@@ -56,6 +57,7 @@ def create_app(
     check: Check = _nothing,
     remark: Check = _nothing,
     hosts: Iterable[str] = (),
+    lock: Lock | None = None,
 ) -> FastAPI:
     """An application with everything but its own routes.
 
@@ -63,6 +65,7 @@ def create_app(
         check: what makes the service not ready although there is something to report.
         remark: what /health complains of although the service takes work.
         hosts: names it answers to beside loopback addresses and `localhost`: a reverse proxy's.
+        lock: of its door; without one everybody is its owner.
 
     Raises InvalidRequest when one of `hosts` is no host name.
     """
@@ -87,6 +90,7 @@ def create_app(
         AnswerHead,
         partial(HostGuard, hosts=names),
         partial(OriginGuard, hosts=names),
+        *([] if lock is None else [partial(Door, lock=lock)]),
         partial(Direct, routes=app.state.direct),
     )
     return app
@@ -115,23 +119,27 @@ def _install_service_routes(
     `check` raises, so a load balancer stops sending."""
 
     @app.get("/health", tags=["service"], summary="Is the process alive, and what is it doing")
-    async def health() -> JSONResponse:
+    async def health(request: Request) -> JSONResponse:
         told: Mapping[str, Any] = {}
+        is_told_all = principal_of(request) is not NOBODY
         own = {"service": service, "version": VERSION}
         try:
             told = await report()
             await check()
             await remark()
-            return JSONResponse({"status": "ready", **own, **told})
+            return JSONResponse({"status": "ready", **own, **(told if is_told_all else {})})
         except ShortDramaError as error:
             status = "starting" if isinstance(error, EngineStarting) else "unhealthy"
+            if not is_told_all:
+                return JSONResponse({**own, "status": status})
             body = {**told, **own, "status": status, "reason": error.detail}
             return JSONResponse(body if error.fix is None else {**body, "fix": error.fix})
 
     @app.get("/ready", tags=["service"], summary="Can it take work now")
-    async def ready() -> JSONResponse:
+    async def ready(request: Request) -> JSONResponse:
         told = await report()
         await check()
+        told = told if principal_of(request) is not NOBODY else {}
         return JSONResponse({"status": "ready", **told})
 
     async def look() -> None:

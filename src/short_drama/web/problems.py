@@ -31,6 +31,8 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.MethodNotAllowed: 405,
     e.HostRefused: 421,
     e.OriginRefused: 403,
+    e.KeyRefused: 401,
+    e.ScopeMissing: 403,
     e.TaskNotFound: 404,
     e.JobNotFound: 404,
     e.AssetNotFound: 404,
@@ -100,6 +102,8 @@ def problem(error: e.ShortDramaError, *, instance: str) -> JSONResponse:
     if status in (429, 503):
         after = getattr(error, "after", None) or _DEFAULT_RETRY_AFTER
         headers["Retry-After"] = str(max(1, round(after)))
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="short-drama"'  # RFC 6750, section 3
     body = {name: value for name, value in members.items() if value is not None}
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 

@@ -13,7 +13,7 @@ from short_drama.complaints import Complaints, Part
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lifetimes import Lifetimes
 from short_drama.orchestrator.dead_letters import LaneQueues
-from short_drama.ports import AssetStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, KeyStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
 from short_drama.settings import Settings
 from short_drama.watch import Look, look_at_disk
 
@@ -37,6 +37,7 @@ class Backend:
     assets: AssetStore
     ledger: SpendLedger
     notices: LaneNotices
+    keys: KeyStore
     secret: bytes | None
     """Makes task ids of idempotency keys, and keys of uploads, unguessable; only orchestrators need
     it."""
@@ -113,6 +114,7 @@ def _embedded(
     from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
     from short_drama.backends.embedded.disk import require_room
+    from short_drama.backends.embedded.key_store import EmbeddedKeyStore
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
     from short_drama.backends.embedded.recovery import take_over
     from short_drama.backends.embedded.retention import Keeper
@@ -145,6 +147,7 @@ def _embedded(
         assets=assets,
         ledger=EmbeddedSpendLedger(database),
         notices=EmbeddedLaneNotices(database),
+        keys=EmbeddedKeyStore(database),
         secret=secret,
         look=partial(look_at_disk, "data", root),
         take_over=lambda: take_over(database, store),
@@ -161,6 +164,7 @@ def lifetimes(settings: Settings) -> Lifetimes:
 async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.aws.asset_store import S3AssetStore
     from short_drama.backends.aws.clients import open_clients
+    from short_drama.backends.aws.key_store import DynamoKeyStore
     from short_drama.backends.aws.lane_notices import DynamoLaneNotices
     from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
     from short_drama.backends.aws.task_queue import SqsTaskQueue
@@ -187,6 +191,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
             ledger=DynamoSpendLedger(clients.dynamodb, table=prefix + settings.table),
             notices=DynamoLaneNotices(clients.dynamodb, table=prefix + settings.table),
+            keys=DynamoKeyStore(clients.dynamodb, table=prefix + settings.table),
             look=clients.look,
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,

@@ -235,11 +235,17 @@ def _required(key: SecretStr | None, name: str) -> str:
 
 def budgets(settings: Settings, backend: Backend) -> Budgets:
     day, month = settings.budget_per_day_usd, settings.budget_per_month_usd
+
+    async def of_key(key_id: str) -> int | None:
+        key = await backend.keys.get(key_id)
+        return None if key is None else key.daily_limit
+
     return Budgets(
         backend.ledger,
         per_day=None if day is None else micros_of(day),
         per_month=None if month is None else micros_of(month),
         per_label={label: micros_of(usd) for label, usd in settings.budget_per_label_usd.items()},
+        of_key=of_key,
         zone=settings.budget_time_zone,
         waits=settings.budget_waits,
     )

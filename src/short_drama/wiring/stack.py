@@ -39,10 +39,13 @@ from short_drama.sqs_adapter.lane_reporter import LaneReporter
 from short_drama.watch import Watch, look_at_disk
 from short_drama.web.front.limits import descriptors, places
 from short_drama.web.listeners import Listeners
+from short_drama.web.signed_urls import SignedLinks
+from short_drama.web.tickets import Tickets
 from short_drama.wiring.accounts import open_hold, open_settlement
 from short_drama.wiring.backend import Backend, open_backend
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines, budgets, open_catalogue, open_runner
+from short_drama.wiring.locks import asset_signatures, front_lock, inner_lock, service_token
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,15 +112,19 @@ async def open_stack(
                     runner = await opened.enter_async_context(runner_of(lane))
                 _add_service(stack, parts, runner, catalogue, settings)
             if parts.adapter in components:
-                client = _job_client(settings, addresses[parts.service])
+                client = _job_client(settings, backend, addresses[parts.service])
                 _add_adapter(stack, lane, settings, await opened.enter_async_context(client))
         _point_to_figures(stack, components)
         _add_looks(stack, settings)
         yield stack
 
 
-def _job_client(settings: Settings, url: str) -> JobClient:
-    return JobClient(url, patience=min(PATIENCE_SECONDS, settings.lease_seconds))
+def _job_client(settings: Settings, backend: Backend, url: str) -> JobClient:
+    return JobClient(
+        url,
+        token=service_token(settings, backend) if settings.demands_keys else None,
+        patience=min(PATIENCE_SECONDS, settings.lease_seconds),
+    )
 
 
 async def _open_sources(
@@ -196,7 +203,7 @@ def _addresses(settings: Settings, components: Mapping[Component, str]) -> dict[
     }
     elsewhere = {
         component: told.get(component)
-        or f"http://{settings.host}:{getattr(settings, component.process.port)}"
+        or f"http://{settings.reached_at}:{getattr(settings, component.process.port)}"
         for component in Component
     }
     return elsewhere | dict(components)
@@ -212,10 +219,11 @@ def _add_orchestrators(
     wanted = [parts for parts in _LANES.values() if parts.orchestrator in components]
     if not wanted:
         return
-    backend, desk = stack.backend, _desk(stack.backend, settings, sources, catalogue)
+    backend, lock = stack.backend, front_lock(settings, stack.backend)
+    desk = _desk(backend, settings, sources, catalogue, lock.tickets)
     for parts in wanted:
         stack.apps[parts.orchestrator] = parts.create_orchestrator(
-            desk, hosts=settings.public_hosts
+            desk, hosts=settings.answered_hosts, lock=lock
         )
     stack.watch.looks.append(QueueSight(backend.store, backend.lane_queues()).look)
     if settings.pays:
@@ -234,7 +242,11 @@ def _add_orchestrators(
 
 
 def _desk(
-    backend: Backend, settings: Settings, sources: ImageSources, catalogue: Catalogue
+    backend: Backend,
+    settings: Settings,
+    sources: ImageSources,
+    catalogue: Catalogue,
+    tickets: Tickets,
 ) -> Desk:
     if backend.secret is None:
         raise InvalidRequest(
@@ -258,6 +270,7 @@ def _desk(
         hold=open_hold(settings, backend),
         available=available,
     )
+    signatures = asset_signatures(settings, backend)
     return Desk(
         catalogue=catalogue,
         submitter=submitter,
@@ -269,6 +282,9 @@ def _desk(
         listeners=Listeners(places(settings.connections, descriptors=descriptors()) // 3),
         check=partial(backend.check, "queues", "tasks"),
         remark=partial(backend.check, "dead letters", "assets"),
+        tickets=tickets,
+        links=backend.assets if signatures is None else SignedLinks(backend.assets, signatures),
+        signatures=signatures,
         serves_assets=_cdn(settings) is None,
     )
 
@@ -279,7 +295,11 @@ def _add_service(
     stack.runners.append(runner)
     stack.watch.looks.append(runner.look)
     stack.apps[parts.service] = parts.create_service(
-        runner, stack.backend.assets, catalogue, hosts=settings.public_hosts
+        runner,
+        stack.backend.assets,
+        catalogue,
+        hosts=settings.answered_hosts,
+        lock=inner_lock(settings, stack.backend),
     )
 
 
@@ -307,7 +327,11 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
         about=about,
     )
     stack.apps[_LANES[lane].adapter] = adapter_api.create_app(
-        lane, consumer, jobs, hosts=settings.public_hosts
+        lane,
+        consumer,
+        jobs,
+        hosts=settings.answered_hosts,
+        lock=inner_lock(settings, backend),
     )
     stack.consumers.append(consumer)
     service = _LANES[lane].service.process.title

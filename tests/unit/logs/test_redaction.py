@@ -170,3 +170,10 @@ def test_words_stay_as_they_are() -> None:
     redactor = Redactor([KEY, "abc"])  # a value so short is in too many words
     sentence = "the abc of a task: sk-4f9c was claimed, 100% of it"
     assert redactor.text(sentence) == sentence
+
+
+def test_an_api_key_of_ours_is_known_by_its_shape() -> None:
+    secret = "0123456789abcdef" * 3
+    said = Redactor().text(f"GET /x?ticket=1 by sd_a1b2c3d4_{secret}.")
+    assert "sd_a1b2c3d4_***" in said
+    assert secret not in said

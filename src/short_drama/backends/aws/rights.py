@@ -83,7 +83,7 @@ _PICTURES = ("uploads/*", "images/*", "seedream/*")
 _KEYS, _LEDGER = "dynamodb:LeadingKeys", "spend#*"
 """The partition keys of the items asked for, and those of the ledger."""
 _OF_THE_LEDGER: Condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER]}}
-_BUT_THE_LEDGER: Condition = {"ForAllValues:StringNotLike": {_KEYS: [_LEDGER]}}
+_OF_TASKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [_LEDGER, "key#*", "used#*"]}}
 
 # --- What several roles have --------------------------------------------------------------
 
@@ -92,8 +92,15 @@ _SEE_QUEUES = Statement(
 )
 _HANDLE = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
 _READ_THE_TABLE = Statement("ReadTheTable", ("dynamodb:GetItem", "dynamodb:BatchGetItem"), [_TABLE])
-_WRITE_TASKS = Statement("WriteTasks", ("dynamodb:PutItem",), [_TABLE], _BUT_THE_LEDGER)
-_WRITE_THE_LEDGER = Statement("WriteTheLedger", ("dynamodb:UpdateItem",), [_TABLE], _OF_THE_LEDGER)
+_WRITE_TASKS = Statement("WriteTasks", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS)
+
+
+def _write_the_ledger_and(more: str) -> Statement:
+    """`more`: the partition keys of other items, as a pattern."""
+    condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER, more]}}
+    return Statement("WriteTheLedgerAndMore", ("dynamodb:UpdateItem",), [_TABLE], condition)
+
+
 _FIND_TASKS = Statement("FindTasks", ("dynamodb:Query",), _INDEXES)
 _TELL_MISSING_FROM_FORBIDDEN = Statement("TellMissingFromForbidden", ("s3:ListBucket",), [_BUCKET])
 """Without it S3 answers "forbidden" for an object that is not there."""
@@ -106,7 +113,7 @@ def _adapter(lane: Lane) -> Sequence[Statement]:
             "ClaimAndFinishTasks",
             ("dynamodb:GetItem", "dynamodb:PutItem"),
             [_TABLE],
-            _BUT_THE_LEDGER,
+            _OF_TASKS,
         ),
     )
 
@@ -120,7 +127,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("LookThroughDeadLetters", _HANDLE, _DEAD_LETTERS),
         _READ_THE_TABLE,
         _WRITE_TASKS,
-        _WRITE_THE_LEDGER,
+        _write_the_ledger_and("used#*"),
         _FIND_TASKS,
         Statement("TakeImagesIn", ("s3:GetObject",), _objects(_INCOMING, *_PICTURES)),
         Statement("KeepUploads", ("s3:PutObject",), _objects(_INCOMING, "uploads/*")),
@@ -162,7 +169,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("Redrive", ("sqs:SendMessage",), _QUEUES),
         _READ_THE_TABLE,
         _WRITE_TASKS,
-        _WRITE_THE_LEDGER,
+        _write_the_ledger_and("key#*"),
         _FIND_TASKS,
         Statement(
             "SeeTheTable",

@@ -132,6 +132,17 @@ PRAGMA user_version = 6;
 """
 """Triggers keep the labels, whoever writes the tasks: also a process of version 5 that still runs,
 which names all its columns. `tasks_of_5` holds what has not been moved yet."""
-VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED)
+_KEYS = """
+CREATE TABLE IF NOT EXISTS api_keys (
+    key_id     TEXT PRIMARY KEY,
+    created_at REAL NOT NULL,
+    record     TEXT NOT NULL,
+    revoked_at REAL,
+    used_at    REAL
+) WITHOUT ROWID;
+PRAGMA user_version = 7;
+"""
+"""The table is there already in a file that a process of version 5 has set back."""
+VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS)
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)

@@ -5,12 +5,18 @@ a label's budget is for good. What has been spent and what is held is the ledger
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from short_drama import metrics
 from short_drama.domain.errors import BudgetExceeded, BudgetWaits, ShortDramaError, Unavailable
-from short_drama.domain.spending import TaskSpend, day_account, label_account, month_account
+from short_drama.domain.spending import (
+    TaskSpend,
+    day_account,
+    key_account,
+    label_account,
+    month_account,
+)
 from short_drama.domain.task import Task
 from short_drama.ports import OverLimit, SpendLedger, change_page
 
@@ -23,6 +29,7 @@ class Budgets:
     """Args:
     per_day, per_month: of all tasks; None where there is no such budget.
     per_label: by `name=value`; `name=*` stands for each value of that label.
+    of_key: what the tasks of an API key may cost in a day, by its id.
     waits: whether a call of an accepted task waits for the new day or month, where it no longer
         fits into this one's budget.
     """
@@ -34,12 +41,14 @@ class Budgets:
         per_day: int | None = None,
         per_month: int | None = None,
         per_label: Mapping[str, int] | None = None,
+        of_key: Callable[[str], Awaitable[int | None]] | None = None,
         zone: tzinfo = UTC,
         waits: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.ledger = ledger
         self._per_day, self._per_month, self._per_label = per_day, per_month, per_label or {}
+        self._of_key = of_key
         self._zone, self._waits, self._clock = zone, waits, clock
 
     def today(self) -> str:
@@ -87,6 +96,7 @@ class Budgets:
             kind=task.kind,
             owner=task.owner,
             labels=task.labels,
+            key_id=task.key_id,
             retry_of=task.retry_of,
             day=day,
         )
@@ -95,11 +105,18 @@ class Budgets:
                 self.ledger,
                 page,
                 lambda found: found.opened(day=day, held=micros),
-                limits=self.limits(task.labels, [day]),
+                limits={**self.limits(task.labels, [day]), **await self._limit_of(task, day)},
             )
         except OverLimit as over:
             _count(over.account)
             raise self._exceeded(over.account) from None
+
+    async def _limit_of(self, task: Task, day: str) -> Mapping[str, int]:
+        """Of the account of the key that the task came with, if it has one."""
+        if task.key_id is None or self._of_key is None:
+            return {}
+        limit = await self._of_key(task.key_id)
+        return {} if limit is None else {key_account(task.key_id, day): limit}
 
     def refusal(self, account: str) -> ShortDramaError:
         """Of a call that would pass the limit of that account."""
@@ -114,6 +131,8 @@ class Budgets:
 
     def _words(self, account: str) -> str:
         period, _, name = account.partition("/")
+        if period == "key":
+            return f"too little is left of what the API key {name.partition('/')[0]} may cost a day"
         if period == "label":
             return _too_little(self._of_label(*name.split("=", 1)), f"the label {name}")
         return _too_little(self._per_day if period == "day" else self._per_month, name)

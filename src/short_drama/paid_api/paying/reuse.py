@@ -8,12 +8,15 @@ from typing import Any
 
 from short_drama.domain import asset_keys
 from short_drama.domain.errors import AssetNotFound
-from short_drama.ports import AssetExists, AssetStore
+from short_drama.ports import AssetExists, AssetStore, owned_by
 
 
-def fingerprint(*, model: str, prompt: str, size: str, images: Sequence[bytes]) -> str:
-    """The same for the same request, and for no other."""
+def fingerprint(
+    *, model: str, prompt: str, size: str, images: Sequence[bytes], owner: str = ""
+) -> str:
+    """The same for the same request of the same owner, and for no other."""
     told = [model, prompt, size, *(hashlib.sha256(image).hexdigest() for image in images)]
+    told += owned_by(owner).values()
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

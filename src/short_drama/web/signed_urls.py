@@ -1,0 +1,54 @@
+"""Addresses of assets that open them for a while, to whoever has them."""
+
+import hmac
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+from urllib.parse import urlencode
+
+_HOUR: Final = 3600
+
+
+class Links(Protocol):
+    """Where a client reads an asset; an asset store has them."""
+
+    def url(self, key: str) -> str: ...
+
+
+class Signatures:
+    """Args:
+    secret: the installation's.
+    hours: for which an address opens its asset, and up to one more: within an hour it is the
+        same, so that browsers need not read what they have.
+    """
+
+    def __init__(
+        self, secret: bytes, *, hours: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._secret = hmac.digest(secret, b"asset addresses", "sha256")
+        self._hours, self._clock = hours, clock
+
+    def query(self, key: str) -> str:
+        until = (int(self._clock()) // _HOUR + 1 + self._hours) * _HOUR
+        return urlencode({"until": until, "signature": self._signed(key, str(until))})
+
+    def seconds_left(self, key: str, *, until: str, signature: str) -> int | None:
+        """For which the address still opens the asset; None where it does not."""
+        good = hmac.compare_digest(self._signed(key, until).encode(), signature.encode())
+        if not good or not (until.isascii() and until.isdecimal()):
+            return None
+        left = int(until) - int(self._clock())
+        return left if left > 0 else None
+
+    def _signed(self, key: str, until: str) -> str:
+        return hmac.digest(self._secret, f"{key}\0{until}".encode(), "sha256").hex()
+
+
+class SignedLinks:
+    """Implements `Links`."""
+
+    def __init__(self, links: Links, signatures: Signatures) -> None:
+        self._links, self._signatures = links, signatures
+
+    def url(self, key: str) -> str:
+        return f"{self._links.url(key)}?{self._signatures.query(key)}"
