@@ -40,8 +40,10 @@ class TaskQueue(Protocol):
     Every method may raise Unavailable.
     """
 
-    async def send(self, body: str, *, delay: float = 0.0) -> None:
-        """Durable once this returns; hidden for `delay` seconds."""
+    async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
+        """Durable once this returns; hidden for `delay` seconds. `group`: whose it is, kept on the
+        way to the dead-letter queue. As far as the backend can, no group's many delay another's
+        first."""
         ...
 
     async def receive(self, *, wait: float, lease: float) -> Delivery | None:
@@ -186,11 +188,17 @@ class ClaimingQueue(Protocol):
     May raise Unavailable; nothing was received then."""
 
     async def receive_and_claim(
-        self, claim: Callable[[Task], Task], *, wait: float, lease: float
+        self,
+        claim: Callable[[Task], Task],
+        *,
+        wait: float,
+        lease: float,
+        but: Collection[str] = (),
     ) -> tuple[Delivery, Claim | None] | None:
         """As `TaskQueue.receive`; and what `claim` makes of the message's task is written, both or
         neither. Where there is no such task, or `claim` refuses with an error of ours, a message
-        is received and no more. `claim` may be asked twice for one message."""
+        is received and no more. `claim` may be asked twice for one message. `but`: groups of which
+        none is received."""
         ...
 
 

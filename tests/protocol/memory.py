@@ -75,7 +75,7 @@ class MemoryQueue:
         self._receipts = (f"receipt {number}" for number in itertools.count(1))
         self._changed = Signal()
 
-    async def send(self, body: str, *, delay: float = 0.0) -> None:
+    async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
         self.messages.append(Message(body, self._clock() + delay))
         self._changed.set()
 

@@ -14,7 +14,7 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -73,9 +73,12 @@ class SqsTaskQueue:
         self._lookup: asyncio.Task[str] | None = None
         self._returning: set[asyncio.Task[None]] = set()
 
-    async def send(self, body: str, *, delay: float = 0.0) -> None:
-        """A delay of more than 15 minutes is one of 15 minutes."""
+    async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
+        """A delay of more than 15 minutes is one of 15 minutes. A message with a group is one of a
+        fair queue: SQS takes `MessageGroupId` on standard queues, and keeps it on the way to the
+        dead-letter queue (SQS developer guide, "Amazon SQS fair queues")."""
         encoded = body == "" or _NOT_ALLOWED.search(body) is not None
+        fair: dict[str, Any] = {"MessageGroupId": group} if group else {}
         await answer(
             "sqs",
             self._sqs.send_message(
@@ -85,6 +88,7 @@ class SqsTaskQueue:
                 MessageAttributes=(
                     {_ENCODING: {"DataType": "String", "StringValue": _JSON}} if encoded else {}
                 ),
+                **fair,
             ),
         )
 

@@ -132,6 +132,20 @@ PRAGMA user_version = 6;
 """
 """Triggers keep the labels, whoever writes the tasks: also a process of version 5 that still runs,
 which names all its columns. `tasks_of_5` holds what has not been moved yet."""
-VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED)
+_FAIR = """
+ALTER TABLE messages ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE messages ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX messages_of_owner ON messages (queue, owner, visible_at);
+CREATE INDEX messages_held ON messages (queue, owner, visible_at) WHERE is_held;
+CREATE TABLE served (
+    number INTEGER PRIMARY KEY,
+    queue  TEXT NOT NULL,
+    owner  TEXT NOT NULL,
+    UNIQUE (queue, owner)
+);
+PRAGMA user_version = 7;
+"""
+"""What a process of an earlier version sends is nobody's, and has its turn like an owner's."""
+VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _FAIR)
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)

@@ -63,7 +63,7 @@ class EmbeddedTaskStore:
                 if existing is None:
                     raise
                 raise TaskExists(existing) from None
-            enqueue(db, stored.lane.queue, body, now=now, visible=now)
+            enqueue(db, stored.lane.queue, body, group=stored.owner, now=now, visible=now)
 
         await self._database.write(insert, then=lambda _: self._wakeups.notify(stored.lane.queue))
         return stored
