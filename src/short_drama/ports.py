@@ -169,6 +169,10 @@ class TaskStore(Protocol):
         when none waits."""
         ...
 
+    async def count_open(self, owner: str, lane: Lane, *, most: int) -> int:
+        """How many of the owner's tasks of the lane wait or run, counted up to `most`; may lag."""
+        ...
+
     async def outlook(self, task: Task) -> Outlook:
         """Of a task that waits; may be some seconds old."""
         ...

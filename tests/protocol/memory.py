@@ -183,6 +183,12 @@ class MemoryStore:
         waiting = [task for task in self.tasks if task.status is TaskStatus.PENDING]
         return min((task.created_at for task in waiting if task.lane is lane), default=None)
 
+    async def count_open(self, owner: str, lane: Lane, *, most: int) -> int:
+        where = TaskFilter(
+            owner=owner, lane=lane, statuses=(TaskStatus.PENDING, TaskStatus.PROCESSING)
+        )
+        return min(sum(where.matches(task) for task in self.tasks), most)
+
     async def outlook(self, task: Task) -> Outlook:
         ahead = [
             other

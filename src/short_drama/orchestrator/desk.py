@@ -16,6 +16,7 @@ from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
 from short_drama.web.listeners import Listeners
+from short_drama.web.owner_rate import OwnerRate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class Desk:
     """Raises Unavailable while tasks cannot be accepted."""
     remark: Callable[[], Awaitable[None]]
     """Raises Unavailable while something else is refused: dead letters, uploads."""
+    rate: OwnerRate | None = None
+    """How many requests each owner may make; None for any number."""
     serves_assets: bool = True
     """Show assets under /assets; off where a CDN does."""
     clock: Callable[[], float] = time.time

@@ -60,6 +60,7 @@ def create_orchestrator(
         check=desk.check,
         remark=desk.remark,
         hosts=hosts,
+        rate=desk.rate,
     )
     for kind in kinds:
         _install_submit(app, kind, desk)

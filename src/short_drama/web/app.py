@@ -27,6 +27,7 @@ from short_drama.web.direct import Direct, DirectRoutes
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
 from short_drama.web.origins import OriginGuard
+from short_drama.web.owner_rate import OwnerRate, OwnerRateLimit
 from short_drama.web.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def create_app(
     check: Check = _nothing,
     remark: Check = _nothing,
     hosts: Iterable[str] = (),
+    rate: OwnerRate | None = None,
 ) -> FastAPI:
     """An application with everything but its own routes.
 
@@ -63,6 +65,7 @@ def create_app(
         check: what makes the service not ready although there is something to report.
         remark: what /health complains of although the service takes work.
         hosts: names it answers to beside loopback addresses and `localhost`: a reverse proxy's.
+        rate: how many requests each owner may make; None for any number.
 
     Raises InvalidRequest when one of `hosts` is no host name.
     """
@@ -87,6 +90,7 @@ def create_app(
         AnswerHead,
         partial(HostGuard, hosts=names),
         partial(OriginGuard, hosts=names),
+        *([] if rate is None else [partial(OwnerRateLimit, rate=rate)]),
         partial(Direct, routes=app.state.direct),
     )
     return app

@@ -10,7 +10,13 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from short_drama import metrics
 from short_drama.domain.errors import BudgetExceeded, BudgetWaits, ShortDramaError, Unavailable
-from short_drama.domain.spending import TaskSpend, day_account, label_account, month_account
+from short_drama.domain.spending import (
+    TaskSpend,
+    day_account,
+    label_account,
+    month_account,
+    owner_account,
+)
 from short_drama.domain.task import Task
 from short_drama.ports import OverLimit, SpendLedger, change_page
 
@@ -22,6 +28,7 @@ _SOONEST = 1.0
 class Budgets:
     """Args:
     per_day, per_month: of all tasks; None where there is no such budget.
+    per_owner: of each owner's tasks in a day.
     per_label: by `name=value`; `name=*` stands for each value of that label.
     waits: whether a call of an accepted task waits for the new day or month, where it no longer
         fits into this one's budget.
@@ -33,6 +40,7 @@ class Budgets:
         *,
         per_day: int | None = None,
         per_month: int | None = None,
+        per_owner: int | None = None,
         per_label: Mapping[str, int] | None = None,
         zone: tzinfo = UTC,
         waits: bool = False,
@@ -40,18 +48,22 @@ class Budgets:
     ) -> None:
         self.ledger = ledger
         self._per_day, self._per_month, self._per_label = per_day, per_month, per_label or {}
-        self._zone, self._waits, self._clock = zone, waits, clock
+        self._per_owner, self._zone, self._waits, self._clock = per_owner, zone, waits, clock
 
     def today(self) -> str:
         return datetime.fromtimestamp(self._clock(), self._zone).date().isoformat()
 
-    def limits(self, labels: Mapping[str, str], days: Iterable[str]) -> Mapping[str, int]:
-        """Of those accounts that have one, of all that a task with these labels counts for on these
-        days: for `SpendLedger.write`."""
+    def limits(
+        self, labels: Mapping[str, str], days: Iterable[str], *, owner: str = ""
+    ) -> Mapping[str, int]:
+        """Of those accounts that have one, of all that an owner's task with these labels counts for
+        on these days: for `SpendLedger.write`."""
         limits = {label_account(*label): self._of_label(*label) for label in labels.items()}
         for day in days:
             limits[day_account(day)] = self._per_day
             limits[month_account(day[:7])] = self._per_month
+            if owner:
+                limits[owner_account(owner, day)] = self._per_owner
         return {account: limit for account, limit in limits.items() if limit is not None}
 
     async def look(self) -> None:
@@ -95,7 +107,7 @@ class Budgets:
                 self.ledger,
                 page,
                 lambda found: found.opened(day=day, held=micros),
-                limits=self.limits(task.labels, [day]),
+                limits=self.limits(task.labels, [day], owner=task.owner),
             )
         except OverLimit as over:
             _count(over.account)
@@ -116,6 +128,8 @@ class Budgets:
         period, _, name = account.partition("/")
         if period == "label":
             return _too_little(self._of_label(*name.split("=", 1)), f"the label {name}")
+        if period == "owner":
+            return _too_little(self._per_owner, f"one owner and {_day_of(name)}")
         return _too_little(self._per_day if period == "day" else self._per_month, name)
 
     def _of_label(self, name: str, value: str) -> int | None:
@@ -124,13 +138,18 @@ class Budgets:
     def _end(self, account: str) -> float | None:
         """When the account's day or month is over; None of a label's."""
         period, _, name = account.partition("/")
-        if period == "day":
-            after = date.fromisoformat(name) + timedelta(days=1)
+        if period in ("day", "owner"):
+            after = date.fromisoformat(_day_of(name)) + timedelta(days=1)
         elif period == "month":
             after = (date.fromisoformat(f"{name}-01") + timedelta(days=31)).replace(day=1)
         else:
             return None
         return datetime(after.year, after.month, after.day, tzinfo=self._zone).timestamp()
+
+
+def _day_of(name: str) -> str:
+    """Of an account's name after its period: a day, with its owner or without."""
+    return name.rpartition("/")[2]
 
 
 def _count(account: str) -> None:
