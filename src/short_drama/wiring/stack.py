@@ -293,6 +293,7 @@ def _add_service(
 def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) -> None:
     limits = Limits(
         deliveries=settings.deliveries(lane),
+        most_each=settings.owner_running_tasks,
         wait=settings.poll,
         drain=settings.drain_seconds,
         times=LeaseTimes(
