@@ -41,9 +41,8 @@ class TaskQueue(Protocol):
     """
 
     async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
-        """Durable once this returns; hidden for `delay` seconds. `group`: whose it is, kept on the
-        way to the dead-letter queue. As far as the backend can, no group's many delay another's
-        first."""
+        """Durable once this returns; hidden for `delay` seconds. `group`: whose it is. As far
+        as the backend can, no group's many delay another's first."""
         ...
 
     async def receive(self, *, wait: float, lease: float) -> Delivery | None:

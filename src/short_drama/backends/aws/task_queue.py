@@ -74,9 +74,8 @@ class SqsTaskQueue:
         self._returning: set[asyncio.Task[None]] = set()
 
     async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
-        """A delay of more than 15 minutes is one of 15 minutes. A message with a group is one of a
-        fair queue: SQS takes `MessageGroupId` on standard queues, and keeps it on the way to the
-        dead-letter queue (SQS developer guide, "Amazon SQS fair queues")."""
+        """A delay of more than 15 minutes is one of 15 minutes. A group makes of a standard
+        queue a fair one (SQS developer guide, "How Amazon SQS fair queues work")."""
         encoded = body == "" or _NOT_ALLOWED.search(body) is not None
         fair: dict[str, Any] = {"MessageGroupId": group} if group else {}
         await answer(
