@@ -181,7 +181,7 @@ def begin(kinds: Iterable[str]) -> None:
             ENDED.labels(kind, status)
     for lane in Lane:
         LEASE_LOSSES.labels(lane)
-    for budget in ("day", "month", "label"):
+    for budget in ("day", "month", "label", "owner"):
         LIMITS_HIT.labels("budget", budget)
 
 

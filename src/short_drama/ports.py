@@ -43,8 +43,9 @@ class TaskQueue(Protocol):
     Every method may raise Unavailable.
     """
 
-    async def send(self, body: str, *, delay: float = 0.0) -> None:
-        """Durable once this returns; hidden for `delay` seconds."""
+    async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
+        """Durable once this returns; hidden for `delay` seconds. `group`: whose it is. As far
+        as the backend can, no group's many delay another's first."""
         ...
 
     async def receive(self, *, wait: float, lease: float) -> Delivery | None:
@@ -170,6 +171,10 @@ class TaskStore(Protocol):
         when none waits."""
         ...
 
+    async def count_open(self, owner: str, lane: Lane, *, most: int) -> int:
+        """How many of the owner's tasks of the lane wait or run, counted up to `most`; may lag."""
+        ...
+
     async def outlook(self, task: Task) -> Outlook:
         """Of a task that waits; may be some seconds old."""
         ...
@@ -189,11 +194,17 @@ class ClaimingQueue(Protocol):
     May raise Unavailable; nothing was received then."""
 
     async def receive_and_claim(
-        self, claim: Callable[[Task], Task], *, wait: float, lease: float
+        self,
+        claim: Callable[[Task], Task],
+        *,
+        wait: float,
+        lease: float,
+        but: Collection[str] = (),
     ) -> tuple[Delivery, Claim | None] | None:
         """As `TaskQueue.receive`; and what `claim` makes of the message's task is written, both or
         neither. Where there is no such task, or `claim` refuses with an error of ours, a message
-        is received and no more. `claim` may be asked twice for one message."""
+        is received and no more. `claim` may be asked twice for one message. `but`: groups of which
+        none is received."""
         ...
 
 

@@ -99,6 +99,16 @@ async def test_one_message_wakes_many_but_is_given_to_one(queue: TaskQueue, tick
     assert [delivery.body for delivery in received] == ["t1"]
 
 
+async def test_a_group_is_no_part_of_the_body(queue: TaskQueue) -> None:
+    await queue.send("t1", group="a-studio")
+    await queue.send("t2")
+    taken = [await take(queue) for _ in range(2)]
+    assert {delivery.body for delivery in taken} == {"t1", "t2"}
+    for delivery in taken:
+        await queue.ack(delivery)
+    assert await nothing(queue)
+
+
 # --- Long polls wake ----------------------------------------------------------------------
 
 Wake = Callable[[TaskQueue, float], Awaitable[None]]

@@ -432,6 +432,21 @@ async def test_a_write_changes_when_a_task_is_due(store: TaskStore) -> None:
     assert await store.due(NOW + 10, limit=10) == []
 
 
+# --- What an owner has under way ----------------------------------------------------------
+
+
+async def test_an_owners_tasks_under_way_are_counted_by_lane(store: TaskStore) -> None:
+    assert await store.count_open("a", Lane.GPU, most=9) == 0
+    waiting, held, ended = await stored(store, *(a_task(f"a{each}", owner="a") for each in "123"))
+    await stored(store, a_task("b1", owner="b"), a_task("a4", owner="a", kind="face-mask"))
+    await store.replace(held.claim("alice", now=NOW, lease=60))
+    await store.replace(ended.cancel(now=NOW))
+    assert waiting.status is TaskStatus.PENDING
+    assert await store.count_open("a", Lane.GPU, most=9) == 2
+    assert await store.count_open("a", Lane.GPU, most=1) == 1
+    assert await store.count_open("a", Lane.CPU, most=9) == 1
+
+
 # --- The oldest that waits ----------------------------------------------------------------
 
 

@@ -118,6 +118,7 @@ class WorkedLine:
         visibility: float = 300.0,
         drain: float = 5.0,
         deliveries: int = 1,
+        most_each: int = 0,
         poll: float = 0.02,
         patient_for: float = PATIENCE_SECONDS,
         progress: float = 0.03,
@@ -127,6 +128,7 @@ class WorkedLine:
         jobs = await self.opened.enter_async_context(client)
         limits = Limits(
             deliveries=deliveries,
+            most_each=most_each,
             wait=0.05,
             drain=drain,
             times=LeaseTimes(lease=lease, progress=progress, visibility=visibility),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -16,9 +17,12 @@ from short_drama.backends.aws.queue_resources import create_queues
 from short_drama.backends.aws.task_queue import SqsTaskQueue, polls
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
+from short_drama.orchestrator import outbox
 from short_drama.ports import Delivery
 from tests.emulators import Emulators
 from tests.patience import factor, within
+from tests.protocol.memory import MemoryStore
+from tests.samples import a_task
 
 HELD = Delivery("body", "receipt", 1)
 
@@ -76,6 +80,31 @@ async def attributes(clients: Clients, name: str) -> dict[str, str]:
     url = (await clients.sqs.get_queue_url(QueueName=name))["QueueUrl"]
     found = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
     return {str(key): value for key, value in found["Attributes"].items()}
+
+
+# --- Whose a message is -------------------------------------------------------------------
+
+
+async def test_every_message_of_an_owner_says_so_at_the_wire(
+    queue: SqsTaskQueue, calls: Calls
+) -> None:
+    for delay in (0.0, 1.0):
+        await queue.send("body", group="a-studio", delay=delay)
+    sent = [asked for operation, asked in calls.made if operation == "SendMessage"]
+    assert [asked["MessageGroupId"] for asked in sent] == ["a-studio", "a-studio"]
+    assert (await queue.receive(wait=5, lease=60)) is not None  # a standard queue takes it
+
+
+async def test_whatever_sends_a_tasks_message_says_whose_it_is(
+    queue: SqsTaskQueue, calls: Calls
+) -> None:
+    """Submit, sweeper, redrive and revival all send by way of the outbox."""
+    store = MemoryStore(time.time)
+    task = await store.create(a_task("t1", owner="a-studio", outbox_due=1.0))
+    await outbox.send(task, now=2.0, queue=queue, store=store)
+    assert [asked["MessageGroupId"] for _, asked in calls.made if "MessageBody" in asked] == [
+        "a-studio"
+    ]
 
 
 # --- The queues themselves ----------------------------------------------------------------

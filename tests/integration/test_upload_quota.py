@@ -63,3 +63,13 @@ async def test_the_client_is_told_507_and_the_cure(tmp_path: Path) -> None:
         assert "short-drama storage" in str(problem.fix)
         async with stack.http.post(url, data=noise(1), headers=headers) as answer:
             assert answer.status == 201
+
+
+async def test_each_owner_has_room_of_their_own(tmp_path: Path) -> None:
+    assets = EmbeddedAssetStore(tmp_path / "assets", public_url="", most_uploads_each=100)
+    await put(assets, "uploads/a/1.png", 60)
+    with pytest.raises(StorageFull) as refused:
+        await put(assets, "uploads/a/2.png", 60)
+    assert "SHORT_DRAMA_OWNER_UPLOADS_MIB" in str(refused.value.fix)
+    await put(assets, "uploads/ab/1.png", 60)
+    await put(assets, "uploads/a/3.png", 40)

@@ -77,7 +77,7 @@ class MemoryQueue:
         self._receipts = (f"receipt {number}" for number in itertools.count(1))
         self._changed = Signal()
 
-    async def send(self, body: str, *, delay: float = 0.0) -> None:
+    async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
         self.messages.append(Message(body, self._clock() + delay))
         self._changed.set()
 
@@ -184,6 +184,12 @@ class MemoryStore:
     async def oldest_pending(self, lane: Lane) -> float | None:
         waiting = [task for task in self.tasks if task.status is TaskStatus.PENDING]
         return min((task.created_at for task in waiting if task.lane is lane), default=None)
+
+    async def count_open(self, owner: str, lane: Lane, *, most: int) -> int:
+        where = TaskFilter(
+            owner=owner, lane=lane, statuses=(TaskStatus.PENDING, TaskStatus.PROCESSING)
+        )
+        return min(sum(where.matches(task) for task in self.tasks), most)
 
     async def outlook(self, task: Task) -> Outlook:
         ahead = [

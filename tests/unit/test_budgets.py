@@ -243,3 +243,28 @@ async def test_a_keys_tasks_may_cost_no_more_in_a_day_than_it_says() -> None:
         await today.hold(a_task(f"t-{other}", key_id=other), 1_000)
     tomorrow = budgets(ledger, now=NOON + 86_400, of_key=of_key)
     await tomorrow.hold(a_task("t4", key_id="agent"), 50)
+
+
+# --- Of each owner ------------------------------------------------------------------------
+
+
+async def test_each_owner_may_spend_so_much_in_a_day() -> None:
+    ledger = MemoryLedger()
+    found = budgets(ledger, per_owner=10)
+    await found.hold(a_task("a1", owner="a"), 8)
+    with pytest.raises(BudgetExceeded, match=r"0\.00001 USD for one owner and 2026-11-23"):
+        await found.hold(a_task("a2", owner="a"), 3)
+    await found.hold(a_task("b1", owner="b"), 10)
+    await budgets(ledger, per_owner=10, now=NOON + 86_400).hold(a_task("a3", owner="a"), 10)
+
+
+async def test_where_nobody_signs_in_no_owner_has_a_budget() -> None:
+    ledger = MemoryLedger()
+    await budgets(ledger, per_owner=10).hold(a_task(), 100)
+    assert not any(account.startswith("owner/") for account in ledger.pages["t1"].counted)
+
+
+def test_a_call_beyond_an_owners_budget_may_wait_for_the_next_day() -> None:
+    refusal = budgets(per_owner=10, waits=True).refusal(f"owner/a/{DAY}")
+    assert isinstance(refusal, BudgetWaits)
+    assert refusal.after == 12 * 3600

@@ -2,7 +2,7 @@
 
 A switch of models costs seconds (on an H100, 10.2 s a job when two workflows alternate, 2.7 s when
 they do not). So jobs of the loaded workflow go first, until one of the others has waited as long
-as anyone should.
+as anyone should. Among those that may go, the line is fair among owners.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from short_drama.jobs.job import Job
+from short_drama.jobs.line import Line
 from short_drama.jobs.turns import Seconds
 
 IN_ENGINE = 2
@@ -44,12 +45,24 @@ class Waiting:
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def choose(waiting: Sequence[One], loaded: Hashable, *, now: float, bound: float) -> One:
-    """Who goes next of those that wait, in the order in which they came; not empty."""
-    oldest = waiting[0]
-    if now - oldest.since >= bound:
-        return oldest
-    return next((one for one in waiting if one.loads == loaded), oldest)
+def choose(
+    waiting: Sequence[One],
+    loaded: Hashable,
+    *,
+    now: float,
+    bound: float,
+    first: Callable[[Sequence[One]], One] = lambda line: line[0],
+) -> One:
+    """Who goes next of those that wait, in the order in which they came; not empty. `first`: of
+    those that may."""
+    spared = [one for one in waiting if one.loads == loaded]
+    if not spared or now - waiting[0].since >= bound:
+        return first(waiting)
+    return first(spared)
+
+
+def _fair(line: Line) -> Callable[[Sequence[Waiting]], Waiting]:
+    return lambda waiting: line.first(waiting, lambda one: one.job)
 
 
 class SwapAware:
@@ -57,7 +70,7 @@ class SwapAware:
 
     Args:
         loads: what each kind has to have loaded.
-        bound: seconds after which nobody else goes first.
+        bound: seconds after which nobody goes first for what is loaded.
     """
 
     at_once = 1
@@ -72,6 +85,7 @@ class SwapAware:
     ) -> None:
         self._loads, self._bound, self._free, self._clock = loads, bound, places, clock
         self._waiting: list[Waiting] = []
+        self._line = Line()
         self._loaded: Hashable = None
 
     @contextlib.asynccontextmanager
@@ -85,24 +99,34 @@ class SwapAware:
         finally:
             if one.called.is_set():
                 self._free += 1
+                self._line.end(job.order.owner)
             else:
                 self._waiting.remove(one)
             self._call()
 
     def order(self, seconds: Seconds, *, free_in: float) -> Sequence[Job]:
         left, loaded, now = list(self._waiting), self._loaded, self._clock() + free_in
-        found = []
+        line, found = self._line.foreseen(), []
         while left:
-            one = choose(left, loaded, now=now, bound=self._bound)
+            line.end_longest()
+            one = choose(left, loaded, now=now, bound=self._bound, first=_fair(line))
             left.remove(one)
+            line.begin(one.job.order.owner)
             found.append(one.job)
             loaded, now = one.loads, now + (seconds(one.job.order.kind) or 0.0)
         return found
 
     def _call(self) -> None:
         while self._free and self._waiting:
-            one = choose(self._waiting, self._loaded, now=self._clock(), bound=self._bound)
+            one = choose(
+                self._waiting,
+                self._loaded,
+                now=self._clock(),
+                bound=self._bound,
+                first=_fair(self._line),
+            )
             self._waiting.remove(one)
             self._free -= 1
+            self._line.begin(one.job.order.owner)
             self._loaded = one.loads
             one.called.set()

@@ -233,6 +233,11 @@ class Throttled(RetryableError):
     counts = False
 
 
+class TooManyRequests(RetryableError):
+    code, title = "too_many_requests", "You ask more often than you may"
+    counts = False
+
+
 class QueueFull(RetryableError):
     code, title = "queue_full", "Too many tasks are under way"
 

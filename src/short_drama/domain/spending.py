@@ -15,6 +15,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
 
+from short_drama.domain.principal import LOCAL_OWNER
+
 
 class CallState(StrEnum):
     RESERVED = "reserved"
@@ -150,7 +152,8 @@ class TaskSpend:
 
     @property
     def counted(self) -> Mapping[str, int]:
-        """What the page adds to each account: of days, of months, of each label and of the key."""
+        """What the page adds to each account: of days, of months, of each label, of the key, and of
+        its owner's days, who is counted apart where people sign in."""
         sums: Counter[str] = Counter()
         for day, micros in self._by_day.items():
             sums[day_account(day)] += micros
@@ -159,6 +162,8 @@ class TaskSpend:
                 sums[key_account(self.key_id, day)] += micros
             for name, value in self.labels.items():
                 sums[label_account(name, value)] += micros
+            if self.owner != LOCAL_OWNER:
+                sums[owner_account(self.owner, day)] += micros
         return sums
 
     def counted_more(self, before: "TaskSpend | None") -> Mapping[str, int]:
@@ -214,6 +219,10 @@ def month_account(month: str) -> str:
 
 def key_account(key_id: str, day: str) -> str:
     return f"key/{key_id}/{day}"
+
+
+def owner_account(owner: str, day: str) -> str:
+    return f"owner/{owner}/{day}"
 
 
 def label_account(name: str, value: str) -> str:

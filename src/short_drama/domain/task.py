@@ -156,6 +156,13 @@ class Task(TaskState):
             attempts_left=self.attempts_left + 1,
         )
 
+    def postpone(self, reason: Failure, *, now: float, until: float) -> Self:
+        """As `park`, of a task that nobody has claimed. Raises TaskConflict for any other."""
+        self._require_open()
+        if self.status is not TaskStatus.PENDING or self.parked:
+            raise TaskConflict("the task waits for nobody")
+        return replace(self, outbox_due=until, parked=True, waits_for=reason, updated_at=now)
+
     def complete(self, worker: str, attempt: int, outcome: Outcome, *, now: float) -> Self:
         self._require_fence(worker, attempt)
         return self._end(TaskStatus.COMPLETED, now=now, outcome=outcome, progress=1.0)

@@ -16,6 +16,7 @@ from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
 from short_drama.web.listeners import Listeners
+from short_drama.web.owner_rate import OwnerRate
 from short_drama.web.signed_urls import Links, Signatures
 from short_drama.web.tickets import Tickets
 
@@ -39,6 +40,8 @@ class Desk:
     """Where clients read assets."""
     signatures: Signatures | None = None
     """Of those addresses, where they are signed."""
+    rate: OwnerRate | None = None
+    """How many requests each owner may make; None for any number."""
     serves_assets: bool = True
     """Show assets under /assets; off where a CDN does."""
     clock: Callable[[], float] = time.time

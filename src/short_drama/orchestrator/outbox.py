@@ -17,7 +17,7 @@ async def send(task: Task, *, now: float, queue: TaskQueue, store: TaskStore) ->
             raise TaskConflict("another message is due")
         return found.sent(now=now)
 
-    await queue.send(TaskMessage.of(task).to_body())
+    await queue.send(TaskMessage.of(task).to_body(), group=task.owner)
     try:
         return await advance(store, task, sent)
     except TaskConflict:  # a worker was quicker than we

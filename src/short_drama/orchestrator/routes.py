@@ -63,6 +63,7 @@ def create_orchestrator(
         remark=desk.remark,
         hosts=hosts,
         lock=lock,
+        rate=desk.rate,
     )
     for kind in kinds:
         _install_submit(app, kind, desk)

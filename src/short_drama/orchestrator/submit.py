@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 
 Hold = Callable[[Task], Awaitable[None]]
 """Holds what a task may cost. Repeated, it changes nothing."""
-Available = Callable[[str, Lane], Awaitable[None]]
-"""Judges a kind's name, of a lane."""
+Available = Callable[[str, Lane, str], Awaitable[None]]
+"""Judges a kind's name, of a lane, for an owner."""
 
 
 class Submitter:
@@ -95,7 +95,7 @@ class Submitter:
                 return earlier
             return _replayed(earlier, fingerprint)
         self._check_consent(kind, given)
-        await self._check_available(kind.name, kind.lane)
+        await self._check_available(kind.name, kind.lane, owner)
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
         task = replace(task, key_id=key_id)
         return await self._store_and_send(task)
@@ -113,7 +113,7 @@ class Submitter:
             raise TaskConflict(
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
             )
-        await self._check_available(task.kind, task.lane)
+        await self._check_available(task.kind, task.lane, task.owner)
         for field in task.inputs:
             await self._sources.renew(task.request[field], field=field)
         now = self._clock()
@@ -172,9 +172,9 @@ class Submitter:
                 fix='Add "consent": {"granted_by": ..., "recorded_by": ...}.',
             )
 
-    async def _check_available(self, kind: str, lane: Lane) -> None:
+    async def _check_available(self, kind: str, lane: Lane, owner: str) -> None:
         if self._available is not None:
-            await self._available(kind, lane)
+            await self._available(kind, lane, owner)
 
     async def _new_task(
         self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str

@@ -21,6 +21,7 @@ from short_drama.settings.pace import PaceSettings
 from short_drama.settings.parts import PREFIX, folder
 from short_drama.settings.providers import ProviderSettings
 from short_drama.settings.service import ServiceSettings
+from short_drama.settings.shares import ShareSettings
 from short_drama.settings.storage import StorageSettings
 
 
@@ -34,6 +35,7 @@ class Settings(
     CostSettings,
     LogSettings,
     StorageSettings,
+    ShareSettings,
 ):
     """Everything that can be set, and what follows from several of them."""
 

@@ -5,7 +5,8 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -63,6 +64,9 @@ class Consumer:
         # A worker is one delivery's: a claim whose answer was lost is then known to be its own.
         self._workers = (f"{name}/{number}" for number in itertools.count(1))
         self._slots = asyncio.Semaphore(limits.deliveries)
+        self._all_taken = asyncio.Event()
+        self._owners: Counter[str] = Counter()
+        """Of the tasks in our hands, as far as they were claimed when they were received."""
         self._stopping = asyncio.Event()
         self._ready_until = 0.0
         self._pause_seconds = _PAUSE_SECONDS
@@ -87,34 +91,75 @@ class Consumer:
     async def run(self) -> None:
         bind_contextvars(**self._about)
         handling = self._handling
+        guests = asyncio.create_task(self._receive_guests())
         try:
-            while await self._free_slot():
-                taken = await self._receive()
-                if taken is None:
-                    self._slots.release()
-                    continue
-                task = asyncio.create_task(self._handle(taken))
-                handling.add(task)
-                task.add_done_callback(handling.discard)
+            await self._receive_any()
+            await guests
             if handling:
                 await asyncio.wait(handling, timeout=self._limits.drain)
         finally:
-            for task in handling:
+            for task in (guests, *handling):
                 task.cancel()  # what did not finish in time goes back on the queue
-            await asyncio.gather(*handling, return_exceptions=True)
+            await asyncio.gather(guests, *handling, return_exceptions=True)
+
+    async def _receive_any(self) -> None:
+        while await self._free_slot():
+            taken = await self._receive()
+            if taken is None:
+                self._give_up_slot()
+            else:
+                self._begin(taken).add_done_callback(lambda _: self._give_up_slot())
+                if self._slots.locked():
+                    self._all_taken.set()
+
+    async def _receive_guests(self) -> None:
+        """One place more, for somebody of whom we hold nothing while others have all the rest: the
+        service, which is fair, then has theirs to choose as soon as its engine is free."""
+        if not isinstance(self._queue, ClaimingQueue):
+            return
+        while await self._until(self._all_taken.wait()):
+            taken = await self._receive(but=frozenset(self._owners))
+            if taken is not None:
+                await self._until(self._begin(taken))
+
+    def _begin(self, taken: _Taken) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._handle(taken))
+        self._handling.add(task)
+        owners = Counter([] if taken.claim is None else [taken.claim.task.owner])
+        self._owners += owners
+
+        def ended(_: object) -> None:
+            self._handling.discard(task)
+            self._owners -= owners
+
+        task.add_done_callback(ended)
+        return task
 
     async def _free_slot(self) -> bool:
         """True once a delivery may be taken, False when stopping comes first."""
         acquiring = asyncio.ensure_future(self._slots.acquire())
-        stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({acquiring, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return not self._stopping.is_set()
+            return await self._until(acquiring)
         finally:
             acquiring.cancel()
-            stopping.cancel()
 
-    async def _receive(self) -> _Taken | None:
+    def _give_up_slot(self) -> None:
+        self._all_taken.clear()
+        self._slots.release()
+
+    async def _until(self, moment: Awaitable[object]) -> bool:
+        """True when that has come, False when stopping comes first; a task is not cut short."""
+        coming = asyncio.ensure_future(moment)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return not self._stopping.is_set()
+        finally:
+            stopping.cancel()
+            if coming is not moment:
+                coming.cancel()
+
+    async def _receive(self, but: Collection[str] = ()) -> _Taken | None:
         """Never cut short by `stop`: a half-read poll would hide a message for a long time."""
         try:
             # Each receive brings a message nearer to the dead-letter queue: none is spent while
@@ -124,7 +169,7 @@ class Consumer:
                 return None
             if self._check is not None:
                 await self._check()
-            taken = await self._take(next(self._workers))
+            taken = await self._take(next(self._workers), but)
             self.trouble = None
             self._pause_seconds = _PAUSE_SECONDS
             if taken is None or taken.claim is not None or not self._stopping.is_set():
@@ -137,11 +182,11 @@ class Consumer:
             self._pause_seconds = min(2 * self._pause_seconds, _LONGEST_PAUSE_SECONDS)
         return None
 
-    async def _take(self, worker: str) -> _Taken | None:
+    async def _take(self, worker: str, but: Collection[str]) -> _Taken | None:
         wait, lease = self._limits.wait, self._limits.times.visibility
         if isinstance(self._queue, ClaimingQueue):
             received = await self._queue.receive_and_claim(
-                lambda found: self._claimed(found, worker), wait=wait, lease=lease
+                lambda found: self._claimed(found, worker), wait=wait, lease=lease, but=but
             )
             return None if received is None else _Taken(received[0], worker, received[1])
         delivery = await self._queue.receive(wait=wait, lease=lease)
@@ -174,5 +219,3 @@ class Consumer:
             log.debug("a delivery could not be settled: %s", error.detail)
         except Exception:
             log.exception("a delivery failed unexpectedly")
-        finally:
-            self._slots.release()

@@ -11,6 +11,7 @@ from short_drama.domain.errors import (
     DeadlineExceeded,
     Failure,
     LeaseLost,
+    QueueFull,
     ShortDramaError,
     TaskConflict,
 )
@@ -44,6 +45,14 @@ class Park:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """As `Park`, of a task that was not claimed: its owner has as many running as may."""
+
+    delay: float
+    reason: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Record that our attempt failed for good, then forget the message."""
 
@@ -72,8 +81,10 @@ class Abandon:
     delay: float | None = None
 
 
-Verdict = Done | Retry | Park | GiveUp | Expire | Complete | Abandon
+Verdict = Done | Retry | Park | Postpone | GiveUp | Expire | Complete | Abandon
 
+_POSTPONED_SECONDS = 10.0, 20.0
+"""Between which a task is postponed: its owner's others come back at different times."""
 _AFTER_LEASE = 1.0
 """Seconds after another's lease, or its margin, at which to look whether it has been renewed."""
 _LONGEST_REQUEST = 3600.0
@@ -91,6 +102,15 @@ class RetryPolicy:
         """Before try number `tries` + 1; never sooner than a refusal asked for."""
         backoff = rng.uniform(0, min(self.cap, self.base * 2.0 ** min(tries, 16)))
         return max(backoff, min(after or 0.0, _LONGEST_REQUEST))
+
+
+def postponed(task: Task, *, most: int, rng: Random) -> Postpone:
+    """`most` tasks of its owner run in its lane."""
+    reason = QueueFull(
+        f"{most} tasks of its owner run in the {task.lane.upper()} lane, as many as may",
+        fix="It goes on by itself; SHORT_DRAMA_OWNER_RUNNING_TASKS is how many may.",
+    )
+    return Postpone(rng.uniform(*_POSTPONED_SECONDS), Failure.of(reason))
 
 
 def refused_claim(refusal: ShortDramaError, task: Task, *, now: float) -> Verdict:

@@ -25,7 +25,7 @@ from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.logs.steps import Step, ids_of, why
-from short_drama.ports import Claim, Delivery, TaskQueue, TaskStore, advance
+from short_drama.ports import Claim, Delivery, TaskFilter, TaskQueue, TaskStore, advance
 from short_drama.sqs_adapter.attempt import Attempt, LeaseTimes
 from short_drama.sqs_adapter.decide import (
     Abandon,
@@ -34,10 +34,12 @@ from short_drama.sqs_adapter.decide import (
     Expire,
     GiveUp,
     Park,
+    Postpone,
     Retry,
     RetryPolicy,
     Verdict,
     after_attempt,
+    postponed,
     refused_claim,
 )
 from short_drama.sqs_adapter.job_client import JobClient
@@ -57,9 +59,11 @@ _GIVE_BACK_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Seconds, except `deliveries`: how many are held at a time."""
+    """Seconds, except `deliveries`, how many are held at a time, and `most_each`, how many tasks of
+    one owner may run in the lane: 0 is no limit."""
 
     deliveries: int = 1
+    most_each: int = 0
     wait: float = 20.0
     drain: float = 30.0
     times: LeaseTimes = field(default_factory=LeaseTimes)
@@ -114,15 +118,28 @@ class Handler:
             return await self._work_on(found, delivery, worker)
 
     async def _work_on(self, found: Task, delivery: Delivery, worker: str) -> bool:
+        most = self._limits.most_each
+        if most and await self._insist(lambda: self._must_wait(found, most), hiding=delivery):
+            verdict = postponed(found, most=most, rng=self._rng)
+            await self._settle(found, verdict, delivery, newest=found)
+            return True
         try:
             claimed = await self._insist(lambda: self._claim(found, worker), hiding=delivery)
         except (TaskConflict, LeaseLost, AttemptsExhausted, DeadlineExceeded) as refusal:
             log.info(Step.NOT_CLAIMED, extra={"reason": refusal.detail})
-            verdict = refused_claim(refusal, found, now=self._clock())
-            await self._settle(found, verdict, delivery, newest=found)
-            await self._stop_what_is_left(found, verdict)
+            refused = refused_claim(refusal, found, now=self._clock())
+            await self._settle(found, refused, delivery, newest=found)
+            await self._stop_what_is_left(found, refused)
             return True
         return await self._work_out(Claim(found, claimed), delivery, worker)
+
+    async def _must_wait(self, found: Task, most: int) -> bool:
+        """Whether so many of the owner's run; adapters that look at once let in a few more."""
+        if found.status is not TaskStatus.PENDING or found.parked:
+            return False
+        where = TaskFilter(owner=found.owner, lane=found.lane, statuses=(TaskStatus.PROCESSING,))
+        running = await self._store.list(where, cursor=None, limit=most)
+        return len(running.tasks) >= most
 
     async def _work_out(self, claim: Claim, delivery: Delivery, worker: str) -> bool:
         claimed = claim.task
@@ -202,7 +219,7 @@ class Handler:
         """Record, then queue. `claimed` is the fence to write under and what its holder knows,
         `newest` what is written over, which may be another's by now."""
         metrics.ATTEMPTS.labels(claimed.lane, type(verdict).__name__.lower()).inc()
-        if isinstance(verdict, Park) and verdict.reason is not None:
+        if isinstance(verdict, Park | Postpone) and verdict.reason is not None:
             metrics.PARKED.labels(claimed.lane, metrics.known_code(verdict.reason.code)).inc()
         try:
             await self._insist(lambda: self._record(verdict, claimed, newest), hiding=delivery)
@@ -303,8 +320,8 @@ def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Tas
             return lambda found: heard(found).complete(worker, attempt, outcome, now=now)
         case GiveUp(failure):
             return lambda found: heard(found).fail(worker, attempt, failure, now=now)
-        case Expire(failure):
-            return lambda found: found.expire(failure, now=now)
+        case Expire() | Postpone():
+            return lambda found: _unclaimed(verdict, found, now)
         case Retry(_, refund):
             return lambda found: heard(found).give_back(worker, attempt, now=now, refund=refund)
         case Park(delay, reason):
@@ -313,3 +330,10 @@ def _change(verdict: Verdict, claimed: Task, now: float) -> Callable[[Task], Tas
             )
         case _:
             return None
+
+
+def _unclaimed(verdict: Expire | Postpone, found: Task, now: float) -> Task:
+    """How the verdict changes the record of a task that nobody holds."""
+    if isinstance(verdict, Expire):
+        return found.expire(verdict.failure, now=now)
+    return found.postpone(verdict.reason, now=now, until=now + verdict.delay)

@@ -5,7 +5,7 @@ from typing import Any
 
 from short_drama.domain.task import Task
 from short_drama.logs.steps import Step, end_of, why
-from short_drama.sqs_adapter.decide import Complete, Expire, GiveUp, Park, Retry, Verdict
+from short_drama.sqs_adapter.decide import Complete, Expire, GiveUp, Park, Postpone, Retry, Verdict
 
 
 def told(verdict: Verdict, task: Task) -> tuple[Step, dict[str, Any]]:
@@ -17,7 +17,7 @@ def told(verdict: Verdict, task: Task) -> tuple[Step, dict[str, Any]]:
             return Step.FAILED, end_of(task)
         case Expire():
             return Step.EXPIRED, end_of(task)
-        case Park(delay, reason):
+        case Park(delay, reason) | Postpone(delay, reason):
             until = {"after_seconds": round(delay, 3), "until": _moment(task.outbox_due)}
             return Step.PARKED, until | ({} if reason is None else why(reason))
         case Retry(delay, refund):

@@ -28,6 +28,7 @@ from short_drama.web.door import NOBODY, Door, Lock, principal_of
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
 from short_drama.web.origins import OriginGuard
+from short_drama.web.owner_rate import OwnerRate, OwnerRateLimit
 from short_drama.web.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def create_app(
     remark: Check = _nothing,
     hosts: Iterable[str] = (),
     lock: Lock | None = None,
+    rate: OwnerRate | None = None,
 ) -> FastAPI:
     """An application with everything but its own routes.
 
@@ -66,6 +68,7 @@ def create_app(
         remark: what /health complains of although the service takes work.
         hosts: names it answers to beside loopback addresses and `localhost`: a reverse proxy's.
         lock: of its door; without one everybody is its owner.
+        rate: how many requests each owner may make; None for any number.
 
     Raises InvalidRequest when one of `hosts` is no host name.
     """
@@ -91,6 +94,7 @@ def create_app(
         partial(HostGuard, hosts=names),
         partial(OriginGuard, hosts=names),
         *([] if lock is None else [partial(Door, lock=lock)]),
+        *([] if rate is None else [partial(OwnerRateLimit, rate=rate)]),
         partial(Direct, routes=app.state.direct),
     )
     return app

@@ -53,6 +53,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.DeadlineExceeded: 422,
     e.Unavailable: 503,
     e.Throttled: 503,
+    e.TooManyRequests: 429,
     e.QueueFull: 429,
     e.EngineStarting: 503,
     e.EngineUnavailable: 503,

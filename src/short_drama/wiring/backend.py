@@ -127,6 +127,7 @@ def _embedded(
         public_url=assets_url,
         complaints=complaints,
         most_uploads=settings.uploads_mib * 2**20,
+        most_uploads_each=settings.owner_uploads_mib * 2**20,
     )
 
     async def check(*parts: Part) -> None:
@@ -138,7 +139,10 @@ def _embedded(
             await assets.try_to_write()
 
     def queue(name: str, dead_letter: str | None = None) -> EmbeddedClaimingQueue:
-        return EmbeddedClaimingQueue(database, wakeups, name, dead_letter=dead_letter)
+        most = settings.owner_running_tasks if dead_letter is not None else 0
+        return EmbeddedClaimingQueue(
+            database, wakeups, name, dead_letter=dead_letter, most_each=most or None
+        )
 
     return Backend(
         store=store,

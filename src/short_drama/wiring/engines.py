@@ -235,6 +235,7 @@ def _required(key: SecretStr | None, name: str) -> str:
 
 def budgets(settings: Settings, backend: Backend) -> Budgets:
     day, month = settings.budget_per_day_usd, settings.budget_per_month_usd
+    each = settings.owner_budget_per_day_usd
 
     async def of_key(key_id: str) -> int | None:
         key = await backend.keys.get(key_id)
@@ -244,6 +245,7 @@ def budgets(settings: Settings, backend: Backend) -> Budgets:
         backend.ledger,
         per_day=None if day is None else micros_of(day),
         per_month=None if month is None else micros_of(month),
+        per_owner=None if each is None else micros_of(each),
         per_label={label: micros_of(usd) for label, usd in settings.budget_per_label_usd.items()},
         of_key=of_key,
         zone=settings.budget_time_zone,

@@ -39,6 +39,7 @@ from short_drama.sqs_adapter.lane_reporter import LaneReporter
 from short_drama.watch import Watch, look_at_disk
 from short_drama.web.front.limits import descriptors, places
 from short_drama.web.listeners import Listeners
+from short_drama.web.owner_rate import OwnerRate
 from short_drama.web.signed_urls import SignedLinks
 from short_drama.web.tickets import Tickets
 from short_drama.wiring.accounts import open_hold, open_settlement
@@ -255,11 +256,16 @@ def _desk(
             fix="Set SHORT_DRAMA_SECRET to 32 random characters or more, the same for each one.",
         )
     availability = Availability(backend.notices)
-    line = QueueLimit(backend.queues, most=settings.max_pending_tasks)
+    line = QueueLimit(
+        backend.queues,
+        store=backend.store,
+        most=settings.max_pending_tasks,
+        most_each=settings.owner_pending_tasks,
+    )
 
-    async def available(kind: str, lane: Lane) -> None:
+    async def available(kind: str, lane: Lane, owner: str) -> None:
         await availability.require(kind, lane)
-        await line.require_place(lane)
+        await line.require_place(lane, owner)
 
     submitter = Submitter(
         backend.store,
@@ -285,6 +291,7 @@ def _desk(
         tickets=tickets,
         links=backend.assets if signatures is None else SignedLinks(backend.assets, signatures),
         signatures=signatures,
+        rate=OwnerRate(most) if (most := settings.owner_requests_per_second) else None,
         serves_assets=_cdn(settings) is None,
     )
 
@@ -306,6 +313,7 @@ def _add_service(
 def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) -> None:
     limits = Limits(
         deliveries=settings.deliveries(lane),
+        most_each=settings.owner_running_tasks,
         wait=settings.poll,
         drain=settings.drain_seconds,
         times=LeaseTimes(

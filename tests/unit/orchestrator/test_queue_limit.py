@@ -8,8 +8,9 @@ import pytest
 from short_drama.domain.errors import QueueFull, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.queue_limit import QueueLimit
-from short_drama.ports import QueueDepth
-from tests.protocol.memory import MemoryQueue
+from short_drama.ports import QueueDepth, TaskFilter
+from tests.protocol.memory import MemoryQueue, MemoryStore
+from tests.samples import a_task
 
 
 @dataclass
@@ -73,3 +74,22 @@ async def test_a_queue_that_cannot_be_counted_refuses_nobody(trouble: Exception)
     queue = Queue(waiting=100, trouble=trouble)
     limit = QueueLimit({Lane.GPU: queue}, most=5, clock=Clock())  # type: ignore[dict-item]
     assert await let_in(limit, 3) == 3
+
+
+async def test_each_owner_has_so_many_and_no_more() -> None:
+    store, clock = MemoryStore(lambda: 0.0), Clock()
+    for number in range(3):
+        await store.create(a_task(f"a{number}", owner="a"))
+    queues = {Lane.GPU: MemoryQueue(lambda: 0.0)}
+    limit = QueueLimit(queues, most=100, most_each=4, store=store, clock=clock)
+    await limit.require_place(Lane.GPU, "a")
+    with pytest.raises(QueueFull) as refused:
+        await limit.require_place(Lane.GPU, "a")
+    assert "SHORT_DRAMA_OWNER_PENDING_TASKS" in str(refused.value.fix)
+    for _ in range(4):
+        await limit.require_place(Lane.GPU, "b")
+    await store.replace(
+        (await store.list(TaskFilter(), cursor=None, limit=1)).tasks[0].cancel(now=1)
+    )
+    clock.now = 3.0
+    await limit.require_place(Lane.GPU, "a")  # only two are left

@@ -14,7 +14,7 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -73,9 +73,11 @@ class SqsTaskQueue:
         self._lookup: asyncio.Task[str] | None = None
         self._returning: set[asyncio.Task[None]] = set()
 
-    async def send(self, body: str, *, delay: float = 0.0) -> None:
-        """A delay of more than 15 minutes is one of 15 minutes."""
+    async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
+        """A delay of more than 15 minutes is one of 15 minutes. A group makes of a standard
+        queue a fair one (SQS developer guide, "How Amazon SQS fair queues work")."""
         encoded = body == "" or _NOT_ALLOWED.search(body) is not None
+        fair: dict[str, Any] = {"MessageGroupId": group} if group else {}
         await answer(
             "sqs",
             self._sqs.send_message(
@@ -85,6 +87,7 @@ class SqsTaskQueue:
                 MessageAttributes=(
                     {_ENCODING: {"DataType": "String", "StringValue": _JSON}} if encoded else {}
                 ),
+                **fair,
             ),
         )
 

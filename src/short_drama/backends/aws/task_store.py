@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _CONFLICT = frozenset({"ConditionalCheckFailedException"})
+_OPEN = (TaskStatus.PENDING, TaskStatus.PROCESSING)
 _RECENT = 20
 _RECENT_SECONDS, _WAITING_SECONDS = 10.0, 2.0
 """Tasks whose time tells how long the next one takes, and for how long that and the line of
@@ -128,6 +129,13 @@ class DynamoTaskStore:
 
     async def oldest_pending(self, lane: Lane) -> float | None:
         return await self._index.oldest_pending(lane)
+
+    async def count_open(self, owner: str, lane: Lane, *, most: int) -> int:
+        where = TaskFilter(owner=owner, lane=lane)
+        streams = await asyncio.gather(
+            *(self._index.newest(status, where, None, most) for status in _OPEN)
+        )
+        return min(sum(len(stream.found) for stream in streams), most)
 
     async def outlook(self, task: Task) -> Outlook:
         held_now = task.status is TaskStatus.PROCESSING

@@ -61,7 +61,8 @@ class _Found:
 
 class EmbeddedAssetStore:
     """Implements `ports.AssetStore`. `public_url` is where a web server shows `root`;
-    `most_uploads`: bytes that all of them may take, 0 is no limit."""
+    `most_uploads`, `most_uploads_each`: bytes that all of them may take, and those of one owner; 0
+    is no limit."""
 
     def __init__(
         self,
@@ -70,9 +71,11 @@ class EmbeddedAssetStore:
         public_url: str,
         complaints: Complaints | None = None,
         most_uploads: int = 0,
+        most_uploads_each: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clock, self._quota = clock, UploadQuota(root, most=most_uploads)
+        self._clock = clock
+        self._quota = UploadQuota(root, most=most_uploads, most_each=most_uploads_each)
         self._root, self._files, self._facts = root, root / "files", root / "facts"
         self._complaints = complaints or Complaints()
         self._public_url = public_url.rstrip("/")
@@ -158,7 +161,7 @@ class EmbeddedAssetStore:
             raise AssetExists(key)
         if key.startswith(asset_keys.UPLOADS_PREFIX):
             require_room(self._root.parent, beside=len(data))
-            self._require_quota(len(data))
+            self._require_quota(key, len(data))
         facts = AssetFacts.of(data, content_type=content_type, metadata=metadata).written()
         try:
             with _written(target, data, facts) as file:
@@ -173,9 +176,9 @@ class EmbeddedAssetStore:
             raise self._complained("write", "written", error) from error
         self._complaints.answered("files", "write")
 
-    def _require_quota(self, size: int) -> None:
+    def _require_quota(self, key: str, size: int) -> None:
         try:
-            self._quota.take(size)
+            self._quota.take(size, key=key)
         except OSError as error:
             raise self._complained("read", "read", error) from error
 

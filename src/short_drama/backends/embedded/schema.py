@@ -143,6 +143,20 @@ CREATE TABLE IF NOT EXISTS api_keys (
 PRAGMA user_version = 7;
 """
 """The table is there already in a file that a process of version 5 has set back."""
-VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS)
+_FAIR = """
+ALTER TABLE messages ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE messages ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX messages_of_owner ON messages (queue, owner, visible_at);
+CREATE INDEX messages_held ON messages (queue, owner, visible_at) WHERE is_held;
+CREATE TABLE served (
+    number INTEGER PRIMARY KEY,
+    queue  TEXT NOT NULL,
+    owner  TEXT NOT NULL,
+    UNIQUE (queue, owner)
+);
+PRAGMA user_version = 8;
+"""
+"""What a process of an earlier version sends is nobody's, and has its turn like an owner's."""
+VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS, _FAIR)
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)

@@ -3,11 +3,12 @@
 import math
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from short_drama.backends.believed import Believed
 from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.fairness import next_message, note_served
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.attempts import MAX_RECEIVES
 from short_drama.ports import Delivery, QueueDepth
@@ -21,16 +22,22 @@ a millisecond."""
 Taken = TypeVar("Taken")
 
 
-def enqueue(db: sqlite3.Connection, queue: str, body: str, *, now: float, visible: float) -> None:
+def enqueue(
+    db: sqlite3.Connection, queue: str, body: str, *, group: str, now: float, visible: float
+) -> None:
     """Part of whichever transaction is open: this is how a task and its message are one write."""
     db.execute(
-        "INSERT INTO messages (queue, body, sent_at, visible_at) VALUES (?, ?, ?, ?)",
-        (queue, body, now, visible),
+        "INSERT INTO messages (queue, body, owner, sent_at, visible_at) VALUES (?, ?, ?, ?, ?)",
+        (queue, body, group, now, visible),
     )
 
 
 class EmbeddedTaskQueue:
-    """Implements `ports.TaskQueue`."""
+    """Implements `ports.TaskQueue`, fair among groups as `fairness` says.
+
+    Args:
+        most_each: messages of one group that may be held at a time; None for no limit.
+    """
 
     def __init__(
         self,
@@ -40,16 +47,18 @@ class EmbeddedTaskQueue:
         *,
         dead_letter: str | None = None,
         max_receives: int = MAX_RECEIVES,
+        most_each: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._most_each = most_each
         self._database, self._wakeups, self._name = database, wakeups, name
         self._dead_letter, self._max_receives, self._clock = dead_letter, max_receives, clock
         self._depth = Believed(self._count, seconds=_believed, clock=time.monotonic)
 
-    async def send(self, body: str, *, delay: float = 0.0) -> None:
+    async def send(self, body: str, *, group: str = "", delay: float = 0.0) -> None:
         now = self._clock()
         await self._database.write(
-            lambda db: enqueue(db, self._name, body, now=now, visible=now + delay),
+            lambda db: enqueue(db, self._name, body, group=group, now=now, visible=now + delay),
             then=self._notify,
         )
 
@@ -61,14 +70,16 @@ class EmbeddedTaskQueue:
         take: Callable[[sqlite3.Connection], Taken | None],
         wait: float,
         *,
+        but: Collection[str] = (),
         then: Callable[[Taken | None], None] | None = None,
     ) -> Taken | None:
-        """What `take` takes, now or as soon as a message is visible within `wait` seconds."""
+        """What `take` takes, now or as soon as a message may be taken within `wait` seconds.
+        `but`: whose `take` leaves alone."""
         until = time.monotonic() + wait  # whatever becomes of the clock that messages go by
         with self._wakeups.listen(self._name) as bell:
             while True:
                 # An idle queue is looked at by a reader: no transaction, no fsync.
-                visible_at = self._database.look(self._next_visible)
+                visible_at = self._database.look(lambda db: self._next_visible(db, but))
                 if visible_at <= self._clock():
                     taken = await self._database.write(take, then=then)
                     if taken is not None:
@@ -85,11 +96,12 @@ class EmbeddedTaskQueue:
         await self._database.write(
             lambda db: (
                 db.execute("DELETE FROM messages WHERE receipt = ?", (delivery.receipt,)) and None
-            )
+            ),
+            then=None if self._most_each is None else self._notify,  # another of its group may go
         )
 
     async def release(self, delivery: Delivery, *, delay: float) -> None:
-        await self._set_visible(delivery, delay)
+        await self._set_visible(delivery, delay, is_held=False)
 
     async def depth(self) -> QueueDepth:
         return await self._depth.get(self._name)
@@ -106,31 +118,37 @@ class EmbeddedTaskQueue:
 
     # --- Statements ------------------------------------------------------------------------
 
-    def _next_visible(self, db: sqlite3.Connection) -> float:
-        """When there is something to take: a time that may have passed, or never."""
+    def _next_visible(self, db: sqlite3.Connection, but: Collection[str]) -> float:
+        """When there may be something to take: a time that may have passed, or never."""
+        since, now = -math.inf, self._clock()
+        if but or self._most_each is not None:  # not all that is visible may be taken
+            if next_message(db, self._name, now=now, most=self._most_each, but=but) is not None:
+                return now
+            since = now
         (at,) = db.execute(
-            "SELECT min(visible_at) FROM messages WHERE queue = ?", (self._name,)
+            "SELECT min(visible_at) FROM messages WHERE queue = ? AND visible_at > ?",
+            (self._name, since),
         ).fetchone()
         return math.inf if at is None else float(at)
 
-    def _take(self, db: sqlite3.Connection, lease: float) -> Delivery | None:
+    def _take(
+        self, db: sqlite3.Connection, lease: float, but: Collection[str] = ()
+    ) -> Delivery | None:
         now = self._clock()
         while True:
-            row = db.execute(
-                "SELECT id, body, receives FROM messages WHERE queue = ? AND visible_at <= ?"
-                " ORDER BY visible_at, id LIMIT 1",
-                (self._name, now),
-            ).fetchone()
+            row = next_message(db, self._name, now=now, most=self._most_each, but=but)
             if row is None:
                 return None
             if self._dead_letter is None or row["receives"] < self._max_receives:
+                note_served(db, self._name, row["owner"])
                 return self._lease(db, row, now + lease)
             self._bury(db, row["id"], now)
 
     def _lease(self, db: sqlite3.Connection, row: sqlite3.Row, until: float) -> Delivery:
         receipt = random_uuid().hex
         db.execute(
-            "UPDATE messages SET receives = receives + 1, visible_at = ?, receipt = ? WHERE id = ?",
+            "UPDATE messages SET receives = receives + 1, visible_at = ?, receipt = ?,"
+            " is_held = 1 WHERE id = ?",
             (until, receipt, row["id"]),
         )
         return Delivery(row["body"], receipt, row["receives"] + 1)
@@ -138,18 +156,21 @@ class EmbeddedTaskQueue:
     def _bury(self, db: sqlite3.Connection, message: int, now: float) -> None:
         """Move what was received too often to the dead-letter queue."""
         db.execute(
-            "UPDATE messages SET queue = ?, receives = 0, receipt = NULL, visible_at = ?"
-            " WHERE id = ?",
+            "UPDATE messages SET queue = ?, receives = 0, receipt = NULL, is_held = 0,"
+            " visible_at = ? WHERE id = ?",
             (self._dead_letter, now, message),
         )
 
-    async def _set_visible(self, delivery: Delivery, seconds: float) -> None:
+    async def _set_visible(
+        self, delivery: Delivery, seconds: float, *, is_held: bool = True
+    ) -> None:
         """A receipt is replaced at the next receive, so a stale one matches no row."""
         at = self._clock() + seconds
         await self._database.write(
             lambda db: (
                 db.execute(
-                    "UPDATE messages SET visible_at = ? WHERE receipt = ?", (at, delivery.receipt)
+                    "UPDATE messages SET visible_at = ?, is_held = ? WHERE receipt = ?",
+                    (at, is_held, delivery.receipt),
                 )
                 and None
             ),

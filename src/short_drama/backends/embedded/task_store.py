@@ -36,6 +36,11 @@ _UPDATE = (
     f"UPDATE tasks SET {', '.join(f'{name} = ?' for name in _COLUMNS[1:])}"  # noqa: S608
     " WHERE task_id = ? AND version = ?"
 )
+_COUNT_OPEN = """
+SELECT count(*) FROM (
+    SELECT 1 FROM tasks WHERE owner = ? AND lane = ? AND status IN ('pending', 'processing')
+    LIMIT ?)
+"""
 _LONGEST_NUMBER = 18
 """Digits of what SQLite can count to."""
 _MOST_LEFT_OUT = 10_000
@@ -63,7 +68,7 @@ class EmbeddedTaskStore:
                 if existing is None:
                     raise
                 raise TaskExists(existing) from None
-            enqueue(db, stored.lane.queue, body, now=now, visible=now)
+            enqueue(db, stored.lane.queue, body, group=stored.owner, now=now, visible=now)
 
         await self._database.write(insert, then=lambda _: self._wakeups.notify(stored.lane.queue))
         return stored
@@ -120,6 +125,13 @@ class EmbeddedTaskStore:
             return None if created_at is None else float(created_at)
 
         return self._database.look(first)
+
+    async def count_open(self, owner: str, lane: Lane, *, most: int) -> int:
+        def count(db: sqlite3.Connection) -> int:
+            (found,) = db.execute(_COUNT_OPEN, (owner, lane, most)).fetchone()
+            return int(found)
+
+        return await self._database.read(count)
 
     async def outlook(self, task: Task) -> Outlook:
         now, marks = self._clock(), await self._line.marks(task.lane)

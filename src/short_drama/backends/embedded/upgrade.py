@@ -18,6 +18,8 @@ _COLUMNS = (
 _EARLIEST = "FROM tasks_of_5 ORDER BY created_at, task_id LIMIT ?"
 _MOVE = f"INSERT OR IGNORE INTO tasks ({_COLUMNS}) SELECT {_COLUMNS} {_EARLIEST}"
 _FORGET = f"DELETE FROM tasks_of_5 WHERE task_id IN (SELECT task_id {_EARLIEST})"  # noqa: S608
+_TABLES_SINCE = {"labels": 6, "served": 7}
+"""A table that each later version than 5 was the first to have."""
 _AT_ONCE = 2_000
 """Tasks moved in one transaction: a fraction of a second, for which others may wait."""
 _MANY = 10_000
@@ -82,7 +84,11 @@ def _version(connection: sqlite3.Connection) -> int:
     """Of a file that was set back by a process of version 5, which does so when a full disk is
     empty again, it is the tables'."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return 6 if version == 5 and _has(connection, "labels") else int(version)
+    if version != 5:
+        return int(version)
+    return max(
+        (since for table, since in _TABLES_SINCE.items() if _has(connection, table)), default=5
+    )
 
 
 def _is_moving(connection: sqlite3.Connection) -> bool:

@@ -16,6 +16,7 @@ from short_drama.domain.spending import (
     key_account,
     label_account,
     month_account,
+    owner_account,
 )
 from short_drama.domain.task import Task
 from short_drama.ports import OverLimit, SpendLedger, change_page
@@ -28,6 +29,7 @@ _SOONEST = 1.0
 class Budgets:
     """Args:
     per_day, per_month: of all tasks; None where there is no such budget.
+    per_owner: of each owner's tasks in a day.
     per_label: by `name=value`; `name=*` stands for each value of that label.
     of_key: what the tasks of an API key may cost in a day, by its id.
     waits: whether a call of an accepted task waits for the new day or month, where it no longer
@@ -40,6 +42,7 @@ class Budgets:
         *,
         per_day: int | None = None,
         per_month: int | None = None,
+        per_owner: int | None = None,
         per_label: Mapping[str, int] | None = None,
         of_key: Callable[[str], Awaitable[int | None]] | None = None,
         zone: tzinfo = UTC,
@@ -48,19 +51,23 @@ class Budgets:
     ) -> None:
         self.ledger = ledger
         self._per_day, self._per_month, self._per_label = per_day, per_month, per_label or {}
-        self._of_key = of_key
+        self._per_owner, self._of_key = per_owner, of_key
         self._zone, self._waits, self._clock = zone, waits, clock
 
     def today(self) -> str:
         return datetime.fromtimestamp(self._clock(), self._zone).date().isoformat()
 
-    def limits(self, labels: Mapping[str, str], days: Iterable[str]) -> Mapping[str, int]:
-        """Of those accounts that have one, of all that a task with these labels counts for on these
-        days: for `SpendLedger.write`."""
+    def limits(
+        self, labels: Mapping[str, str], days: Iterable[str], *, owner: str = ""
+    ) -> Mapping[str, int]:
+        """Of those accounts that have one, of all that an owner's task with these labels counts for
+        on these days: for `SpendLedger.write`."""
         limits = {label_account(*label): self._of_label(*label) for label in labels.items()}
         for day in days:
             limits[day_account(day)] = self._per_day
             limits[month_account(day[:7])] = self._per_month
+            if owner:
+                limits[owner_account(owner, day)] = self._per_owner
         return {account: limit for account, limit in limits.items() if limit is not None}
 
     async def look(self) -> None:
@@ -105,7 +112,10 @@ class Budgets:
                 self.ledger,
                 page,
                 lambda found: found.opened(day=day, held=micros),
-                limits={**self.limits(task.labels, [day]), **await self._limit_of(task, day)},
+                limits={
+                    **self.limits(task.labels, [day], owner=task.owner),
+                    **await self._limit_of(task, day),
+                },
             )
         except OverLimit as over:
             _count(over.account)
@@ -135,6 +145,8 @@ class Budgets:
             return f"too little is left of what the API key {name.partition('/')[0]} may cost a day"
         if period == "label":
             return _too_little(self._of_label(*name.split("=", 1)), f"the label {name}")
+        if period == "owner":
+            return _too_little(self._per_owner, f"one owner and {_day_of(name)}")
         return _too_little(self._per_day if period == "day" else self._per_month, name)
 
     def _of_label(self, name: str, value: str) -> int | None:
@@ -143,13 +155,18 @@ class Budgets:
     def _end(self, account: str) -> float | None:
         """When the account's day or month is over; None of a label's."""
         period, _, name = account.partition("/")
-        if period == "day":
-            after = date.fromisoformat(name) + timedelta(days=1)
+        if period in ("day", "owner"):
+            after = date.fromisoformat(_day_of(name)) + timedelta(days=1)
         elif period == "month":
             after = (date.fromisoformat(f"{name}-01") + timedelta(days=31)).replace(day=1)
         else:
             return None
         return datetime(after.year, after.month, after.day, tzinfo=self._zone).timestamp()
+
+
+def _day_of(name: str) -> str:
+    """Of an account's name after its period: a day, with its owner or without."""
+    return name.rpartition("/")[2]
 
 
 def _count(account: str) -> None:

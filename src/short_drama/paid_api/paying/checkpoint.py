@@ -128,7 +128,9 @@ class Checkpoint:
                 today=today, now=now,
             )  # fmt: skip
 
-        limits = self._budgets.limits(self._page.labels, {self._page.day, today})
+        limits = self._budgets.limits(
+            self._page.labels, {self._page.day, today}, owner=self._page.owner
+        )
 
         async def write() -> TaskSpend:
             nonlocal is_unsure
