@@ -116,7 +116,7 @@ watch: $(INSTALLED) $(DEPLOYING) ## A real Prometheus beside all processes under
 release: $(INSTALLED) ## dist/short-drama.tar.gz: the wheel, and all that a host needs to install it
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target wheel
-	tar --create --gzip --file dist/short-drama.tar.gz --transform 's,^,short-drama/,' deploy requirements/aws.txt requirements/otel.txt -C dist $$(cd dist && echo *.whl)
+	tar --create --gzip --file dist/short-drama.tar.gz --transform 's,^,short-drama/,' deploy requirements/aws.txt requirements/c2pa.txt requirements/otel.txt -C dist $$(cd dist && echo *.whl)
 
 check: $(INSTALLED) ## Formatting, lint, types, architecture
 	$(BIN)/ruff format --check --quiet .
@@ -158,7 +158,8 @@ lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra c2pa -c requirements/runtime.txt pyproject.toml -o requirements/c2pa.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --extra dev -c requirements/aws.txt -c requirements/c2pa.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/emulators.in -o requirements/emulators.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/deploy.in -o requirements/deploy.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet requirements/peers.in -o requirements/peers.txt

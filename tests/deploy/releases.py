@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.deploy.booted import PYTHON
 
 ROOT = Path(__file__).parents[2]
-PINNED = ("aws.txt", "otel.txt")
+PINNED = ("aws.txt", "c2pa.txt", "otel.txt")
 """What a host needs, as files of requirements/."""
 
 

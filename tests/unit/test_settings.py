@@ -45,6 +45,8 @@ READ: dict[str, tuple[str, Any]] = {
     "bodies_mib": ("128", 128),
     "keep_alive_seconds": ("5", 5),
     "otlp_endpoint": ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
+    "c2pa_certificate": ("/etc/c2pa.pem", Path("/etc/c2pa.pem")),
+    "c2pa_key": ("/etc/c2pa.key", SecretStr("/etc/c2pa.key")),
     "comfyui_api_url": ("http://gpu:8000", "http://gpu:8000"),
     "paid_api_url": ("http://cpu:8000", "http://cpu:8000"),
     "assets_url": ("https://cdn", "https://cdn"),

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Lane, TaskKind
-from short_drama.orchestrator import events, kind_routes, task_routes, uploads
+from short_drama.orchestrator import events, kind_routes, task_routes, uploads, verification
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.queue_sight import waited
 from short_drama.orchestrator.views import condition_view
@@ -67,11 +67,11 @@ def create_orchestrator(
     task_routes.install(app, desk)
     uploads.install(app, desk.sources, desk.assets)
     uploads.install_direct(app, desk.assets)
+    verification.install(app, desk)
     if desk.serves_assets:
         web_assets.install(app, desk.assets)
     bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
-    bodies.append(uploads.DirectUploadRequest)
-    openapi.document(app, bodies, choices={"kind": desk.catalogue})
+    openapi.document(app, [*bodies, uploads.DirectUploadRequest], choices={"kind": desk.catalogue})
     return app
 
 
