@@ -211,7 +211,8 @@ fill_release() {
     "$python" -m venv "$1"
     local pip=("$1/bin/python" -m pip --disable-pip-version-check --quiet install)
     "${pip[@]}" "${packages[@]}" --require-hashes \
-        --requirement "$REQUIREMENTS/aws.txt" --requirement "$REQUIREMENTS/otel.txt"
+        --requirement "$REQUIREMENTS/aws.txt" \
+        --requirement "$REQUIREMENTS/otel.txt"
     "${pip[@]}" --no-deps "$wheel"
     "$1/bin/short-drama" --version >/dev/null || fail "release ${1##*/} does not run"
     cp --recursive "$UNITS" "$1/units" # so that going back is to these as well

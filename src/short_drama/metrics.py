@@ -95,6 +95,7 @@ REQUEST_SECONDS = _histogram(
 
 TURNED_AWAY = _counter("turned_away", "Pieces of work for which too many waited", "work")
 DECODERS_STARTED = _counter("decoders_started", "Child processes begun that decode pictures")
+MANIFESTS = _counter("manifests", "Pictures published, by whether they have a manifest", "outcome")
 DECODERS_DIED = _counter("decoders_died", "Of those, that a picture took too much of")
 
 # --- Tasks --------------------------------------------------------------------------------

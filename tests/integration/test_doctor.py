@@ -42,6 +42,7 @@ from tests.samples import a_task
 from tests.simulators.comfy_api import ComfyAPISimulator
 from tests.simulators.comfyui import MODELS
 from tests.stack import running_stack
+from tests.unit.images.certificates import p256, pem, self_signed
 
 pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
 
@@ -89,9 +90,12 @@ def own_stage(emulators: Emulators) -> Iterator[str]:
 
 
 @pytest.fixture
-def on_aws(patient: Patient) -> Patient:
+def on_aws(patient: Patient, tmp_path: Path) -> Patient:
     """Of somebody with an account: ask for `stage` or `own_stage` as well."""
     patient.components = list(Component)
+    key, chain = p256(), tmp_path / "chain.pem"
+    chain.write_text(self_signed(key))
+    patient.given |= {"c2pa_certificate": chain, "c2pa_key": pem(key)}
     return patient
 
 

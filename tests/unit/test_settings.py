@@ -55,6 +55,8 @@ READ: dict[str, tuple[str, Any]] = {
     "owner_running_tasks": ("4", 4),
     "owner_uploads_mib": ("512", 512),
     "owner_budget_per_day_usd": ("2.5", Decimal("2.5")),
+    "c2pa_certificate": ("/etc/c2pa.pem", Path("/etc/c2pa.pem")),
+    "c2pa_key": ("/etc/c2pa.key", SecretStr("/etc/c2pa.key")),
     "comfyui_api_url": ("http://gpu:8000", "http://gpu:8000"),
     "paid_api_url": ("http://cpu:8000", "http://cpu:8000"),
     "assets_url": ("https://cdn", "https://cdn"),

@@ -23,6 +23,7 @@ from short_drama.cli.logs_command import Moment, logs
 from short_drama.cli.options import as_json, data_dir, service
 from short_drama.cli.spend_group import costs, spend
 from short_drama.cli.storage_group import backup, restore, storage
+from short_drama.cli.verify import verify
 from short_drama.domain.errors import ShortDramaError
 
 host = click.option("--host", help="Beyond loopback keys are needed.  [default: 127.0.0.1]")
@@ -209,6 +210,7 @@ cli.add_command(logs)
 cli.add_command(storage)
 cli.add_command(backup)
 cli.add_command(restore)
+cli.add_command(verify)
 
 
 @cli.command()

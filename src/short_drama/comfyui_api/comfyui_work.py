@@ -18,6 +18,7 @@ from short_drama.comfyui_api.server.comfyui import result_of
 from short_drama.comfyui_api.server.endings import Ending, SavedImage
 from short_drama.comfyui_api.server.refusals import PromptLost
 from short_drama.comfyui_api.unfinished import PreviewReporter
+from short_drama.comfyui_api.workflows.graph import sha256_of
 from short_drama.comfyui_api.workflows.workflow import Workflow
 from short_drama.domain import asset_keys
 from short_drama.domain.attempts import WAITING, job_id_for
@@ -34,13 +35,12 @@ from short_drama.domain.errors import (
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size, check_asked
 from short_drama.images.codec import EXTENSIONS
-from short_drama.images.labels import Label, SourceType
+from short_drama.images.labels import SourceType
 from short_drama.images.sources import ImageSources
-from short_drama.images.structure import PNG
 from short_drama.jobs.job import Job
-from short_drama.jobs.results import publish_once
+from short_drama.jobs.results import label_of, publish_png
 from short_drama.jobs.threads import to_the_end
-from short_drama.ports import AssetStore, owned_by
+from short_drama.ports import AssetStore
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ _RESTARTS = 3
 _VIEW_AGAIN = 0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0
 """Pauses, in seconds, after an answer that did not come or was cut off: long enough for a restart,
 which the file outlives."""
+_SOURCE = SourceType.COMPOSITE_WITH_TRAINED
 _BEFORE, _STEPS = 0.05, 0.9
 """Of a job's progress: what comes before the sampler, and its steps."""
 
@@ -170,19 +171,15 @@ class ComfyUIWork:
             self._engine.reject(made.prompt_id)
             raise
         key = asset_keys.comfyui_result(job.order.kind, job.job_id)
-        owner = owned_by(job.order.owner)
-        facts = {"kind": job.order.kind, "engine": self.engine, **owner}
-        stored = await publish_once(
-            self._assets, key, file.data, content_type=PNG, size=file.size, metadata=facts
+        stored = await publish_png(
+            self._assets, job, key, file.data, size=file.size, source=_SOURCE, engine=self.engine
         )
         details = {**self._details(job, made, file), **made.facts}
         return stored.outcome(details, engine_seconds=made.seconds)
 
     async def _file(self, job: Job, made: Made) -> ResultFile:
         data, still = await self._view(made.image), _still(made.workflow, made.sizes)
-        file = await asyncio.to_thread(
-            result_file, data, self._label(job), asked=_asked(job), still=still
-        )
+        file = await asyncio.to_thread(result_file, data, asked=_asked(job), still=still)
         if not made.workflow.steps:  # without a sampler, black may be what was asked for
             return file
         if file.is_black:
@@ -241,7 +238,7 @@ class ComfyUIWork:
 
     async def _run(self, job: Job, prepared: Prepared) -> Made:
         prompt_id = self._prompts[job] = prepared.prompt_id
-        previews = PreviewReporter(job, self._label(job))
+        previews = PreviewReporter(job, label_of(job, _SOURCE, engine=self.engine))
 
         def report(run: Running) -> None:
             _report(job, run, prepared.workflow)
@@ -286,10 +283,6 @@ class ComfyUIWork:
             await asyncio.sleep(pause)
         raise EngineInterrupted("ComfyUI does not hand out what it made")
 
-    def _label(self, job: Job) -> Label:
-        source = SourceType.COMPOSITE_WITH_TRAINED
-        return Label.of_job(source, engine=self.engine, kind=job.order.kind, job_id=job.job_id)
-
     def _details(self, job: Job, made: Made, file: ResultFile) -> dict[str, object]:
         """What an artist needs to make the same picture again, and to judge this one."""
         workflow = made.workflow
@@ -297,6 +290,7 @@ class ComfyUIWork:
         said = said_of_images(made.sizes, still=workflow.still, worked=worked)
         details: dict[str, object] = {
             "prompt_id": made.prompt_id,
+            "workflow_sha256": sha256_of(made.workflow.graph),
             "made": file.made.to_json(),
             "warnings": [*said, *file.warnings, *asked.warnings(job.order.request)],
         }

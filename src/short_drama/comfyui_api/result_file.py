@@ -1,4 +1,4 @@
-"""From the file that ComfyUI saved to the one that is published: scaled, labelled, judged."""
+"""From the file that ComfyUI saved to the one that is published: bare, scaled, judged."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,12 @@ from short_drama.comfyui_api.result_size import result_size
 from short_drama.domain.errors import EngineInterrupted, ImageRejected
 from short_drama.domain.sizes import Size
 from short_drama.images import png
-from short_drama.images.labels import Label
 from short_drama.images.resize import resized_png
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultFile:
-    """`data` is a PNG. `warnings` are sentences for the record."""
+    """`data` is a PNG without metadata. `warnings` are sentences for the record."""
 
     data: bytes
     size: Size
@@ -22,7 +21,7 @@ class ResultFile:
     warnings: tuple[str, ...]
 
 
-def result_file(data: bytes, label: Label, *, asked: str, still: Size | None) -> ResultFile:
+def result_file(data: bytes, *, asked: str, still: Size | None) -> ResultFile:
     """Takes a thread's time. Pixels that are wanted at the size they have are not decoded.
 
     Raises EngineInterrupted when the file is cut off or damaged.
@@ -30,10 +29,7 @@ def result_file(data: bytes, label: Label, *, asked: str, still: Size | None) ->
     try:
         made = png.size(data)
         wanted = result_size(asked, still=still, made=made)
-        if wanted.size == made:
-            file = png.relabelled(data, label)
-        else:
-            file = resized_png(data, wanted.size, label=label)
+        file = png.bare(data) if wanted.size == made else resized_png(data, wanted.size)
         return ResultFile(
             data=file,
             size=wanted.size,

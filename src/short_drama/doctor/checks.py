@@ -11,6 +11,7 @@ from short_drama.doctor import (
     database,
     gpu,
     machine,
+    manifests,
     neighbours,
     providers,
     queues,
@@ -141,6 +142,11 @@ CHECKS: Final = (
     Check(
         name="face-models",
         examine=machine.face_models,
+    ),
+    Check(
+        name="manifests",
+        examine=manifests.manifests,
+        fast=True,
     ),
     Check(
         name="qwen",

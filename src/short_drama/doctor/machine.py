@@ -18,6 +18,7 @@ from short_drama import model_files
 from short_drama.doctor.finding import Finding, not_applicable, ok, together, warning, wrong
 from short_drama.doctor.here import here
 from short_drama.doctor.site import Site
+from short_drama.images import certificate
 from short_drama.settings import Settings
 from short_drama.settings.installed import CREDENTIALS
 from short_drama.web.front.limits import places
@@ -29,7 +30,15 @@ FULL_BYTES, LOW_BYTES = 200 * _MIB, 2048 * _MIB
 """Less than the first and a picture or two fill it; less than the second and somebody has days."""
 FULL_INODES = 1_000
 _ENGINES: Final = {Component.COMFYUI_API, Component.PAID_API}
-_OURS = ("tasks.db", "tasks.db-wal", "tasks.db-shm", "assets", "secret", "lock")
+_OURS = (
+    "tasks.db",
+    "tasks.db-wal",
+    "tasks.db-shm",
+    "assets",
+    "secret",
+    "lock",
+    certificate.FILE,
+)
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -206,7 +215,8 @@ async def secret_files(site: Site) -> Finding:
 
 
 def _secret_files(settings: Settings) -> tuple[list[Path], list[Finding]]:
-    files = [settings.data_dir / "secret", Path.home() / ".aws" / "credentials"]
+    kept = ("secret", certificate.FILE)
+    files = [*(settings.data_dir / name for name in kept), Path.home() / ".aws" / "credentials"]
     if os.access(CREDENTIALS, os.R_OK | os.X_OK):
         files += sorted(CREDENTIALS.iterdir())
     seen = [file for file in files if os.access(file.parent, os.X_OK) and file.is_file()]

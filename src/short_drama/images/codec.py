@@ -25,7 +25,7 @@ from PIL.PngImagePlugin import PngInfo
 from short_drama.domain.sizes import Size
 from short_drama.images.colour import Pixels, is_as_seen, upright_rgb
 from short_drama.images.labels import Label, from_xmp
-from short_drama.images.png import relabelled
+from short_drama.images.png import labelled
 from short_drama.images.structure import (
     JPEG,
     MAX_BYTES,
@@ -93,7 +93,7 @@ def encode(
     """The pixels as a file whose only metadata is `label`; PNG and WebP are lossless."""
     if content_type == PNG:
         data = _png(pixels)
-        return relabelled(data, label) if label else data
+        return labelled(data, label) if label else data
     return write(Image.fromarray(pixels), content_type, label=label, jpeg_quality=jpeg_quality)
 
 

@@ -68,7 +68,7 @@ def _answer(data: bytes) -> tuple[dict[str, Any], bytes]:
     return _head_of(intake), intake.data
 
 
-def _be_modest() -> None:
+def be_modest() -> None:
     """The service's own work goes first; where memory runs out, this process goes first."""
     os.nice(5)
     with contextlib.suppress(OSError):
@@ -85,7 +85,7 @@ def _peak_kib() -> int:
     return int(status.partition("VmHWM:")[2].split()[0])
 
 
-def _allow_one_more() -> None:
+def allow_one_more() -> None:
     """CPU seconds for one picture from now on."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
@@ -96,11 +96,11 @@ def main() -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group: not to a picture
         signal.signal(ending, signal.SIG_IGN)
     warnings.simplefilter("ignore")
-    _be_modest()
+    be_modest()
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             data = read_frame(sys.stdin.buffer)
-            _allow_one_more()
+            allow_one_more()
             head, file = _answer(data)
             head["grown"] = _peak_kib() > GROWN_KIB
             write_frame(sys.stdout.buffer, json.dumps(head).encode())

@@ -152,13 +152,18 @@ class _Child:
 
 def started() -> "subprocess.Popen[bytes]":
     """Isolated but for where its modules are; -P keeps the current folder off that path."""
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "short_drama.images.decoder_child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**environment, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        env=environment(),
     )
+
+
+def environment() -> dict[str, str]:
+    """A child's: none of ours but what it needs to start."""
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**passed_on, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def _intake(head: Mapping[str, Any], file: bytes) -> Intake:

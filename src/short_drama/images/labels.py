@@ -5,7 +5,7 @@ Three readers are served at once:
 * the world: IPTC's `DigitalSourceType` (IPTC Photo Metadata Standard, NewsCodes);
 * China's GB 45438-2025: the property `AIGC`, a JSON object, in the namespace that
   TC260-PG-20258A gives for images;
-* ourselves: engine, kind and job id, for provenance, and where a mask is.
+* ourselves: engine, kind, job and task, for provenance, and where a mask is.
 
 Labels of other makers are read too, so that a picture that comes to us labelled leaves labelled.
 """
@@ -24,7 +24,7 @@ MAX_XMP_BYTES: Final = 64 * 1024
 MAX_FIELD: Final = 200
 
 _IPTC: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-_IPTC_TERMS: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+IPTC_TERMS: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _TC260: Final = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 _OURS: Final = "urn:short-drama:provenance:1.0/"
 
@@ -75,10 +75,10 @@ class Aigc:
             return None
         if not isinstance(given, dict) or "Label" not in given:
             return None
-        return cls(**{name: _clean(given.get(key, "")) for name, key in _AIGC_KEYS.items()})
+        return cls(**{name: clean(given.get(key, "")) for name, key in _AIGC_KEYS.items()})
 
     def to_json(self) -> str:
-        members = {key: _clean(getattr(self, name)) for name, key in _AIGC_KEYS.items()}
+        members = {key: clean(getattr(self, name)) for name, key in _AIGC_KEYS.items()}
         return json.dumps(members, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -95,14 +95,15 @@ _AIGC_KEYS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What a picture says of its making. `engine`, `kind` and `job_id` are empty on others'; `mask`
-    is a masked picture's."""
+    """What a picture says of its making. `engine`, `kind`, `job_id` and `task_id` are empty on
+    others'; `mask` is a masked picture's."""
 
     source: SourceType | None
     aigc: Aigc | None
     engine: str = ""
     kind: str = ""
     job_id: str = ""
+    task_id: str = ""
     mask: MaskNote | None = None
 
     @classmethod
@@ -113,21 +114,31 @@ class Label:
         engine: str,
         kind: str,
         job_id: str,
+        task_id: str = "",
         producer: str = "short-drama",
         mask: MaskNote | None = None,
     ) -> Self:
         """The label of one of our results; `producer` is who answers for it by law."""
         aigc = Aigc(content_producer=producer, produce_id=job_id)
-        return cls(source=source, aigc=aigc, engine=engine, kind=kind, job_id=job_id, mask=mask)
+        return cls(
+            source=source,
+            aigc=aigc,
+            engine=engine,
+            kind=kind,
+            job_id=job_id,
+            task_id=task_id,
+            mask=mask,
+        )
 
     def xmp(self) -> bytes:
         """The XMP packet, UTF-8. Fields are cut to 200 printable characters."""
         values = {
-            "Iptc4xmpExt:DigitalSourceType": self.source and _IPTC_TERMS + self.source,
+            "Iptc4xmpExt:DigitalSourceType": self.source and IPTC_TERMS + self.source,
             "TC260:AIGC": self.aigc and self.aigc.to_json(),
-            "sd:Engine": _clean(self.engine),
-            "sd:Kind": _clean(self.kind),
-            "sd:JobId": _clean(self.job_id),
+            "sd:Engine": clean(self.engine),
+            "sd:Kind": clean(self.kind),
+            "sd:JobId": clean(self.job_id),
+            "sd:TaskId": clean(self.task_id),
             "sd:Ellipse": self.mask and self.mask.to_text(),
         }
         lines = [f"<{name}>{escape(value)}</{name}>" for name, value in values.items() if value]
@@ -162,12 +173,12 @@ def from_xmp(xmp: Any) -> Label | None:
     aigc = Aigc.from_json(found.get(f"{_TC260} AIGC", ""))
     if source is None and aigc is None:
         return None
-    ours = {name: _clean(found.get(f"{_OURS} {key}", "")) for name, key in _OUR_KEYS.items()}
-    mask = MaskNote.from_text(_clean(found.get(f"{_OURS} Ellipse", "")))
+    ours = {name: clean(found.get(f"{_OURS} {key}", "")) for name, key in _OUR_KEYS.items()}
+    mask = MaskNote.from_text(clean(found.get(f"{_OURS} Ellipse", "")))
     return Label(source=source, aigc=aigc, mask=mask, **ours)
 
 
-_OUR_KEYS: Final = {"engine": "Engine", "kind": "Kind", "job_id": "JobId"}
+_OUR_KEYS: Final = {"engine": "Engine", "kind": "Kind", "job_id": "JobId", "task_id": "TaskId"}
 
 
 class _DoctypeFound(Exception):
@@ -204,6 +215,6 @@ def _source(uri: str) -> SourceType | None:
     return next((known for known in SourceType if known == term), None)
 
 
-def _clean(value: Any) -> str:
+def clean(value: object) -> str:
     """Printable and short: XML cannot carry control characters, nor JPEG more than 64 KiB."""
     return "".join(filter(str.isprintable, str(value)))[:MAX_FIELD]

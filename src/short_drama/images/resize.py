@@ -12,7 +12,6 @@ from PIL.PngImagePlugin import PngImageFile
 
 from short_drama.domain.sizes import Size
 from short_drama.images.codec import Pixels, write
-from short_drama.images.labels import Label
 from short_drama.images.structure import PNG, blaming_the_bytes
 
 _KEPT = ("L", "RGB", "RGBA")
@@ -23,14 +22,14 @@ def resized(pixels: Pixels, size: Size) -> Pixels:
     return np.asarray(_scaled(Image.fromarray(pixels), size))
 
 
-def resized_png(data: bytes, size: Size, *, label: Label) -> bytes:
-    """The PNG's picture at that size, with `label` as its only metadata.
+def resized_png(data: bytes, size: Size) -> bytes:
+    """The PNG's picture at that size, without any metadata.
 
     For an engine's own files, whatever their number of pixels: not for those of users. Raises
     ImageRejected when the bytes are damaged.
     """
     picture = blaming_the_bytes(lambda: _opened(data))
-    return write(_scaled(picture, size), PNG, label=label)
+    return write(_scaled(picture, size), PNG, label=None)
 
 
 def _opened(data: bytes) -> Image.Image:

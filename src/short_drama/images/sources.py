@@ -13,18 +13,29 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import unquote
 
 from short_drama.domain import asset_keys
-from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused, UserError
+from short_drama.domain.errors import (
+    AssetNotFound,
+    ImageRejected,
+    ShortDramaError,
+    UrlRefused,
+    UserError,
+)
 from short_drama.domain.sizes import MAX_PIXELS, Size
+from short_drama.images import manifest
 from short_drama.images.codec import EXTENSIONS, Intake, Picture, decode, kept_as, normalise
 from short_drama.images.decoders import Decoders, is_small
 from short_drama.images.fair_slots import FairSlots
 from short_drama.images.fetch import Fetcher
+from short_drama.images.inspection import Inspection
+from short_drama.images.inspector import inspected
+from short_drama.images.manifest import Claim, Ingredient
 from short_drama.images.seen_urls import SeenUrls
+from short_drama.images.signing import UNSIGNED, Manifests
 from short_drama.images.structure import (
     MAX_BYTES_OF_OURS,
     check_size,
@@ -77,6 +88,7 @@ class ImageSources:
         bucket: the one bucket `s3://` references may name.
         public_urls: addresses under which our own assets are shown.
         secret: the installation's, for uploads' keys; None in a process that takes nothing in.
+        manifests: signs what is taken in with a manifest of its own, which thus comes along.
     """
 
     def __init__(
@@ -87,7 +99,9 @@ class ImageSources:
         bucket: str,
         public_urls: Sequence[str],
         secret: bytes | None = None,
+        manifests: Manifests = UNSIGNED,
     ) -> None:
+        self.manifests = manifests
         self._assets, self._fetcher, self._bucket = assets, fetcher, bucket
         self._public_urls = tuple(f"{url.rstrip('/')}/" for url in public_urls)
         # A process without the installation's takes nothing in that another one would look for.
@@ -148,10 +162,16 @@ class ImageSources:
             normalised = (
                 asyncio.to_thread(normalise, data) if small else self._decoders.normalise(data)
             )
-            intake = await normalised
+            intake = await self._with_manifest(await normalised, data)
             upload = Upload(key=key, size=intake.size, sha256=sha256)
             await self._store(upload, intake)
         return upload
+
+    async def inspect(self, data: bytes) -> Inspection:
+        """What a picture says of its origin; nothing is kept. Raises ImageRejected, and Unavailable
+        when too many pictures are being looked at."""
+        async with self._large.place(CLIENT.get()):
+            return await inspected(data, trusted=self.manifests.trusted)
 
     async def size(self, reference: str, *, field: str) -> Size:
         """Of an image; one that we hold is not read for it. Raises as `take_in` does."""
@@ -285,6 +305,27 @@ class ImageSources:
         if len(self._sizes) > _REMEMBERED:
             self._sizes.popitem(last=False)
         return size
+
+    async def _with_manifest(self, intake: Intake, sent: bytes) -> Intake:
+        """Encoding again has taken the picture's manifest off. Where it had one that can be read, a
+        manifest of ours says that it was encoded again, and of what."""
+        if self.manifests.certificate is None or not manifest.may_hold(sent):
+            return intake
+        try:
+            found = await inspected(sent)
+        except ShortDramaError:  # it takes too much: the picture can do without
+            return intake
+        if found.manifest.state in ("none", "unreadable", "unknown"):
+            return intake
+        was = Ingredient(name="upload", data=sent, content_type=found.content_type)
+        claim = Claim(
+            action="c2pa.transcoded",
+            agent="short-drama",
+            source=intake.label.source if intake.label else None,
+            facts={"kind": "upload", "sha256 of upload": found.sha256},
+        )
+        signed, _ = await self.manifests.sign(intake.data, intake.content_type, claim, [was])
+        return replace(intake, data=signed)
 
     async def _store(self, upload: Upload, intake: Intake) -> None:
         put = partial(

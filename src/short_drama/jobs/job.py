@@ -12,6 +12,7 @@ from short_drama.domain.attempts import PREPARING, WAITING
 from short_drama.domain.errors import Failure, IdempotencyKeyReused
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import IN_LANE, StageTimes, account_of_stage, added
+from short_drama.images.signing import UNSIGNED, Manifests
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")
@@ -67,6 +68,8 @@ class Job:
     """So far, in all attempts, however it ends; None where nothing is paid for."""
     waits_for: Failure | None = None
     """What keeps it from going on for the moment, if that is worth telling."""
+    manifests: Manifests = UNSIGNED
+    """Signs what it publishes."""
     clock: Callable[[], float] = time.monotonic
     on_move: Callable[[], None] = lambda: None
     """To be called when somebody's place in the line may have changed; its stages' changes do."""

@@ -54,6 +54,7 @@ def create_job_api(
             "kinds": kinds,
             "expected_seconds": runner.expected_seconds,
             "jobs_running": runner.running,
+            "manifests": runner.manifests.view(),
         }
 
     app = web_app.create_app(

@@ -1,25 +1,41 @@
-"""Store what a job made."""
+"""Store what a job made: labelled, signed last, and told of in the record.
+
+Every picture that is published goes through here, whoever made it: `publish_picture` takes pixels,
+`publish_png` a file that an engine wrote.
+"""
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
+from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
+from short_drama.images import manifest, png
 from short_drama.images.codec import Pixels, encode, size_of
 from short_drama.images.labels import Label, SourceType
+from short_drama.images.manifest import Claim, Ingredient
 from short_drama.images.mask_note import MaskNote
 from short_drama.images.sources import size_metadata
+from short_drama.images.structure import sniff
 from short_drama.jobs.job import Job
 from short_drama.ports import AssetExists, AssetStore, owned_by
 
+_HELD = "asset:"
+"""How a request names a picture that we hold."""
 
-class Stored(NamedTuple):
-    """A result's key, and what the record tells of it: width, height and bytes."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A result's key, and what the record tells of it: width, height and bytes, and `origin`, what
+    it was made of and who signed that."""
 
     key: str
     result: dict[str, int]
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def outcome(
         self,
@@ -30,7 +46,7 @@ class Stored(NamedTuple):
         return Outcome(
             result_key=self.key,
             result=self.result,
-            details=details,
+            details={**details, **self.origin},
             engine_seconds=engine_seconds,
         )
 
@@ -46,16 +62,39 @@ async def publish_picture(
     engine: str,
     mask: MaskNote | None = None,
 ) -> Stored:
-    """Encode the pixels with the label that says how they were made, and store them; `mask` is
+    """Encode the pixels with the label that says how they were made, sign and store them; `mask` is
     where a masked picture's is."""
-    label = Label.of_job(source, engine=engine, kind=job.order.kind, job_id=job.job_id, mask=mask)
+    label = label_of(job, source, engine=engine, mask=mask)
     # High enough that a JPEG can be worked on again.
     data = await asyncio.to_thread(encode, pixels, content_type, label=label, jpeg_quality=95)
-    facts = {"kind": job.order.kind, "engine": engine, **owned_by(job.order.owner)}
-    if mask is not None:
-        facts["ellipse"] = mask.to_text()
-    return await publish_once(
-        assets, key, data, content_type=content_type, size=size_of(pixels), metadata=facts
+    return await _publish(assets, job, key, data, size=size_of(pixels), label=label)
+
+
+async def publish_png(
+    assets: AssetStore,
+    job: Job,
+    key: str,
+    file: bytes,
+    *,
+    size: Size,
+    source: SourceType,
+    engine: str,
+) -> Stored:
+    """Label, sign and store a PNG that has no metadata."""
+    label = label_of(job, source, engine=engine)
+    data = await asyncio.to_thread(png.labelled, file, label)
+    return await _publish(assets, job, key, data, size=size, label=label)
+
+
+def label_of(job: Job, source: SourceType, *, engine: str, mask: MaskNote | None = None) -> Label:
+    """What every picture of the job says of its making."""
+    return Label.of_job(
+        source,
+        engine=engine,
+        kind=job.order.kind,
+        job_id=job.job_id,
+        task_id=job.order.key,
+        mask=mask,
     )
 
 
@@ -72,4 +111,72 @@ async def publish_once(
     told = {**metadata, **size_metadata(size)}
     with contextlib.suppress(AssetExists):
         await assets.put(key, data, content_type=content_type, metadata=told)
-    return Stored(key, {**size.to_json(), "bytes": len(data)})
+    return Stored(key=key, result={**size.to_json(), "bytes": len(data)})
+
+
+async def _publish(
+    assets: AssetStore, job: Job, key: str, data: bytes, *, size: Size, label: Label
+) -> Stored:
+    content_type = sniff(data)
+    inputs = await _inputs(assets, job)
+    hashes = {one.name: _sha256(one.data) for one in inputs}
+    claim = Claim(
+        action="c2pa.edited",
+        agent=label.engine,
+        source=label.source,
+        facts={
+            "task_id": label.task_id,
+            "job_id": label.job_id,
+            "kind": label.kind,
+            "engine": label.engine,
+            **{f"sha256 of {name}": hash_ for name, hash_ in hashes.items()},
+        },
+    )
+    data, signer = await job.manifests.sign(data, content_type, claim, inputs)
+    facts = {"kind": label.kind, "engine": label.engine, **owned_by(job.order.owner)}
+    if label.mask is not None:
+        facts["ellipse"] = label.mask.to_text()
+    told = {**facts, **size_metadata(size)}
+    try:
+        await assets.put(key, data, content_type=content_type, metadata=told)
+    except AssetExists:  # we stored it before, signed at another time
+        data = await assets.get(key)
+    return Stored(
+        key=key,
+        result={**size.to_json(), "bytes": len(data)},
+        origin={
+            "sha256": await asyncio.to_thread(_sha256, data),
+            "inputs": {
+                one.name: {"sha256": hashes[one.name], "manifest": manifest.may_hold(one.data)}
+                for one in inputs
+            },
+            "manifest": signer,
+        },
+    )
+
+
+async def _inputs(assets: AssetStore, job: Job) -> list[Ingredient]:
+    """The pictures that went in, as we hold them; the one that is worked on first."""
+    held = {
+        name: reference.removeprefix(_HELD)
+        for name, reference in job.order.images.items()
+        if reference.startswith(_HELD)
+    }
+    found = await asyncio.gather(*(_read(assets, key) for key in held.values()))
+    return [
+        Ingredient(name=name, data=data, content_type=sniff(data))
+        for name, data in zip(held, found, strict=True)
+        if data is not None
+    ]
+
+
+async def _read(assets: AssetStore, key: str) -> bytes | None:
+    """None where it has been deleted since the job read it."""
+    try:
+        return await assets.get(key)
+    except AssetNotFound:
+        return None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -30,6 +30,7 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import PUBLISHING
+from short_drama.images.signing import UNSIGNED, Manifests
 from short_drama.jobs.engine_time import EngineTime
 from short_drama.jobs.job import Job, JobOrder, Work
 from short_drama.jobs.offers import abandon, require_able, unready, weight
@@ -85,6 +86,7 @@ class JobRunner:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service, self._works, self._clock = service, works, clock
+        self.manifests: Manifests = UNSIGNED
         self._store = store or _stores
         self._room = room or Room(usual_room())
         self._preparing = asyncio.Semaphore(parallel + ahead)
@@ -168,7 +170,7 @@ class JobRunner:
             return known
         job = Job(
             order, job_id_for(order.key, order.attempt), order.attempt,
-            clock=self._clock, on_move=self._standings.moved,
+            clock=self._clock, on_move=self._standings.moved, manifests=self.manifests,
         )  # fmt: skip
         while job.job_id in self._jobs:  # a client that retries without counting attempts
             job.job_id = job_id_for(job.job_id, order.attempt)

@@ -13,7 +13,14 @@ from short_drama import tracing
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.domain.principal import Scope
-from short_drama.orchestrator import events, kind_routes, task_routes, ticket_routes, uploads
+from short_drama.orchestrator import (
+    events,
+    kind_routes,
+    task_routes,
+    ticket_routes,
+    uploads,
+    verification,
+)
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.queue_sight import waited
 from short_drama.orchestrator.views import condition_view
@@ -72,6 +79,7 @@ def create_orchestrator(
     ticket_routes.install(app, desk)
     uploads.install(app, desk.sources, desk.links)
     uploads.install_direct(app, desk.assets)
+    verification.install(app, desk)
     if desk.serves_assets:
         web_assets.install(app, desk.assets, desk.signatures)
     bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]

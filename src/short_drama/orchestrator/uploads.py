@@ -35,7 +35,7 @@ class DirectUploadRequest(Strict):
     content_type: Literal["image/jpeg", "image/png", "image/webp"]
 
 
-_FORM: dict[str, Any] = {
+FORM: dict[str, Any] = {
     "multipart/form-data": {
         "schema": {
             "type": "object",
@@ -53,14 +53,14 @@ def install(app: FastAPI, sources: ImageSources, links: Links) -> None:
         tags=["assets"],
         status_code=201,
         summary="Upload a JPEG, PNG or WebP image",
-        openapi_extra={"requestBody": {"required": True, "content": _FORM}},
+        openapi_extra={"requestBody": {"required": True, "content": FORM}},
         responses={
             201: {"model": AssetView},
             **{status: {"model": Problem} for status in (413, 422, 507)},
         },
     )
     async def upload(request: Request) -> JSONResponse:
-        kept = await sources.keep(await _image_bytes(request), owner=principal_of(request).owner)
+        kept = await sources.keep(await image_bytes(request), owner=principal_of(request).owner)
         return JSONResponse(
             {
                 "key": kept.key,
@@ -112,7 +112,7 @@ def install_direct(
         return JSONResponse(view.model_dump(mode="json"), 201)
 
 
-async def _image_bytes(request: Request) -> bytes:
+async def image_bytes(request: Request) -> bytes:
     """The `file` part of a form, or the body itself when its content type is an image's."""
     header = request.headers.get("content-type", "")
     media_type, options = parse_options_header(header)

@@ -141,4 +141,15 @@ def _provenance(task: Task, assets: Links) -> dict[str, Any] | None:
     for kept in ("mask", "frame"):
         if key := details.get(f"{kept}_key"):
             details[f"{kept}_url"] = assets.url(key)
+    if requests := _provider_requests(task):
+        details["provider_requests"] = requests
+    if task.consent is not None:
+        details["consent"] = dict(task.consent)
     return {"engine": task.outcome.engine, "result_key": task.outcome.result_key, **details}
+
+
+def _provider_requests(task: Task) -> list[dict[str, Any]]:
+    """By what names its providers know their calls."""
+    calls = task.cost["calls"] if task.cost else ()
+    told = ("step", "provider", "model", "request_id")
+    return [{name: call[name] for name in told} for call in calls if call.get("request_id")]

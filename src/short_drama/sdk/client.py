@@ -33,6 +33,7 @@ from short_drama.sdk.models import (
     Status,
     TaskPage,
     TaskView,
+    Verification,
 )
 from short_drama.sdk.transport import Call, Transport, unexpected
 
@@ -185,6 +186,15 @@ class AsyncClient:
             if error.code == RouteNotFound.code and kind not in KINDS:
                 raise unknown from None
             raise
+
+    async def verify(self, image: Path | str | bytes) -> Verification:
+        """What an image says of its origin, and which task of yours made it; nothing is kept.
+
+        Raises OSError when the file cannot be read.
+        """
+        data, headers = await _bytes_of(image), {"Content-Type": _ANY_IMAGE}
+        call = self._call("POST", "/api/v1/verify", data=data, headers=headers, repeatable=True)
+        return await self._ask(Verification, call)
 
     # --- Follow ----------------------------------------------------------------------------
 

@@ -148,6 +148,9 @@ class TaskView(Shape):
     result: ResultFacts | None = None
     engine: str | None = None
     provenance: dict[str, Any] | None = None
+    """How the result was made. Of every result: `engine`, `result_key`, `sha256` of its bytes,
+    `inputs` (by field: `sha256`, and whether it had a `manifest`), `manifest` (who signed the
+    result's, null if nobody did), `provider_requests`, `consent`; else what the engine tells."""
     trace_id: str | None = None
     timings: Timings = Timings()
     cost: dict[str, Any] | None = None
@@ -196,6 +199,57 @@ class AssetView(Shape):
     width: int
     height: int
     sha256: str
+
+
+class ManifestOrigin(Shape):
+    """A picture that went into another, as that one's manifest tells. `manifest`: the id of its
+    own, null if it had none; `state`: what that was when it went in."""
+
+    name: str
+    relationship: str
+    manifest: str | None = None
+    state: str
+
+
+class ManifestReading(Shape):
+    """What an image's C2PA manifest says, and whether to believe it.
+
+    `state`: `valid` is as this installation signed it; `untrusted` is as somebody else signed it;
+    `changed` is not as it was signed; `invalid` was wrong from the start, for `reasons`; `none`;
+    `unreadable`; `unknown` where the service cannot read manifests. All else is only a claim unless
+    it is `valid`.
+    """
+
+    state: Literal["valid", "untrusted", "changed", "invalid", "none", "unreadable", "unknown"]
+    reasons: list[str] = []
+    manifest: str | None = None
+    issuer: str = ""
+    signer: str = ""
+    generator: str = ""
+    source: str = ""
+    facts: dict[str, str] = {}
+    ingredients: list[ManifestOrigin] = []
+
+
+class VerifiedTask(Shape):
+    """`is_result`: whether these are the very bytes that the task has made."""
+
+    task_id: str
+    kind: str
+    status: Status
+    is_result: bool
+    url: str
+
+
+class Verification(Shape):
+    """Where an image comes from. `task`: the one of yours that it names. `label`: what its XMP says
+    of a machine's hand in it."""
+
+    content_type: str
+    sha256: str
+    label: dict[str, Any] | None = None
+    manifest: ManifestReading
+    task: VerifiedTask | None = None
 
 
 class DirectUploadView(Shape):

@@ -13,7 +13,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient, Where
-from short_drama.sdk.models import Accepted, AssetView, KindView, TaskPage, TaskView
+from short_drama.sdk.models import (
+    Accepted,
+    AssetView,
+    KindView,
+    TaskPage,
+    TaskView,
+    Verification,
+)
 
 T = TypeVar("T")
 
@@ -111,6 +118,9 @@ class Client:
                 idempotency_key=idempotency_key,
             )
         )
+
+    def verify(self, image: Path | str | bytes) -> Verification:
+        return self._portal.run(self._client.verify(image))
 
     def get(self, task_id: str) -> TaskView:
         return self._portal.run(self._client.get(task_id))

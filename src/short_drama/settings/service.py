@@ -1,6 +1,7 @@
 """Where the components listen, and whom they let in."""
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
@@ -44,6 +45,12 @@ class ServiceSettings(Group):
 
     otlp_endpoint: ServiceUrl | None = None
     """A collector of traces, by OTLP over HTTP; without one there are none."""
+
+    c2pa_certificate: Path | None = None
+    """A file with the PEM chain, its leaf first, that results' manifests are signed with; without
+    one the embedded backend makes one for development."""
+    c2pa_key: SecretStr | None = None
+    """That leaf's key, in PEM, or the path of a file that holds it."""
 
     fetch_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks the URL fetcher may reach, comma separated: for tests and laptops."""

@@ -84,6 +84,7 @@ async def open_runner(
             **order,
         ) as runner,
     ):
+        runner.manifests = sources.manifests
         yield runner
 
 

@@ -47,6 +47,7 @@ from short_drama.wiring.backend import Backend, open_backend
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines, budgets, open_catalogue, open_runner
 from short_drama.wiring.locks import asset_signatures, front_lock, inner_lock, service_token
+from short_drama.wiring.manifests import open_manifests
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,6 +139,7 @@ async def _open_sources(
         bucket=settings.bucket,
         public_urls=own_urls,
         secret=backend.secret,
+        manifests=await asyncio.to_thread(open_manifests, settings),
     )
     opened.push_async_callback(sources.close)
     return sources

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from short_drama.domain.errors import ImageRejected
 from short_drama.images.codec import decode
 from short_drama.images.labels import Label, SourceType
-from short_drama.images.png import is_black, relabelled
+from short_drama.images.png import bare, is_black, labelled
 
 LABEL = Label.of_job(
     SourceType.COMPOSITE_WITH_TRAINED, engine="comfyui", kind="camera-angle", job_id="j-1"
@@ -39,7 +39,7 @@ def comfyui_png(mode: str = "RGB") -> bytes:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
 def test_the_pixels_stay_and_the_prompt_goes(mode: str) -> None:
     made = comfyui_png(mode)
-    published = relabelled(made, LABEL)
+    published = labelled(bare(made), LABEL)
     before, after = (Image.open(io.BytesIO(data)) for data in (made, published))
     assert after.mode == before.mode
     assert after.tobytes() == before.tobytes()
@@ -50,11 +50,12 @@ def test_the_pixels_stay_and_the_prompt_goes(mode: str) -> None:
 
 def test_a_label_replaces_another() -> None:
     other = Label.of_job(SourceType.TRAINED, engine="x", kind="y", job_id="z")
-    assert decode(relabelled(relabelled(comfyui_png(), other), LABEL)).label == LABEL
+    file = labelled(bare(comfyui_png()), other)
+    assert decode(labelled(bare(file), LABEL)).label == LABEL
 
 
 def test_every_checksum_is_right() -> None:
-    published, at = relabelled(comfyui_png(), LABEL), 8
+    published, at = labelled(bare(comfyui_png()), LABEL), 8
     while at < len(published):
         (length,) = struct.unpack_from(">I", published, at)
         chunk = published[at + 4 : at + 8 + length]
@@ -65,12 +66,13 @@ def test_every_checksum_is_right() -> None:
 @given(st.integers(0, len(comfyui_png()) - 1))
 def test_what_is_cut_off_is_not_published(length: int) -> None:
     with pytest.raises(ImageRejected):
-        relabelled(comfyui_png()[:length], LABEL)
+        bare(comfyui_png()[:length])
 
 
-def test_other_bytes_are_refused() -> None:
+@pytest.mark.parametrize("change", [bare, lambda data: labelled(data, LABEL)])
+def test_other_bytes_are_refused(change: Callable[[bytes], bytes]) -> None:
     with pytest.raises(ImageRejected, match="not a PNG"):
-        relabelled(b"\xff\xd8\xff", LABEL)
+        change(b"\xff\xd8\xff")
 
 
 # --- Black --------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ def test_pictures_with_transparency_are_not_judged() -> None:
     assert not is_black(encoded(np.zeros((8, 8, 4), np.uint8), "RGBA"))
 
 
-@pytest.mark.parametrize("judge", [is_black, lambda data: relabelled(data, LABEL)])
+@pytest.mark.parametrize("judge", [is_black, bare])
 def test_damaged_pixels_are_noticed(judge: Callable[[bytes], object]) -> None:
     data = bytearray(comfyui_png())
     at = data.index(b"IDAT") + 6

@@ -20,10 +20,12 @@ from typing import Any, Final
 from short_drama.backends.embedded.asset_walk import FACTS, FILES, walk
 from short_drama.backends.embedded.retention import alone
 from short_drama.domain.errors import InvalidRequest, Unavailable
+from short_drama.images import certificate
 
 MANIFEST: Final = "manifest.json"
 _FORMAT = 1
-_RECORDS, _SECRET = "tasks.db", "secret"
+_RECORDS: Final = "tasks.db"
+_SECRETS: Final = ("secret", certificate.FILE)
 _MAY_BE_THERE = {"lock", "logs"}
 """In a data directory that is empty all the same."""
 _PATIENCE, _PAUSE = 600.0, 0.2
@@ -83,8 +85,7 @@ def make(records: sqlite3.Connection, root: Path, target: Path) -> Manifest:
         made_at = time.time()
         _copy_records(records, target / _RECORDS)
         paths = [path for path in _assets(root) if _linked(root / path, target / path)]
-        if _linked(root / _SECRET, target / _SECRET, copy=True):
-            paths.append(_SECRET)
+        paths += [name for name in _SECRETS if _linked(root / name, target / name, copy=True)]
     files = {path: _entry_of(target / path) for path in (_RECORDS, *paths)}
     manifest = Manifest(made_at, files)
     unfinished = target / f".{MANIFEST}"

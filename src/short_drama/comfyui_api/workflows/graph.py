@@ -4,6 +4,7 @@ A link is [node id, index of the output]. Extra keys of a node, such as "_meta",
 """
 
 import graphlib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,6 +32,11 @@ def read_graph(text: bytes, *, source: str) -> Graph:
                 raise InvalidRequest(f"{source}: {identity}.{name} is linked to no node")
     refuse_cycles(graph, source)
     return dict(graph)
+
+
+def sha256_of(graph: Mapping[str, Any]) -> str:
+    """The same for the same graph, however its file was written."""
+    return hashlib.sha256(json.dumps(graph, sort_keys=True).encode()).hexdigest()
 
 
 def value_of(graph: Mapping[str, Any], pair: str) -> object:
