@@ -1,12 +1,11 @@
 """The ports. Their docstrings are promises; `tests/contract` holds every backend to them."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
 from short_drama.domain.api_keys import ApiKey
 from short_drama.domain.asset_keys import upload_owner
-from short_drama.domain.errors import TaskNotFound, Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import LaneNotice
 from short_drama.domain.principal import LOCAL_OWNER
@@ -208,23 +207,6 @@ class ClaimingQueue(Protocol):
         ...
 
 
-async def advance(store: TaskStore, task: Task, change: Callable[[Task], Task]) -> Task:
-    """Apply `change` to the task and store it; on a concurrent write, to the newer version.
-
-    Raises what `change` raises, TaskNotFound when the task is gone, and Unavailable when others
-    keep writing first.
-    """
-    for _ in range(20):
-        try:
-            return await store.replace(change(task))
-        except StaleTask:
-            newer = await store.get(task.task_id)
-            if newer is None:
-                raise TaskNotFound(f"task {task.task_id} is gone") from None
-            task = newer
-    raise Unavailable(f"task {task.task_id} is being written by too many at once")
-
-
 # --- Assets -------------------------------------------------------------------------------
 
 
@@ -361,26 +343,6 @@ class SpendLedger(Protocol):
         """Every page that was last written at that time or later, once each, in any order; may
         lag."""
         ...
-
-
-async def change_page(
-    ledger: SpendLedger,
-    page: TaskSpend,
-    change: Callable[[TaskSpend], TaskSpend],
-    *,
-    limits: Mapping[str, int] | None = None,
-) -> TaskSpend:
-    """Write the change over the newest version of the page, deciding anew each time somebody else
-    was first. A page that there is not is written anew.
-
-    Raises what `change` raises, OverLimit, and Unavailable when others keep writing first.
-    """
-    for _ in range(20):
-        try:
-            return await ledger.write(change(page), limits=limits)
-        except StaleSpend:
-            page = await ledger.read(page.task_id) or replace(page, version=0)
-    raise Unavailable(f"the spending of task {page.task_id} is being written by too many at once")
 
 
 # --- Lanes --------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.upgrade import bring_up_to_date
 from short_drama.backends.embedded.wakeups import Wakeups
-from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.errors import EngineFailed
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.outcome import Outcome

@@ -15,15 +15,8 @@ from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import Condition, LaneNotice
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
-from short_drama.ports import (
-    LaneNotices,
-    SpendLedger,
-    StaleSpend,
-    StaleTask,
-    TaskFilter,
-    TaskStore,
-    change_page,
-)
+from short_drama.newest import change_page
+from short_drama.ports import LaneNotices, SpendLedger, StaleSpend, StaleTask, TaskFilter, TaskStore
 from tests.contract.conftest import BACKENDS, Aws, Backend, Embedded
 from tests.samples import NOW, a_task
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from short_drama.domain.kinds import Lane
 from short_drama.domain.spending import CallState, TaskSpend
-from short_drama.ports import OverLimit, SpendLedger, StaleSpend, TaskFilter, TaskStore, change_page
+from short_drama.newest import change_page
+from short_drama.ports import OverLimit, SpendLedger, StaleSpend, TaskFilter, TaskStore
 from tests.protocol.memory import MemoryLedger
 from tests.samples import NOW
 

@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 
 from short_drama.domain.errors import (
     EngineFailed,
-    Failure,
     InvalidRequest,
     TaskConflict,
     TaskNotFound,
     Unavailable,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
-from short_drama.ports import StaleTask, TaskExists, TaskFilter, TaskStore, advance
+from short_drama.newest import advance
+from short_drama.ports import StaleTask, TaskExists, TaskFilter, TaskStore
 from tests.contract.conftest import Ports
 from tests.patience import within
 from tests.samples import NOW, a_task

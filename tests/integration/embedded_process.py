@@ -16,7 +16,7 @@ from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
-from short_drama.ports import advance
+from short_drama.newest import advance
 
 
 async def create(store: EmbeddedTaskStore) -> None:

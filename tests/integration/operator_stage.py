@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from short_drama.domain.errors import DeadLetter, Failure
+from short_drama.domain.errors import DeadLetter
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task

@@ -13,7 +13,7 @@ from aiohttp import web
 from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
-from short_drama.ports import advance
+from short_drama.newest import advance
 from tests.figures import counted, figure
 from tests.integration.adapter_line import (
     MAX_RECEIVES,

@@ -9,7 +9,8 @@ import pytest
 
 from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.task_state import TaskStatus
-from short_drama.ports import Delivery, advance
+from short_drama.newest import advance
+from short_drama.ports import Delivery
 from tests.integration.adapter_line import (
     SOON,
     FailingStore,

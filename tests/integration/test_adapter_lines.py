@@ -9,7 +9,7 @@ from structlog.contextvars import get_contextvars
 from short_drama.domain.errors import EngineInterrupted, EngineUnavailable
 from short_drama.domain.task_state import TaskStatus
 from short_drama.logs.steps import Step
-from short_drama.ports import advance
+from short_drama.newest import advance
 from tests.integration.adapter_line import WorkedLine, held
 from tests.integration.fake_job_service import FakeJob
 

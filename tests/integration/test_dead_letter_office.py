@@ -11,10 +11,10 @@ from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
+from short_drama.newest import advance
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice, Handled
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.orchestrator.sweeper import Sweeper
-from short_drama.ports import advance
 from tests.integration.operator_stage import Stage, cancelled, dead, stage
 
 __all__ = ["stage"]

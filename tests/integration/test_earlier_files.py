@@ -18,7 +18,8 @@ from short_drama.backends.embedded.schema import VERSION, VERSIONS
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
-from short_drama.domain.errors import EngineFailed, Failure, Unavailable
+from short_drama.domain.errors import EngineFailed, Unavailable
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of

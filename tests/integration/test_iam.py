@@ -21,7 +21,8 @@ from short_drama.comfyui_api.hosted import answers
 from short_drama.doctor.examination import chosen, examine
 from short_drama.doctor.finding import Verdict
 from short_drama.doctor.site import Site
-from short_drama.domain.errors import DeadLetter, Failure
+from short_drama.domain.errors import DeadLetter
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.spending import TaskSpend

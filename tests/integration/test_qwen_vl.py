@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from short_drama.domain import errors
-from short_drama.domain.errors import Failure, ShortDramaError
+from short_drama.domain.errors import ShortDramaError
+from short_drama.domain.failure import Failure
 from short_drama.images.codec import Pixels
 from short_drama.paid_api.face_swap import FaceBox
 from short_drama.paid_api.providers.endpoint import (

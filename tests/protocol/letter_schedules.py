@@ -6,8 +6,8 @@ from short_drama.domain.attempts import MAX_ATTEMPTS, MAX_DEAD_LETTERS
 from short_drama.domain.errors import EngineInterrupted, Throttled
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task_state import END_MARGIN_SECONDS
+from short_drama.newest import advance
 from short_drama.orchestrator.outbox import send
-from short_drama.ports import advance
 from tests.protocol.processes import Trouble
 from tests.protocol.schedules import COMPLETED, PROMPTLY, completed_once, schedule
 from tests.protocol.virtual_time import clock

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from short_drama.domain import errors, task_state
+from short_drama.domain import failure, task_state
 from short_drama.domain import task as domain_task
 from short_drama.domain.attempts import job_id_for
 from short_drama.domain.errors import TaskConflict
@@ -18,8 +18,9 @@ from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task
 from short_drama.jobs import runner
 from short_drama.jobs.job import Work
+from short_drama.newest import advance
 from short_drama.orchestrator import dead_letters, outbox, sweeper
-from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
+from short_drama.ports import Delivery, TaskQueue, TaskStore
 from short_drama.sqs_adapter.attempt import Attempt
 from short_drama.sqs_adapter.decide import Park, Retry, Verdict
 from short_drama.sqs_adapter.handler import Handler
@@ -132,7 +133,7 @@ def a_word_that_counts(code: str) -> Callable[[Patch], None]:
     """What says nothing about the task is held against it."""
 
     def change(patch: Patch) -> None:
-        patch.setattr(errors, "_UNCOUNTED", errors._UNCOUNTED - {code})
+        patch.setattr(failure, "_UNCOUNTED", failure._UNCOUNTED - {code})
 
     return change
 

@@ -20,11 +20,11 @@ from short_drama.domain.sizes import Size
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.images.sources import Held, ImageSources
+from short_drama.newest import advance
 from short_drama.orchestrator.dead_letter_office import DeadLetterOffice
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.orchestrator.submit import Submitter
 from short_drama.orchestrator.sweeper import Sweeper
-from short_drama.ports import advance
 from short_drama.sqs_adapter import consumer as consumer_module
 from short_drama.sqs_adapter.attempt import LeaseTimes
 from short_drama.sqs_adapter.consumer import Consumer

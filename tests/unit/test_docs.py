@@ -4,13 +4,8 @@ import re
 from pathlib import Path
 
 from short_drama.doctor.checks import CHECKS
-from short_drama.domain.errors import (
-    Failure,
-    PermanentError,
-    RetryableError,
-    UserError,
-    leaves,
-)
+from short_drama.domain.errors import PermanentError, RetryableError, UserError, leaves
+from short_drama.domain.failure import Failure
 from short_drama.logs.steps import Step
 from short_drama.orchestrator.accounts.reconcile import Finding
 from short_drama.settings import Settings

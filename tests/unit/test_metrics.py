@@ -6,7 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from short_drama import metrics
-from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.errors import EngineFailed
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from tests.figures import counted, figure
 from tests.samples import a_task

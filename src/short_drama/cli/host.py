@@ -84,11 +84,15 @@ async def run(
                 await told_to.stopping(within=stop_seconds(settings, urls))
 
             async with open_stack(settings, urls, engines=engines) as stack:
-                await make_first_key(settings, stack)
-                if alone:
-                    await stack.backend.take_over()
+                await _begin(settings, stack, alone=alone)
                 async with told(stack, told_to, stop):
                     await _run_stack(stack, sockets, gate, stop, up=up, down=down)
+
+
+async def _begin(settings: Settings, stack: Stack, *, alone: bool) -> None:
+    await make_first_key(settings, stack)
+    if alone:
+        await stack.backend.take_over()
 
 
 async def _run_stack(

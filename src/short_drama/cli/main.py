@@ -3,7 +3,6 @@
 Exit codes: 0 done; 1 a task failed or was cancelled, the demo found a fault, dead letters were
 left, or accounts differ; 2 the command line or a request was wrong; 3 the service could not be
 reached or could not start; 4 doctor found something wrong; 130 interrupted.
-
 Only what is quick to import is imported here: `--help` and completion must be quick.
 """
 
@@ -394,8 +393,7 @@ def main() -> None:
     except click.Abort:
         code = EXIT_INTERRUPTED
     except ModuleNotFoundError as error:
-        lacking = extras.lacking(error.name)
-        if lacking is None:
+        if (lacking := extras.lacking(error.name)) is None:
             raise
         lacking.show()
         code = lacking.exit_code

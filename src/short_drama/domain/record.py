@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from short_drama.domain import formats
-from short_drama.domain.errors import Failure
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import KINDS, Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend

@@ -21,10 +21,10 @@ from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadLetter,
     DeadlineExceeded,
-    Failure,
     LeaseLost,
     TaskConflict,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import StageTimes
 from short_drama.domain.task_state import TaskState, TaskStatus

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from short_drama.domain.attempts import MAX_ATTEMPTS, MAX_LOSSES, PREPARING, WAITING, is_spared
-from short_drama.domain.errors import DeadLetter, Failure
+from short_drama.domain.errors import DeadLetter
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane, job_path
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import (

@@ -9,7 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from pydantic import BaseModel
 
 from short_drama.domain.attempts import PREPARING, WAITING
-from short_drama.domain.errors import Failure, IdempotencyKeyReused
+from short_drama.domain.errors import IdempotencyKeyReused
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import IN_LANE, StageTimes, account_of_stage, added
 from short_drama.images.signing import UNSIGNED, Manifests

@@ -41,8 +41,7 @@ def create_job_api(
     hosts: Iterable[str] = (),
     lock: Lock | None = None,
 ) -> FastAPI:
-    """A lane's API service. `hosts`: names it answers to beside the loopback ones; `lock`: of its
-    door."""
+    """A lane's API service; `hosts` and `lock` are as `web.app.create_app` has them."""
     kinds = catalogue.of(lane)
 
     async def report() -> dict[str, Any]:

@@ -21,13 +21,13 @@ from structlog.contextvars import bind_contextvars
 from short_drama import metrics, tracing
 from short_drama.domain.attempts import PREPARING, WAITING, job_id_for
 from short_drama.domain.errors import (
-    Failure,
     InternalError,
     JobCancelled,
     KindNotAvailable,
     ShortDramaError,
     Unavailable,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import PUBLISHING
 from short_drama.images.signing import UNSIGNED, Manifests

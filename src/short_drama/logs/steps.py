@@ -6,7 +6,7 @@ Never what a client wrote or sent: prompts, labels and pictures stay out of the 
 from enum import StrEnum
 from typing import Any
 
-from short_drama.domain.errors import Failure
+from short_drama.domain.failure import Failure
 from short_drama.domain.task import Task
 from short_drama.domain.timings import timings_of
 

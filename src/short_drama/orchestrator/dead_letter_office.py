@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from short_drama.domain.errors import NewerFormat, TaskConflict, TaskNotFound
+from short_drama.newest import advance
 from short_drama.orchestrator import outbox
 from short_drama.orchestrator.dead_letters import LaneQueues, Letter, held_letters, judge
-from short_drama.ports import TaskStore, advance
+from short_drama.ports import TaskStore
 
 Outcome = Literal["redriven", "ended", "deleted", "left"]
 

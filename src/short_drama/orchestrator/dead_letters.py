@@ -17,18 +17,19 @@ from short_drama import metrics
 from short_drama.domain.attempts import MAX_DEAD_LETTERS
 from short_drama.domain.errors import (
     DeadLetter,
-    Failure,
     LeaseLost,
     NewerFormat,
     TaskConflict,
     TaskNotFound,
     Unavailable,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
 from short_drama.logs.steps import Step, end_of, ids_of
+from short_drama.newest import advance
 from short_drama.orchestrator import outbox
-from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
+from short_drama.ports import Delivery, TaskQueue, TaskStore
 
 log = logging.getLogger(__name__)
 

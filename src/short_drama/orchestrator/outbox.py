@@ -6,7 +6,8 @@ The record comes first and carries `outbox_due`: whoever dies in between, the sw
 from short_drama.domain.errors import TaskConflict
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task import Task
-from short_drama.ports import TaskQueue, TaskStore, advance
+from short_drama.newest import advance
+from short_drama.ports import TaskQueue, TaskStore
 
 
 async def send(task: Task, *, now: float, queue: TaskQueue, store: TaskStore) -> Task:

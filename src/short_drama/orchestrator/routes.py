@@ -72,6 +72,12 @@ def create_orchestrator(
         lock=lock,
         rate=desk.rate,
     )
+    _install_routes(app, lane, desk)
+    return app
+
+
+def _install_routes(app: FastAPI, lane: Lane, desk: Desk) -> None:
+    kinds = desk.catalogue.of(lane)
     for kind in kinds:
         _install_submit(app, kind, desk)
     kind_routes.install(app, lane, desk)
@@ -85,7 +91,6 @@ def create_orchestrator(
     bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
     bodies += [uploads.DirectUploadRequest, ticket_routes.TicketRequest]
     openapi.document(app, bodies, choices={"kind": desk.catalogue})
-    return app
 
 
 async def _lane(lane: Lane, desk: Desk) -> dict[str, Any] | None:
@@ -97,6 +102,15 @@ async def _lane(lane: Lane, desk: Desk) -> dict[str, Any] | None:
 _SUBMIT_HEADERS = {
     "Idempotency-Key": "Makes the submit safe to repeat: the same key and body, the same task.",
     "Prefer": "wait=N answers when the task has ended, or after N seconds (at most 60).",
+}
+
+
+_SUBMIT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": TaskView, "description": "It ended within Prefer: wait"},
+    202: {"model": Accepted},
+    422: {"model": Problem},
+    429: {"model": Problem},
+    503: {"model": Problem},
 }
 
 
@@ -112,13 +126,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
         openapi_extra=openapi.operation(
             kind.task_request, example=kind.example, headers=_SUBMIT_HEADERS
         ),
-        responses={
-            200: {"model": TaskView, "description": "It ended within Prefer: wait"},
-            202: {"model": Accepted},
-            422: {"model": Problem},
-            429: {"model": Problem},
-            503: {"model": Problem},
-        },
+        responses=_SUBMIT_ANSWERS,
     )
     async def submit(request: Request) -> Response:
         if kind.is_face_swap:

@@ -33,8 +33,9 @@ from short_drama.domain.task_state import TaskStatus
 from short_drama.images.sources import ImageSources
 from short_drama.images.written import Written
 from short_drama.logs.steps import Step, end_of, ids_of
+from short_drama.newest import advance
 from short_drama.orchestrator import outbox
-from short_drama.ports import TaskExists, TaskQueue, TaskStore, advance
+from short_drama.ports import TaskExists, TaskQueue, TaskStore
 from short_drama.random_ids import random_uuid
 
 log = logging.getLogger(__name__)

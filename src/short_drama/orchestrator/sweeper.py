@@ -24,9 +24,10 @@ from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.logs.steps import Step, end_of, ids_of
+from short_drama.newest import advance
 from short_drama.orchestrator import outbox
 from short_drama.orchestrator.dead_letters import LaneQueues, Undertaker
-from short_drama.ports import TaskStore, advance
+from short_drama.ports import TaskStore
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from short_drama import metrics
 from short_drama.domain.attempts import MAX_LOSSES, WAITING, is_spared
 from short_drama.domain.errors import (
     EngineInterrupted,
-    Failure,
     InternalError,
     JobNotFound,
     LeaseLost,
@@ -21,11 +20,13 @@ from short_drama.domain.errors import (
     TaskNotFound,
     Unavailable,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import StageTimes, account_of_stage, added, rounded
 from short_drama.domain.task import Task
 from short_drama.logs.steps import Step
-from short_drama.ports import Delivery, TaskQueue, TaskStore, advance
+from short_drama.newest import advance
+from short_drama.ports import Delivery, TaskQueue, TaskStore
 from short_drama.sqs_adapter.decide import (
     read_cost,
     read_failure,

@@ -9,12 +9,12 @@ from typing import Any
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
-    Failure,
     LeaseLost,
     QueueFull,
     ShortDramaError,
     TaskConflict,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import IN_LANE, OF_JOBS, StageTimes
 from short_drama.domain.task import Task

@@ -14,18 +14,19 @@ from short_drama import metrics, tracing
 from short_drama.domain.errors import (
     AttemptsExhausted,
     DeadlineExceeded,
-    Failure,
     LeaseLost,
     NewerFormat,
     TaskConflict,
     TaskNotFound,
     Unavailable,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.message import MalformedMessage, TaskMessage
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.logs.steps import Step, ids_of, why
-from short_drama.ports import Claim, Delivery, TaskFilter, TaskQueue, TaskStore, advance
+from short_drama.newest import advance
+from short_drama.ports import Claim, Delivery, TaskFilter, TaskQueue, TaskStore
 from short_drama.sqs_adapter.attempt import Attempt, LeaseTimes
 from short_drama.sqs_adapter.decide import (
     Abandon,

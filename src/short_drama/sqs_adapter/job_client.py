@@ -17,13 +17,13 @@ import aiohttp
 from short_drama import metrics, tracing
 from short_drama.domain.errors import (
     EngineFailed,
-    Failure,
     InternalError,
     JobNotFound,
     KindNotAvailable,
     Throttled,
     Unavailable,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.json_object import json_object
 from short_drama.domain.task import Task
 from short_drama.logs.neighbours import Neighbour

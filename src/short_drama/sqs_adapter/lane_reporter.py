@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from structlog.contextvars import bind_contextvars
 
-from short_drama.domain.errors import Failure, InternalError, Unavailable
+from short_drama.domain.errors import InternalError, Unavailable
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import HOLDS_SECONDS, Condition, KindNotice, LaneNotice
 from short_drama.ports import LaneNotices

@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -43,6 +43,9 @@ Report = Callable[[], Awaitable[Mapping[str, Any]]]
 """What /health says beside the status; raises what makes the service not ready."""
 Check = Callable[[], Awaitable[None]]
 """As a report, with nothing to say."""
+
+
+Layer = Callable[[ASGIApp], ASGIApp]
 
 
 async def _nothing() -> None:
@@ -86,21 +89,22 @@ def create_app(
     problems.install(app)
     _install_service_routes(app, service, report, check, remark)
     _install_metrics(app)
-    names = host_names(hosts)
+    context, direct = partial(RequestContext, service=service), app.state.direct
+    guards = _guards(host_names(hosts), lock, rate)
     app.middleware_stack = _around(
-        app,
-        partial(RequestContext, service=service),
-        AnswerHead,
-        partial(HostGuard, hosts=names),
-        partial(OriginGuard, hosts=names),
-        *([] if lock is None else [partial(Door, lock=lock)]),
-        *([] if rate is None else [partial(OwnerRateLimit, rate=rate)]),
-        partial(Direct, routes=app.state.direct),
+        app, context, AnswerHead, *guards, partial(Direct, routes=direct)
     )
     return app
 
 
-def _around(app: FastAPI, *layers: Callable[[ASGIApp], ASGIApp]) -> ASGIApp:
+def _guards(names: frozenset[str], lock: Lock | None, rate: OwnerRate | None) -> Sequence[Layer]:
+    """Whoever is counted has come through the door before."""
+    door: list[Layer] = [] if lock is None else [partial(Door, lock=lock)]
+    share: list[Layer] = [] if rate is None else [partial(OwnerRateLimit, rate=rate)]
+    return [partial(HostGuard, hosts=names), partial(OriginGuard, hosts=names), *door, *share]
+
+
+def _around(app: FastAPI, *layers: Layer) -> ASGIApp:
     """The application inside of `layers`, the outermost first. So what `Direct` answers does not
     pass what Starlette and FastAPI keep around routes for telemetry and bodies, nor what is added
     by `add_middleware`: that is refused, for it might be a guard.

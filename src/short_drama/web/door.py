@@ -38,6 +38,7 @@ ROUTES: Final[dict[tuple[str, str], Scope | None]] = {
     ("POST", "/api/v1/tickets"): Scope.TASKS_READ,
     ("POST", "/api/v1/tasks/{task_id}/cancel"): Scope.TASKS_WRITE,
     ("POST", "/api/v1/tasks/{task_id}/retry"): Scope.TASKS_WRITE,
+    ("POST", "/api/v1/verify"): Scope.TASKS_READ,
     ("POST", "/api/v1/assets"): Scope.TASKS_WRITE,
     ("POST", "/api/v1/assets/direct"): Scope.TASKS_WRITE,
     ("POST", "/api/v1/{kind}/tasks"): Scope.TASKS_WRITE,

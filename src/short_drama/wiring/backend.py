@@ -23,6 +23,7 @@ class BackendCheck(Protocol):
 
 
 if TYPE_CHECKING:
+    from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.database import Database
     from short_drama.backends.embedded.wakeups import Wakeups
 
@@ -111,9 +112,7 @@ def _embedded(
     *,
     secret: bytes | None,
 ) -> Backend:
-    from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
     from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
-    from short_drama.backends.embedded.disk import require_room
     from short_drama.backends.embedded.key_store import EmbeddedKeyStore
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
     from short_drama.backends.embedded.recovery import take_over
@@ -122,21 +121,7 @@ def _embedded(
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 
     root, store = settings.data_dir, EmbeddedTaskStore(database, wakeups)
-    assets = EmbeddedAssetStore(
-        root / "assets",
-        public_url=assets_url,
-        complaints=complaints,
-        most_uploads=settings.uploads_mib * 2**20,
-        most_uploads_each=settings.owner_uploads_mib * 2**20,
-    )
-
-    async def check(*parts: Part) -> None:
-        require_room(root)
-        database.require_writer()
-        # What was refused is tried again: nothing else may, while nobody takes work.
-        if complaints.trouble(*parts) is not None:
-            await database.try_to_write()
-            await assets.try_to_write()
+    assets = _embedded_assets(settings, complaints, assets_url)
 
     def queue(name: str, dead_letter: str | None = None) -> EmbeddedClaimingQueue:
         most = settings.owner_running_tasks if dead_letter is not None else 0
@@ -155,9 +140,39 @@ def _embedded(
         secret=secret,
         look=partial(look_at_disk, "data", root),
         take_over=lambda: take_over(database, store),
-        check=check,
+        check=_embedded_check(root, database, assets, complaints),
         tidy=Keeper(database, root, lifetimes(settings)).tidy,
     )
+
+
+def _embedded_assets(
+    settings: Settings, complaints: Complaints, assets_url: str
+) -> "EmbeddedAssetStore":
+    from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
+
+    return EmbeddedAssetStore(
+        settings.data_dir / "assets",
+        public_url=assets_url,
+        complaints=complaints,
+        most_uploads=settings.uploads_mib * 2**20,
+        most_uploads_each=settings.owner_uploads_mib * 2**20,
+    )
+
+
+def _embedded_check(
+    root: Path, database: "Database", assets: "EmbeddedAssetStore", complaints: Complaints
+) -> BackendCheck:
+    from short_drama.backends.embedded.disk import require_room
+
+    async def check(*parts: Part) -> None:
+        require_room(root)
+        database.require_writer()
+        # What was refused is tried again: nothing else may, while nobody takes work.
+        if complaints.trouble(*parts) is not None:
+            await database.try_to_write()
+            await assets.try_to_write()
+
+    return check
 
 
 def lifetimes(settings: Settings) -> Lifetimes:

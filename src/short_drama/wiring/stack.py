@@ -251,37 +251,11 @@ def _desk(
     catalogue: Catalogue,
     tickets: Tickets,
 ) -> Desk:
-    if backend.secret is None:
-        raise InvalidRequest(
-            "an orchestrator on AWS needs a secret for idempotency keys",
-            field="SHORT_DRAMA_SECRET",
-            fix="Set SHORT_DRAMA_SECRET to 32 random characters or more, the same for each one.",
-        )
     availability = Availability(backend.notices)
-    line = QueueLimit(
-        backend.queues,
-        store=backend.store,
-        most=settings.max_pending_tasks,
-        most_each=settings.owner_pending_tasks,
-    )
-
-    async def available(kind: str, lane: Lane, owner: str) -> None:
-        await availability.require(kind, lane)
-        await line.require_place(lane, owner)
-
-    submitter = Submitter(
-        backend.store,
-        backend.queues,
-        sources,
-        secret=backend.secret,
-        consent_required=settings.consent_required,
-        hold=open_hold(settings, backend),
-        available=available,
-    )
     signatures = asset_signatures(settings, backend)
     return Desk(
         catalogue=catalogue,
-        submitter=submitter,
+        submitter=_submitter(backend, settings, sources, availability),
         availability=availability,
         store=backend.store,
         queues=backend.queues,
@@ -295,6 +269,37 @@ def _desk(
         signatures=signatures,
         rate=OwnerRate(most) if (most := settings.owner_requests_per_second) else None,
         serves_assets=_cdn(settings) is None,
+    )
+
+
+def _submitter(
+    backend: Backend, settings: Settings, sources: ImageSources, availability: Availability
+) -> Submitter:
+    if backend.secret is None:
+        raise InvalidRequest(
+            "an orchestrator on AWS needs a secret for idempotency keys",
+            field="SHORT_DRAMA_SECRET",
+            fix="Set SHORT_DRAMA_SECRET to 32 random characters or more, the same for each one.",
+        )
+    line = QueueLimit(
+        backend.queues,
+        store=backend.store,
+        most=settings.max_pending_tasks,
+        most_each=settings.owner_pending_tasks,
+    )
+
+    async def available(kind: str, lane: Lane, owner: str) -> None:
+        await availability.require(kind, lane)
+        await line.require_place(lane, owner)
+
+    return Submitter(
+        backend.store,
+        backend.queues,
+        sources,
+        secret=backend.secret,
+        consent_required=settings.consent_required,
+        hold=open_hold(settings, backend),
+        available=available,
     )
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.backends.aws.item import IN_STATUS_INDEX, to_item, to_task
-from short_drama.domain.errors import EngineFailed, Failure, InvalidRequest
+from short_drama.domain.errors import EngineFailed, InvalidRequest
+from short_drama.domain.failure import Failure
 from short_drama.domain.lifetimes import DAY, Lifetimes
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task

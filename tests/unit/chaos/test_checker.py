@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 
 from short_drama.domain.attempts import MAX_ATTEMPTS, job_id_for
-from short_drama.domain.errors import (
-    AttemptsExhausted,
-    DeadLetter,
-    EngineFailed,
-    Failure,
-    Unavailable,
-)
+from short_drama.domain.errors import AttemptsExhausted, DeadLetter, EngineFailed, Unavailable
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task

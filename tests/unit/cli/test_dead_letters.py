@@ -6,7 +6,8 @@ import click
 import pytest
 
 from short_drama.cli import dead_letters, queues
-from short_drama.domain.errors import DeadLetter, Failure
+from short_drama.domain.errors import DeadLetter
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
 from short_drama.orchestrator.dead_letter_office import Handled, Outcome

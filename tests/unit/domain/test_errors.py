@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from short_drama.domain import errors as e
+from short_drama.domain.failure import Failure
 
 LEAVES = e.leaves()
 FAMILIES = (e.UserError, e.RetryableError, e.PermanentError)
@@ -32,7 +33,7 @@ def test_the_first_field_named_stays() -> None:
 
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_a_failure_says_what_the_error_says(leaf: type[e.ShortDramaError]) -> None:
-    failure = e.Failure.of(leaf("what", field="image_url", fix="this"))
+    failure = Failure.of(leaf("what", field="image_url", fix="this"))
     assert (failure.code, failure.message, failure.retryable, failure.field, failure.fix) == (
         leaf.code,
         "what",
@@ -40,24 +41,22 @@ def test_a_failure_says_what_the_error_says(leaf: type[e.ShortDramaError]) -> No
         "image_url",
         "this",
     )
-    assert e.Failure.from_json(json.loads(json.dumps(failure.to_json()))) == failure
+    assert Failure.from_json(json.loads(json.dumps(failure.to_json()))) == failure
 
 
 def test_a_failure_keeps_how_long_to_wait() -> None:
-    assert e.Failure.of(e.Throttled("slow down", after=7.0)).after == 7.0
+    assert Failure.of(e.Throttled("slow down", after=7.0)).after == 7.0
 
 
 @pytest.mark.parametrize(
     ("data", "failure"),
     [
-        ({}, e.Failure(code="internal_error", message="")),
-        ({"code": "x", "message": "y", "colour": 1}, e.Failure(code="x", message="y")),
-        ({"code": 5, "message": None}, e.Failure(code="5", message="None")),
-        ({"code": "x", "message": "y", "after": "soon"}, e.Failure(code="x", message="y")),
-        ({"code": "x", "message": "y", "after": 3}, e.Failure(code="x", message="y", after=3)),
+        ({}, Failure(code="internal_error", message="")),
+        ({"code": "x", "message": "y", "colour": 1}, Failure(code="x", message="y")),
+        ({"code": 5, "message": None}, Failure(code="5", message="None")),
+        ({"code": "x", "message": "y", "after": "soon"}, Failure(code="x", message="y")),
+        ({"code": "x", "message": "y", "after": 3}, Failure(code="x", message="y", after=3)),
     ],
 )
-def test_another_writers_failure_is_read_leniently(
-    data: dict[str, Any], failure: e.Failure
-) -> None:
-    assert e.Failure.from_json(data) == failure
+def test_another_writers_failure_is_read_leniently(data: dict[str, Any], failure: Failure) -> None:
+    assert Failure.from_json(data) == failure

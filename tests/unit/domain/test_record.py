@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from short_drama.domain.errors import Failure, NewerFormat
+from short_drama.domain.errors import NewerFormat
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of

@@ -11,12 +11,12 @@ from short_drama.domain.attempts import PREPARING, WAITING
 from short_drama.domain.errors import (
     DeadLetter,
     EngineFailed,
-    Failure,
     LeaseLost,
     ProviderPaused,
     ShortDramaError,
     Throttled,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of
 from short_drama.domain.stage_times import ENGINE, IN_LANE, PUBLISHING

@@ -11,11 +11,11 @@ from short_drama.domain.errors import (
     DeadLetter,
     DeadlineExceeded,
     EngineFailed,
-    Failure,
     LeaseLost,
     ProviderPaused,
     TaskConflict,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import OUTBOX_SECONDS, Task
 from short_drama.domain.task_state import END_MARGIN_SECONDS, SKEW_SECONDS, TaskStatus

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from short_drama.domain.attempts import MAX_ATTEMPTS
-from short_drama.domain.errors import EngineFailed, Failure, ShortDramaError
+from short_drama.domain.errors import EngineFailed, ShortDramaError
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from short_drama.domain.attempts import PREPARING, WAITING
-from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.errors import EngineFailed
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from short_drama.domain.errors import EngineFailed, Failure, PromptUnsupported
+from short_drama.domain.errors import EngineFailed, PromptUnsupported
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.logs import text
 from short_drama.logs.formatting import LineFormatter

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from short_drama.domain.attempts import MAX_DEAD_LETTERS
-from short_drama.domain.errors import DeadLetter, EngineFailed, Failure
+from short_drama.domain.errors import DeadLetter, EngineFailed
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import END_MARGIN_SECONDS

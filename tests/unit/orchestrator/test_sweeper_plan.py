@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.errors import EngineFailed
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import OUTBOX_SECONDS, Task
 from short_drama.domain.task_state import SKEW_SECONDS

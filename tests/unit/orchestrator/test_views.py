@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from short_drama.domain.errors import EngineFailed, Failure, ProviderPaused
+from short_drama.domain.errors import EngineFailed, ProviderPaused
+from short_drama.domain.failure import Failure
 from short_drama.domain.lane_notices import Condition
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task

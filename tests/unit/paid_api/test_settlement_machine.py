@@ -15,10 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from short_drama.domain.errors import BudgetExceeded, TaskConflict
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
+from short_drama.newest import change_page
 from short_drama.paid_api.paying.answers import Answers
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.settlement import Settlement
-from short_drama.ports import OverLimit, StaleTask, TaskExists, change_page
+from short_drama.ports import OverLimit, StaleTask, TaskExists
 from tests.protocol.memory import MemoryAssets, MemoryLedger, MemoryStore
 from tests.samples import NOW, a_task, an_answer
 

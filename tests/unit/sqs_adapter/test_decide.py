@@ -17,7 +17,6 @@ from short_drama.domain.errors import (
     EngineOutOfMemory,
     EngineStarting,
     EngineUnavailable,
-    Failure,
     KindNotAvailable,
     LeaseLost,
     ProviderFailed,
@@ -30,6 +29,7 @@ from short_drama.domain.errors import (
     Unavailable,
     UrlRefused,
 )
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.sqs_adapter.decide import (

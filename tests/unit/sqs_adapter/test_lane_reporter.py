@@ -5,7 +5,8 @@ from typing import cast
 
 import pytest
 
-from short_drama.domain.errors import EngineNotReady, EngineStarting, Failure, Unavailable
+from short_drama.domain.errors import EngineNotReady, EngineStarting, Unavailable
+from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import HOLDS_SECONDS, Condition, LaneNotice, LaneState
 from short_drama.sqs_adapter.job_client import JobClient, KindReport

@@ -5,7 +5,7 @@ import time
 
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
-from short_drama.ports import advance
+from short_drama.newest import advance
 
 
 async def take_over(database: Database, store: EmbeddedTaskStore) -> int:

@@ -6,6 +6,7 @@ a label's budget is for good. What has been spent and what is held is the ledger
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from short_drama import metrics
@@ -19,13 +20,15 @@ from short_drama.domain.spending import (
     owner_account,
 )
 from short_drama.domain.task import Task
-from short_drama.ports import OverLimit, SpendLedger, change_page
+from short_drama.newest import change_page
+from short_drama.ports import OverLimit, SpendLedger
 
 _FIX = "Wait, or ask an operator to raise the budget."
 _SOONEST = 1.0
 """Seconds until a day or month that has already begun."""
 
 
+@dataclass(frozen=True, slots=True)
 class Budgets:
     """Args:
     per_day, per_month: of all tasks; None where there is no such budget.
@@ -36,26 +39,19 @@ class Budgets:
         fits into this one's budget.
     """
 
-    def __init__(
-        self,
-        ledger: SpendLedger,
-        *,
-        per_day: int | None = None,
-        per_month: int | None = None,
-        per_owner: int | None = None,
-        per_label: Mapping[str, int] | None = None,
-        of_key: Callable[[str], Awaitable[int | None]] | None = None,
-        zone: tzinfo = UTC,
-        waits: bool = False,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.ledger = ledger
-        self._per_day, self._per_month, self._per_label = per_day, per_month, per_label or {}
-        self._per_owner, self._of_key = per_owner, of_key
-        self._zone, self._waits, self._clock = zone, waits, clock
+    ledger: SpendLedger
+    _: KW_ONLY
+    per_day: int | None = None
+    per_month: int | None = None
+    per_owner: int | None = None
+    per_label: Mapping[str, int] = field(default_factory=dict)
+    of_key: Callable[[str], Awaitable[int | None]] | None = None
+    zone: tzinfo = UTC
+    waits: bool = False
+    clock: Callable[[], float] = time.time
 
     def today(self) -> str:
-        return datetime.fromtimestamp(self._clock(), self._zone).date().isoformat()
+        return datetime.fromtimestamp(self.clock(), self.zone).date().isoformat()
 
     def limits(
         self, labels: Mapping[str, str], days: Iterable[str], *, owner: str = ""
@@ -64,18 +60,18 @@ class Budgets:
         on these days: for `SpendLedger.write`."""
         limits = {label_account(*label): self._of_label(*label) for label in labels.items()}
         for day in days:
-            limits[day_account(day)] = self._per_day
-            limits[month_account(day[:7])] = self._per_month
+            limits[day_account(day)] = self.per_day
+            limits[month_account(day[:7])] = self.per_month
             if owner:
-                limits[owner_account(owner, day)] = self._per_owner
+                limits[owner_account(owner, day)] = self.per_owner
         return {account: limit for account, limit in limits.items() if limit is not None}
 
     async def look(self) -> None:
         """For /metrics: what is left of each budget, but those that stand for any value."""
         day = self.today()
-        accounts: dict[str, tuple[str, int | None]] = {"day": (day_account(day), self._per_day)}
-        accounts["month"] = (month_account(day[:7]), self._per_month)
-        for label, most in self._per_label.items():
+        accounts: dict[str, tuple[str, int | None]] = {"day": (day_account(day), self.per_day)}
+        accounts["month"] = (month_account(day[:7]), self.per_month)
+        for label, most in self.per_label.items():
             if not label.endswith("=*"):
                 accounts[f"label {label}"] = (label_account(*label.split("=", 1)), most)
         for budget, (account, limit) in accounts.items():
@@ -123,18 +119,18 @@ class Budgets:
 
     async def _limit_of(self, task: Task, day: str) -> Mapping[str, int]:
         """Of the account of the key that the task came with, if it has one."""
-        if task.key_id is None or self._of_key is None:
+        if task.key_id is None or self.of_key is None:
             return {}
-        limit = await self._of_key(task.key_id)
+        limit = await self.of_key(task.key_id)
         return {} if limit is None else {key_account(task.key_id, day): limit}
 
     def refusal(self, account: str) -> ShortDramaError:
         """Of a call that would pass the limit of that account."""
         _count(account)
         end = self._end(account)
-        if end is None or not self._waits:
+        if end is None or not self.waits:
             return self._exceeded(account)
-        return BudgetWaits(self._words(account), after=max(end - self._clock(), _SOONEST))
+        return BudgetWaits(self._words(account), after=max(end - self.clock(), _SOONEST))
 
     def _exceeded(self, account: str) -> BudgetExceeded:
         return BudgetExceeded(self._words(account), fix=_FIX)
@@ -146,11 +142,11 @@ class Budgets:
         if period == "label":
             return _too_little(self._of_label(*name.split("=", 1)), f"the label {name}")
         if period == "owner":
-            return _too_little(self._per_owner, f"one owner and {_day_of(name)}")
-        return _too_little(self._per_day if period == "day" else self._per_month, name)
+            return _too_little(self.per_owner, f"one owner and {_day_of(name)}")
+        return _too_little(self.per_day if period == "day" else self.per_month, name)
 
     def _of_label(self, name: str, value: str) -> int | None:
-        return self._per_label.get(f"{name}={value}", self._per_label.get(f"{name}=*"))
+        return self.per_label.get(f"{name}={value}", self.per_label.get(f"{name}=*"))
 
     def _end(self, account: str) -> float | None:
         """When the account's day or month is over; None of a label's."""
@@ -161,7 +157,7 @@ class Budgets:
             after = (date.fromisoformat(f"{name}-01") + timedelta(days=31)).replace(day=1)
         else:
             return None
-        return datetime(after.year, after.month, after.day, tzinfo=self._zone).timestamp()
+        return datetime(after.year, after.month, after.day, tzinfo=self.zone).timestamp()
 
 
 def _day_of(name: str) -> str:

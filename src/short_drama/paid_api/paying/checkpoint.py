@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from short_drama import metrics
 from short_drama.domain.errors import EngineFailed, Throttled, Unavailable
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
+from short_drama.newest import change_page
 from short_drama.paid_api.paying.answers import Answered, Answers
 from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.paid_api.paying.insist import insist
-from short_drama.ports import AssetStore, OverLimit, change_page
+from short_drama.ports import AssetStore, OverLimit
 
 log = logging.getLogger(__name__)
 

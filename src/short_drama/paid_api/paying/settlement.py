@@ -15,15 +15,9 @@ from collections.abc import Callable
 from short_drama import metrics
 from short_drama.domain.errors import NewerFormat, Unavailable
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
+from short_drama.newest import change_page
 from short_drama.paid_api.paying.answers import Answered, Answers
-from short_drama.ports import (
-    AssetStore,
-    SpendLedger,
-    StaleSpend,
-    StaleTask,
-    TaskStore,
-    change_page,
-)
+from short_drama.ports import AssetStore, SpendLedger, StaleSpend, StaleTask, TaskStore
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from short_drama.domain.errors import EngineFailed, Failure
+from short_drama.domain.errors import EngineFailed
+from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.spending import CallState
 from short_drama.domain.task import Task

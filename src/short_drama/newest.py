@@ -1,0 +1,46 @@
+"""Changes that are written over the newest version, however often others are first."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from short_drama.domain.errors import TaskNotFound, Unavailable
+from short_drama.domain.spending import TaskSpend
+from short_drama.domain.task import Task
+from short_drama.ports import SpendLedger, StaleSpend, StaleTask, TaskStore
+
+
+async def advance(store: TaskStore, task: Task, change: Callable[[Task], Task]) -> Task:
+    """Apply `change` to the task and store it; on a concurrent write, to the newer version.
+
+    Raises what `change` raises, TaskNotFound when the task is gone, and Unavailable when others
+    keep writing first.
+    """
+    for _ in range(20):
+        try:
+            return await store.replace(change(task))
+        except StaleTask:
+            newer = await store.get(task.task_id)
+            if newer is None:
+                raise TaskNotFound(f"task {task.task_id} is gone") from None
+            task = newer
+    raise Unavailable(f"task {task.task_id} is being written by too many at once")
+
+
+async def change_page(
+    ledger: SpendLedger,
+    page: TaskSpend,
+    change: Callable[[TaskSpend], TaskSpend],
+    *,
+    limits: Mapping[str, int] | None = None,
+) -> TaskSpend:
+    """Write the change over the newest version of the page, deciding anew each time somebody else
+    was first. A page that there is not is written anew.
+
+    Raises what `change` raises, OverLimit, and Unavailable when others keep writing first.
+    """
+    for _ in range(20):
+        try:
+            return await ledger.write(change(page), limits=limits)
+        except StaleSpend:
+            page = await ledger.read(page.task_id) or replace(page, version=0)
+    raise Unavailable(f"the spending of task {page.task_id} is being written by too many at once")
