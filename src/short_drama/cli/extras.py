@@ -14,7 +14,8 @@ from short_drama.cli.exits import EXIT_UNAVAILABLE, Problem
 SERVER: Final = frozenset(
     {
         "PIL", "blake3", "fastapi", "fastapi_offline", "httptools", "numpy",
-        "prometheus_client", "python_multipart", "starlette", "structlog", "tzdata", "uvicorn",
+        "limits", "prometheus_client", "python_multipart", "starlette", "structlog", "tzdata",
+        "uvicorn",
     }
 )  # fmt: skip
 LOCAL: Final = SERVER | {"cv2"}

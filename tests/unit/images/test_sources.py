@@ -10,6 +10,7 @@ import pytest_asyncio
 from PIL import Image
 
 from short_drama.domain.errors import AssetNotFound, ImageRejected, UrlRefused
+from short_drama.domain.principal import LOCAL_OWNER
 from short_drama.domain.sizes import Size
 from short_drama.images import sources as sources_module
 from short_drama.images import structure
@@ -40,7 +41,7 @@ async def sources(assets: MemoryAssets) -> AsyncIterator[ImageSources]:
     await opened.close()
 
 
-async def take_in(sources: ImageSources, reference: str, owner: str = "ann") -> Held:
+async def take_in(sources: ImageSources, reference: str, owner: str = LOCAL_OWNER) -> Held:
     return await sources.take_in(reference, owner=owner, field="image_url")
 
 
@@ -245,7 +246,7 @@ async def test_a_direct_upload_becomes_the_owners_upload_without_a_trace(
 ) -> None:
     sent = photograph()
     await assets.put("incoming/ann/5d3c", sent, content_type="image/png")
-    taken = await take_in(sources, MINE)
+    taken = await take_in(sources, MINE, owner="ann")
     same = await sources.keep(sent, owner="ann")
     assert taken == Held(f"asset:{same.key}", Size(64, 48))
     assert same.key.startswith("uploads/ann/")
@@ -262,14 +263,14 @@ async def test_bad_bytes_are_refused_as_in_every_upload(
 ) -> None:
     await assets.put("incoming/ann/5d3c", data, content_type="image/png")
     with pytest.raises(ImageRejected) as refused:
-        await take_in(sources, MINE)
+        await take_in(sources, MINE, owner="ann")
     assert refused.value.field == "image_url"
     assert list(assets.assets) == ["incoming/ann/5d3c"]
 
 
 async def test_a_form_that_was_not_used_names_the_field(sources: ImageSources) -> None:
     with pytest.raises(AssetNotFound) as refused:
-        await take_in(sources, MINE)
+        await take_in(sources, MINE, owner="ann")
     assert refused.value.field == "image_url"
     assert refused.value.fix == "Upload it first."
 

@@ -167,7 +167,7 @@ def bytes_are_not_kept(patch: Patch) -> None:
 def no_limit(patch: Patch) -> None:
     """Money is spent whatever the budgets say."""
 
-    def nothing(*_: object) -> Mapping[str, int]:
+    def nothing(*_: object, **__: object) -> Mapping[str, int]:
         return {}
 
     patch.setattr(Budgets, "limits", nothing)
