@@ -1,7 +1,7 @@
 """The real engines over HTTP: what they make says so, what they cannot do ends with a reason."""
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,28 +138,20 @@ async def test_the_actors_picture_is_named_when_it_shows_nobody(stack: RunningSt
     assert (error["code"], error["field"]) == ("no_face_found", "target_face_url")
 
 
-async def test_an_asset_that_is_gone_by_then_fails_the_task(stack: RunningStack) -> None:
+def _damage(path: Path) -> None:
+    path.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["never used", "used before"])
+@pytest.mark.parametrize("harm", [Path.unlink, _damage], ids=["gone", "damaged"])
+async def test_an_asset_that_is_not_whole_any_more_is_refused(
+    stack: RunningStack, harm: Callable[[Path], None], used: bool
+) -> None:
     still = await upload(stack, photograph("astronaut.png"))
-    first = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
-    assert first["status"] == "completed"
-    stored_file(stack, still).unlink()
-    task = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
-    error = error_of(task)
-    assert (error["code"], error["field"]) == ("asset_not_found", "image_url")
-
-
-async def test_an_asset_that_is_damaged_by_then_fails_the_task(stack: RunningStack) -> None:
-    still = await upload(stack, photograph("astronaut.png"))
-    first = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
-    assert first["status"] == "completed"
-    stored_file(stack, still).write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
-    error = error_of(await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1))
-    assert (error["code"], error["field"]) == ("asset_not_found", "image_url")
-
-
-async def test_an_asset_that_is_damaged_already_is_refused(stack: RunningStack) -> None:
-    still = await upload(stack, photograph("coffee.png"))
-    stored_file(stack, still).write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    if used:
+        first = await ended(stack, stack.gpu, "camera-angle", image_url=still, zoom=1)
+        assert first["status"] == "completed"
+    harm(stored_file(stack, still))
     request = {"image_url": still, "zoom": 1}
     path = f"{stack.gpu}/api/v1/camera-angle/tasks"
     async with stack.http.post(path, json=request) as answer:

@@ -38,7 +38,7 @@ def no_hold(patch: Patch) -> None:
 
 
 def no_limits(patch: Patch) -> None:
-    patch.setattr(Budgets, "limits", lambda *_: {})
+    patch.setattr(Budgets, "limits", lambda *_, **__: {})
 
 
 def no_zone(patch: Patch) -> None:

@@ -152,4 +152,4 @@ def _provider_requests(task: Task) -> list[dict[str, Any]]:
     """By what names its providers know their calls."""
     calls = task.cost["calls"] if task.cost else ()
     told = ("step", "provider", "model", "request_id")
-    return [{name: call[name] for name in told} for call in calls if call.get("request_id")]
+    return [{name: call.get(name) for name in told} for call in calls if call.get("request_id")]
