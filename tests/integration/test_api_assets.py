@@ -1,8 +1,10 @@
 """The HTTP contract, from outside: images in, and every asset out."""
 
+import gc
 import hashlib
 import io
 import re
+import warnings
 
 import aiohttp
 import pytest
@@ -73,6 +75,17 @@ async def test_an_upload_from_before_keys_were_secret_can_be_used(api: Api) -> N
         status=202,
         json={"image_url": f"asset:{key}", "zoom": 1},
     )
+
+
+async def test_a_form_that_breaks_off_leaves_no_file_open(api: Api) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nbytes'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = await api.problem("POST", "/api/v1/assets", status=422, data=head, headers=headers)
+        gc.collect()
+    assert found.field == "file"
+    assert not [one for one in warned if "SpooledTemporaryFile" in str(one.message)]
 
 
 async def test_a_form_without_a_file_is_refused(api: Api) -> None:

@@ -129,19 +129,17 @@ async def image_bytes(request: Request) -> bytes:
 class _Form(MultiPartParser):
     spool_max_size = _FORM_BYTES  # in memory, where its bytes are wanted anyway
 
+    def close(self) -> None:
+        """Also files that have no end, which are not in what is parsed."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 async def _file_part(request: Request) -> bytes:
+    body = limited(request, _FORM_BYTES, fix=_TOO_LARGE)
+    form = _Form(request.headers, body, max_files=1, max_fields=8)
     try:
-        form = await _Form(
-            request.headers,
-            limited(request, _FORM_BYTES, fix=_TOO_LARGE),
-            max_files=1,
-            max_fields=8,
-        ).parse()
-    except MultiPartException as error:
-        raise InvalidRequest(f"the form cannot be read: {error.message}", field="file") from None
-    try:
-        part = form.get("file")
+        part = (await form.parse()).get("file")
         if not isinstance(part, UploadFile):
             raise InvalidRequest(
                 "file: this field is required",
@@ -149,5 +147,7 @@ async def _file_part(request: Request) -> bytes:
                 fix="Add a file part named file: curl -F file=@still.png ...",
             )
         return await part.read()
+    except MultiPartException as error:
+        raise InvalidRequest(f"the form cannot be read: {error.message}", field="file") from None
     finally:
-        await form.close()
+        form.close()
