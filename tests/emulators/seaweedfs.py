@@ -30,6 +30,8 @@ def seaweedfs(folder: Path) -> Iterator[str]:
                 *(f"-filer.localSocket={folder}/filer.sock", f"-s3.localSocket={folder}/s3.sock"),
                 *("-s3.port.iceberg=0", "-s3.port.lance=0", "-admin.ui=false", "-webdav=false"),
                 *("-master.telemetry=false", f"-s3.config={folder}/s3.json"),
+                # Else as many as the disk has room for, of which each bucket takes seven at once.
+                "-volume.max=10000",
             ],
             folder=folder,
             answers=lambda: _stores(url),
