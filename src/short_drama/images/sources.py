@@ -309,7 +309,9 @@ class ImageSources:
     async def _with_manifest(self, intake: Intake, sent: bytes) -> Intake:
         """Encoding again has taken the picture's manifest off. Where it had one that can be read, a
         manifest of ours says that it was encoded again, and of what."""
-        if self.manifests.certificate is None or not manifest.may_hold(sent):
+        if self.manifests.certificate is None:
+            return intake
+        if not await asyncio.to_thread(manifest.may_hold, sent):
             return intake
         try:
             found = await inspected(sent)

@@ -7,7 +7,7 @@ Every picture that is published goes through here, whoever made it: `publish_pic
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +119,7 @@ async def _publish(
 ) -> Stored:
     content_type = sniff(data)
     inputs = await _inputs(assets, job)
-    hashes = {one.name: _sha256(one.data) for one in inputs}
+    told_inputs = await asyncio.to_thread(_told, inputs)
     claim = Claim(
         action="c2pa.edited",
         agent=label.engine,
@@ -129,7 +129,7 @@ async def _publish(
             "job_id": label.job_id,
             "kind": label.kind,
             "engine": label.engine,
-            **{f"sha256 of {name}": hash_ for name, hash_ in hashes.items()},
+            **{f"sha256 of {name}": one["sha256"] for name, one in told_inputs.items()},
         },
     )
     data, signer = await job.manifests.sign(data, content_type, claim, inputs)
@@ -146,10 +146,7 @@ async def _publish(
         result={**size.to_json(), "bytes": len(data)},
         origin={
             "sha256": await asyncio.to_thread(_sha256, data),
-            "inputs": {
-                one.name: {"sha256": hashes[one.name], "manifest": manifest.may_hold(one.data)}
-                for one in inputs
-            },
+            "inputs": told_inputs,
             "manifest": signer,
         },
     )
@@ -176,6 +173,14 @@ async def _read(assets: AssetStore, key: str) -> bytes | None:
         return await assets.get(key)
     except AssetNotFound:
         return None
+
+
+def _told(inputs: Sequence[Ingredient]) -> dict[str, dict[str, Any]]:
+    """What the record tells of each, by name. It reads all of their bytes: for a thread."""
+    return {
+        one.name: {"sha256": _sha256(one.data), "manifest": manifest.may_hold(one.data)}
+        for one in inputs
+    }
 
 
 def _sha256(data: bytes) -> str:
