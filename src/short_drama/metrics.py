@@ -122,6 +122,8 @@ STAGE_SECONDS = _histogram(
     "task_stage_seconds", "Where a task's seconds went", "kind", "stage", buckets=_WORK
 )
 
+WEBHOOKS = _counter("webhook_tries", "Tries to tell an endpoint, by what came of them", "state")
+
 # --- Jobs and engines ---------------------------------------------------------------------
 
 JOB_SECONDS = _histogram(

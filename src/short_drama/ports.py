@@ -12,6 +12,7 @@ from short_drama.domain.principal import LOCAL_OWNER
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
+from short_drama.domain.webhooks import Endpoints
 
 # --- Queue --------------------------------------------------------------------------------
 
@@ -391,4 +392,25 @@ class KeyStore(Protocol):
 
     async def used(self, key_id: str, *, at: float) -> None:
         """Remember when it was last used."""
+        ...
+
+
+# --- Webhooks -----------------------------------------------------------------------------
+
+
+class StaleEndpoints(Exception):
+    """Somebody wrote them since they were read."""
+
+
+class WebhookStore(Protocol):
+    """The endpoints of each owner, as one record. May raise Unavailable; a record of a newer
+    release raises NewerFormat."""
+
+    async def of(self, owner: str) -> Endpoints:
+        """As they are now; none, of version 0, where the owner never had any."""
+        ...
+
+    async def replace(self, endpoints: Endpoints) -> Endpoints:
+        """Write them over the version they were computed from, and return them with the next
+        version. Raises StaleEndpoints when the stored version is another one."""
         ...

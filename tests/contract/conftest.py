@@ -23,6 +23,7 @@ from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.table import create_table
 from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
+from short_drama.backends.aws.webhook_store import DynamoWebhookStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.key_store import EmbeddedKeyStore
@@ -31,8 +32,17 @@ from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.backends.embedded.webhook_store import EmbeddedWebhookStore
 from short_drama.domain.kinds import Lane
-from short_drama.ports import AssetStore, KeyStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import (
+    AssetStore,
+    KeyStore,
+    LaneNotices,
+    SpendLedger,
+    TaskQueue,
+    TaskStore,
+    WebhookStore,
+)
 from tests.protocol.memory import (
     MemoryAssets,
     MemoryKeys,
@@ -40,6 +50,7 @@ from tests.protocol.memory import (
     MemoryNotices,
     MemoryQueue,
     MemoryStore,
+    MemoryWebhooks,
 )
 from tests.real_comfyui.program import Program, prepared
 
@@ -79,6 +90,8 @@ class Backend(Protocol):
     async def notices(self) -> LaneNotices: ...
 
     async def keys(self) -> KeyStore: ...
+
+    async def webhooks(self) -> WebhookStore: ...
 
 
 # --- Embedded -----------------------------------------------------------------------------
@@ -120,6 +133,9 @@ class Embedded:
 
     async def keys(self) -> KeyStore:
         return EmbeddedKeyStore(self.database)
+
+    async def webhooks(self) -> WebhookStore:
+        return EmbeddedWebhookStore(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -171,6 +187,10 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoKeyStore(self.clients.dynamodb, table=self.prefix + "tasks")
 
+    async def webhooks(self) -> WebhookStore:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoWebhookStore(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -206,6 +226,9 @@ class Memory:
 
     async def keys(self) -> KeyStore:
         return MemoryKeys()
+
+    async def webhooks(self) -> WebhookStore:
+        return MemoryWebhooks()
 
 
 @contextlib.asynccontextmanager
@@ -268,6 +291,11 @@ async def notices(backend: Backend) -> LaneNotices:
 @pytest.fixture
 async def keys(backend: Backend) -> KeyStore:
     return await backend.keys()
+
+
+@pytest.fixture
+async def webhooks(backend: Backend) -> WebhookStore:
+    return await backend.webhooks()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
+from short_drama.domain.webhooks import Answer
 from short_drama.newest import advance
 from short_drama.ports import StaleTask, TaskExists, TaskFilter, TaskStore
 from tests.contract.conftest import Ports
@@ -425,6 +426,16 @@ async def test_what_is_due_comes_most_overdue_first(store: TaskStore) -> None:
     assert ids(await store.due(NOW + 10, limit=2)) == ["first", "late"]
     assert ids(await store.due(NOW + 2, limit=10)) == ["first"]
     assert await store.due(NOW, limit=10) == []
+
+
+async def test_who_ended_is_due_while_somebody_is_to_be_told(store: TaskStore) -> None:
+    task = await store.create(a_task(webhooks=("wh_1",)))
+    ended = await store.replace(task.cancel(now=NOW + 1))
+    (due,) = await store.due(NOW + 1, limit=10)
+    assert due == ended
+    told = due.notified(lambda one: one.answered(Answer(status=200), now=NOW + 2, chance=0))
+    assert await store.replace(told) == await store.get("t1")
+    assert await store.due(NOW + 10, limit=10) == []
 
 
 async def test_a_write_changes_when_a_task_is_due(store: TaskStore) -> None:

@@ -562,7 +562,7 @@ def test_every_error_of_the_client_has_words() -> None:
         error = kind.__new__(kind)
         if isinstance(error, (aiohttp.ClientOSError, ssl.SSLError)):
             error.errno = 104
-        assert module._reason(error)
+        assert module.reason_of(error)
 
 
 async def test_a_fetcher_must_be_started() -> None:

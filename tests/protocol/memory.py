@@ -21,6 +21,7 @@ from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.domain.timings import timings_of
+from short_drama.domain.webhooks import Endpoints
 from short_drama.ports import (
     AssetExists,
     AssetInfo,
@@ -29,6 +30,7 @@ from short_drama.ports import (
     Outlook,
     OverLimit,
     QueueDepth,
+    StaleEndpoints,
     StaleSpend,
     StaleTask,
     TaskExists,
@@ -321,6 +323,22 @@ class MemoryNotices:
 
     async def said(self, lane: Lane, *, since: float) -> Sequence[LaneNotice]:
         return [one for one in self._notices[lane].values() if one.until > since]
+
+
+class MemoryWebhooks:
+    """Implements `ports.WebhookStore`."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Endpoints] = {}
+
+    async def of(self, owner: str) -> Endpoints:
+        return self._of.get(owner, Endpoints(owner))
+
+    async def replace(self, endpoints: Endpoints) -> Endpoints:
+        if (await self.of(endpoints.owner)).version != endpoints.version:
+            raise StaleEndpoints(endpoints.owner)
+        stored = self._of[endpoints.owner] = replace(endpoints, version=endpoints.version + 1)
+        return stored
 
 
 class MemoryKeys:

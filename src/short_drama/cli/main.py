@@ -23,6 +23,7 @@ from short_drama.cli.options import as_json, data_dir, service
 from short_drama.cli.spend_group import costs, spend
 from short_drama.cli.storage_group import backup, restore, storage
 from short_drama.cli.verify import verify
+from short_drama.cli.webhooks_group import webhooks
 from short_drama.domain.errors import ShortDramaError
 
 host = click.option("--host", help="Beyond loopback keys are needed.  [default: 127.0.0.1]")
@@ -201,15 +202,10 @@ def retry(task_id: str, **options: Any) -> None:
 
 # --- The operator's -----------------------------------------------------------------------
 
-cli.add_command(doctor)
-cli.add_command(keys)
-cli.add_command(spend)
-cli.add_command(costs)
-cli.add_command(logs)
-cli.add_command(storage)
-cli.add_command(backup)
-cli.add_command(restore)
-cli.add_command(verify)
+for command in (
+    doctor, keys, spend, costs, logs, storage, backup, restore, verify, webhooks,
+):  # fmt: skip
+    cli.add_command(command)
 
 
 @cli.command()

@@ -147,6 +147,10 @@ class TaskNotFound(UserError):
     code, title = "task_not_found", "No such task"
 
 
+class WebhookNotFound(UserError):
+    code, title = "webhook_not_found", "No such webhook"
+
+
 class JobNotFound(UserError):
     code, title = "job_not_found", "No such job"
 

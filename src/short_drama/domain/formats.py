@@ -55,6 +55,7 @@ NOTICE: Final = Format("a notice of a lane")
 ANSWER: Final = Format("a kept answer")
 NOTE: Final = Format("the note of a hosted job")
 MESSAGE: Final = Format("a message")
+ENDPOINTS: Final = Format("a list of webhooks")
 
 
 def _noun(words: type[StrEnum]) -> str:

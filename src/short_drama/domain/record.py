@@ -15,22 +15,28 @@ from short_drama.domain.outcome import Outcome
 from short_drama.domain.spending import CallState, PaidCall, TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
+from short_drama.domain.webhooks import Notification
 
 _FIELDS = tuple(member.name for member in fields(Task))
+_TOLD = ("webhooks", "notifications")
 _OUTCOME_FIELDS = tuple(member.name for member in fields(Outcome))
 _PAGE_FIELDS = tuple(member.name for member in fields(TaskSpend))
 _CALL_FIELDS = tuple(member.name for member in fields(PaidCall))
 
 
 def record_of(task: Task) -> dict[str, Any]:
-    """Members that are None are left out."""
+    """Members that are None are left out, and those that say that nobody is to be told."""
     record = formats.TASK.marked({})
     for name in _FIELDS:
         value = getattr(task, name)
+        if name in _TOLD and not value:
+            continue
         if isinstance(value, Failure):
             record[name] = value.to_json()
         elif isinstance(value, Outcome):
             record[name] = {part: getattr(value, part) for part in _OUTCOME_FIELDS}
+        elif name == "notifications":
+            record[name] = [one.to_json() for one in value]
         elif value is not None:
             record[name] = value
     return record
@@ -49,6 +55,9 @@ def task_of(record: Mapping[str, Any]) -> Task:
         stored = known["outcome"]
         known.setdefault("cost", stored.get("cost"))  # where earlier versions kept it
         known["outcome"] = Outcome(**{k: stored[k] for k in _OUTCOME_FIELDS if k in stored})
+    known["webhooks"] = tuple(known.get("webhooks", ()))
+    told = known.get("notifications", ())
+    known["notifications"] = tuple(Notification.from_json(one) for one in told)
     return Task(**known)
 
 

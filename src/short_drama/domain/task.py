@@ -12,7 +12,7 @@ The store writes the outcome only over the version it was computed from (`ports.
 these checks are the fence that keeps a late or stalled worker from doing harm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -28,11 +28,17 @@ from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import StageTimes
 from short_drama.domain.task_state import TaskState, TaskStatus
+from short_drama.domain.webhooks import Event, Notification
 
 OUTBOX_SECONDS = 10.0
 """How long a sender has to put the message on the queue before the sweeper does."""
 
 
+_EVENT_OF: Mapping[TaskStatus, Event] = {
+    TaskStatus.COMPLETED: Event.TASK_COMPLETED,
+    TaskStatus.FAILED: Event.TASK_FAILED,
+    TaskStatus.CANCELLED: Event.TASK_CANCELLED,
+}
 _NO_NEWS: Mapping[str, Any] = dict.fromkeys(
     ("stage", "preview", "queue_position", "expected_at", "waits_for")
 )
@@ -193,6 +199,10 @@ class Task(TaskState):
         """What it has cost is known, perhaps only after its end. No change of any other kind."""
         return replace(self, cost=cost)
 
+    def notified(self, change: Callable[[Notification], Notification]) -> Self:
+        """Of those who are told of its end: `change` makes of each what is known now."""
+        return replace(self, notifications=tuple(map(change, self.notifications)))
+
     def sending(self, *, now: float) -> Self:
         """Somebody is about to put the message on the queue; nobody else need for a while."""
         self._require_open()
@@ -240,6 +250,7 @@ class Task(TaskState):
             dead_letters=0,
             failure=None,
             ended_at=None,
+            notifications=(),
         )
 
     def _freed(self, *, now: float, resend_at: float) -> Self:
@@ -273,6 +284,10 @@ class Task(TaskState):
             **_NO_NEWS,
             waited=self.waited_by(now),
             stage_times=self.stage_times_by(now),
+            notifications=tuple(
+                Notification(endpoint_id=one, event=_EVENT_OF[status], since=now, due_at=now)
+                for one in self.webhooks
+            ),
             **changes,
         )
 

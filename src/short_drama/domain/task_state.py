@@ -1,6 +1,6 @@
 """What is known of a task, and what follows from it at any moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -19,6 +19,7 @@ from short_drama.domain.stage_times import (
     added,
     rounded,
 )
+from short_drama.domain.webhooks import Notification
 
 SKEW_SECONDS = 1.0
 """How far clocks may differ before workers compete for a task; the fence keeps it harmless."""
@@ -112,6 +113,10 @@ class TaskState:
     failure: Failure | None = None
     cost: Mapping[str, Any] | None = None
     """Every call to a provider and its price, however the task ended: `TaskSpend.cost`."""
+    webhooks: Sequence[str] = ()
+    """Ids of the endpoints that are to be told of its end."""
+    notifications: Sequence[Notification] = ()
+    """What they are told, once it has ended."""
 
     @property
     def job_type(self) -> str:
@@ -119,9 +124,11 @@ class TaskState:
 
     @property
     def due_at(self) -> float | None:
-        """When the sweeper should next look at this task; None once it has ended."""
+        """When the sweeper should next look at this task; once it has ended, only while somebody is
+        to be told of that."""
         if self.status.is_terminal:
-            return None
+            told = (one.due_at for one in self.notifications if one.due_at is not None)
+            return min(told, default=None)
         send_at = self.outbox_due
         if self.status is TaskStatus.PROCESSING:  # not before its lease is over as well
             times = (self.outbox_due, self.lease_until)

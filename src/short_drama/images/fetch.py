@@ -19,7 +19,7 @@ import asyncio
 import errno
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -103,33 +103,19 @@ class Fetcher:
             seconds=self._limits.total / 2,
         )
         self._held: Counter[str] = Counter()
-        # A thread of its own kind: names that take for ever to resolve must not use up the
-        # loop's threads, which decode images.
-        self._threads = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, thread_name_prefix="fetch-dns")
-        self._lookup = lookup or self._system_lookup
+        self._names = SystemNames("fetch-dns")
+        self._lookup = lookup or self._names.addresses
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        resolver = _GuardedResolver(self._guard, self._lookup, self._limits.dns)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                resolver=resolver,
-                use_dns_cache=False,
-                socket_factory=guarded_sockets(self._guard),
-                force_close=True,
-                limit=0,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=HEADERS,
-            auto_decompress=False,
-            trust_env=False,
-            timeout=aiohttp.ClientTimeout(total=None),
+        self._session = guarded_session(
+            self._guard, lookup=self._lookup, seconds=self._limits.dns, headers=HEADERS
         )
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._names.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -169,7 +155,7 @@ class Fetcher:
             seconds = self._limits.total
             raise UrlUnreachable(f"no complete answer came in {seconds:g} seconds") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise UrlUnreachable(_reason(error)) from None
+            raise UrlUnreachable(reason_of(error)) from None
 
     async def _follow(self, url: URL, client: str, known: Known) -> Found:
         for _ in range(self._limits.redirects + 1):
@@ -239,11 +225,44 @@ class Fetcher:
             fix="Use a smaller or more compressed image.",
         )
 
-    async def _system_lookup(self, host: str, port: int) -> list[str]:
+
+class SystemNames:
+    """The system's resolver, on threads of its own kind: names that take for ever to resolve must
+    not use up the loop's threads, which decode images."""
+
+    def __init__(self, name: str) -> None:
+        self._threads = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, thread_name_prefix=name)
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """A `Lookup`."""
         found = await asyncio.get_running_loop().run_in_executor(
             self._threads, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         )
         return [str(sockaddr[0]) for *_, sockaddr in found]
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def guarded_session(
+    guard: Guard, *, lookup: Lookup, seconds: float, headers: Mapping[str, str]
+) -> aiohttp.ClientSession:
+    """A session that connects to nothing the guard refuses, for one request a connection and
+    without a timeout of its own. `seconds`: those that a name may take to resolve."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            resolver=_GuardedResolver(guard, lookup, seconds),
+            use_dns_cache=False,
+            socket_factory=guarded_sockets(guard),
+            force_close=True,
+            limit=0,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=headers,
+        auto_decompress=False,
+        trust_env=False,
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
 
 
 class _GuardedResolver(AbstractResolver):
@@ -299,7 +318,7 @@ def guarded_sockets(guard: Guard) -> Callable[[aiohttp.AddrInfoType], socket.soc
     return open_socket
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """What happened, in words that name no address: aiohttp's own would."""
     if isinstance(error, OSError) and error.errno == errno.ECONNREFUSED:
         return "the server refused the connection"

@@ -14,6 +14,7 @@ from short_drama.images.sources import ImageSources
 from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
+from short_drama.orchestrator.webhooks.registry import Registry
 from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
 from short_drama.web.listeners import Listeners
 from short_drama.web.owner_rate import OwnerRate
@@ -36,6 +37,7 @@ class Desk:
     remark: Callable[[], Awaitable[None]]
     """Raises Unavailable while something else is refused: dead letters, uploads."""
     tickets: Tickets
+    webhooks: Registry
     links: Links
     """Where clients read assets."""
     signatures: Signatures | None = None

@@ -20,6 +20,7 @@ from short_drama.orchestrator import (
     ticket_routes,
     uploads,
     verification,
+    webhook_routes,
 )
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.queue_sight import waited
@@ -86,10 +87,11 @@ def _install_routes(app: FastAPI, lane: Lane, desk: Desk) -> None:
     uploads.install(app, desk.sources, desk.links)
     uploads.install_direct(app, desk.assets)
     verification.install(app, desk)
+    webhook_routes.install(app, desk)
     if desk.serves_assets:
         web_assets.install(app, desk.assets, desk.signatures)
     bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
-    bodies += [uploads.DirectUploadRequest, ticket_routes.TicketRequest]
+    bodies += [uploads.DirectUploadRequest, ticket_routes.TicketRequest, *webhook_routes.BODIES]
     openapi.document(app, bodies, choices={"kind": desk.catalogue})
 
 
@@ -136,7 +138,12 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
         who = principal_of(request)
         with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
             task = await desk.submitter.submit(
-                kind, body, owner=who.owner, key=key, key_id=who.key_id
+                kind,
+                body,
+                owner=who.owner,
+                key=key,
+                key_id=who.key_id,
+                webhooks=await desk.webhooks.told(who.owner),
             )
             traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -80,10 +80,12 @@ class Submitter:
         owner: str,
         key: str | None,
         key_id: str | None = None,
+        webhooks: Sequence[str] = (),
     ) -> Task:
         """The new task, or the one an earlier submit with the same key made.
 
-        `key`: the idempotency key; `key_id`: of the API key that it came with.
+        `key`: the idempotency key; `key_id`: of the API key that it came with; `webhooks`: ids of
+        the endpoints that are told of its end.
 
         Raises IdempotencyKeyReused, InvalidRequest, BudgetExceeded, KindNotAvailable, and what
         taking an image in raises.
@@ -98,10 +100,17 @@ class Submitter:
         self._check_consent(kind, given)
         await self._check_available(kind.name, kind.lane, owner)
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
-        task = replace(task, key_id=key_id)
+        task = replace(task, key_id=key_id, webhooks=tuple(webhooks))
         return await self._store_and_send(task)
 
-    async def retry(self, task: Task, *, key: str | None = None, key_id: str | None = None) -> Task:
+    async def retry(
+        self,
+        task: Task,
+        *,
+        key: str | None = None,
+        key_id: str | None = None,
+        webhooks: Sequence[str] = (),
+    ) -> Task:
         """A new task with the same request, labels and consent, or the one that an earlier retry of
         the task with the same key made.
 
@@ -117,29 +126,8 @@ class Submitter:
         await self._check_available(task.kind, task.lane, task.owner)
         for field in task.inputs:
             await self._sources.renew(task.request[field], field=field)
-        now = self._clock()
-        span = None if task.deadline is None else task.deadline - task.created_at
-        return await self._store_and_send(
-            Task(
-                task_id=task_id,
-                kind=task.kind,
-                lane=task.lane,
-                owner=task.owner,
-                key_id=key_id,
-                request=task.request,
-                request_hash=fingerprint,
-                created_at=now,
-                updated_at=now,
-                labels=task.labels,
-                retry_of=None if task.status is TaskStatus.COMPLETED else task.task_id,
-                traceparent=tracing.current(),
-                consent=task.consent,
-                sources=task.sources,
-                inputs=task.inputs,
-                deadline=None if span is None else now + span,
-                outbox_due=now + OUTBOX_SECONDS,
-            )
-        )
+        again = self._again(task, task_id=task_id, hash_=fingerprint)
+        return await self._store_and_send(replace(again, key_id=key_id, webhooks=tuple(webhooks)))
 
     async def cancel(self, task: Task) -> Task:
         """Final at once; a worker that holds the task learns it and stops the engine.
@@ -204,6 +192,28 @@ class Submitter:
             sources=sources,
             inputs={field: size.to_json() for field, size in sizes.items()},
             deadline=None if deadline is None else now + deadline,
+            outbox_due=now + OUTBOX_SECONDS,
+        )
+
+    def _again(self, task: Task, *, task_id: str, hash_: str) -> Task:
+        now = self._clock()
+        span = None if task.deadline is None else task.deadline - task.created_at
+        return Task(
+            task_id=task_id,
+            kind=task.kind,
+            lane=task.lane,
+            owner=task.owner,
+            request=task.request,
+            request_hash=hash_,
+            created_at=now,
+            updated_at=now,
+            labels=task.labels,
+            retry_of=None if task.status is TaskStatus.COMPLETED else task.task_id,
+            traceparent=tracing.current(),
+            consent=task.consent,
+            sources=task.sources,
+            inputs=task.inputs,
+            deadline=None if span is None else now + span,
             outbox_due=now + OUTBOX_SECONDS,
         )
 

@@ -7,7 +7,8 @@ lets only one writer of a version win.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 from structlog.contextvars import bind_contextvars, bound_contextvars
@@ -31,10 +32,9 @@ from short_drama.ports import TaskStore
 
 log = logging.getLogger(__name__)
 
-Action = Literal["none", "send", "expire"]
+Action = Literal["none", "send", "expire", "tell"]
 
 _BATCH = 100
-_TIDY_EVERY = 3600.0
 _LEAST_PAUSE = 0.05
 """Seconds between two passes of which the first has taken long."""
 
@@ -42,7 +42,7 @@ _LEAST_PAUSE = 0.05
 def plan(task: Task, now: float) -> Action:
     """What to do about a task that is due: pure, and decided on the newest version."""
     if task.status.is_terminal:
-        return "none"
+        return "tell" if any(one.is_due(now) for one in task.notifications) else "none"
     if task.deadline is not None and now >= task.deadline:
         return "expire"
     if task.status is TaskStatus.PENDING:
@@ -51,38 +51,48 @@ def plan(task: Task, now: float) -> Action:
     return "send" if due and now >= task.free_at else "none"
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Something that is looked through again and again: `every` so many seconds."""
+
+    over: str
+    run: Callable[[], Awaitable[None]]
+    _: KW_ONLY
+    every: float
+
+
 class Sweeper:
-    """`every` and `dead_letters_every` are seconds between two passes: the first over due tasks and
-    of `settle`, the second, which costs a request for each queue even when idle, over dead
-    letters. `tidy`: deletes what has had its time, each hour, where that is ours to do. `about`:
-    what each of its lines in the log tells."""
+    """`every` and `dead_letters_every` are seconds between two passes: the first over due tasks,
+    the second, which costs a request for each queue even when idle, over dead letters. `tell`:
+    begins what endpoints are to be told of a task. `beside`: further passes. `about`: what each of
+    its lines in the log tells."""
 
     def __init__(
         self,
         store: TaskStore,
         lanes: Mapping[Lane, LaneQueues],
         *,
-        settle: Callable[[], Awaitable[None]] | None = None,
-        tidy: Callable[[], Awaitable[None]] | None = None,
+        tell: Callable[[Task], Awaitable[None]] | None = None,
+        beside: Sequence[Pass] = (),
         every: float = 2.0,
         dead_letters_every: float = 30.0,
         about: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store, self._lanes, self._settle, self._clock = store, lanes, settle, clock
+        self._store, self._lanes, self._clock = store, lanes, clock
         self._every, self._dead_letters_every = every, dead_letters_every
-        self._about, self._tidy = about or {}, tidy
+        self._about, self._beside, self._tell = about or {}, beside, tell
 
     async def run(self) -> None:
         """Until cancelled."""
         bind_contextvars(**self._about)
         async with asyncio.TaskGroup() as passes:
-            passes.create_task(self._repeat("tasks", self._sweep_ahead, self._every))
-            passes.create_task(self._repeat("dead letters", self.bury, self._dead_letters_every))
-            if self._settle is not None:
-                passes.create_task(self._repeat("accounts", self._settle, self._every))
-            if self._tidy is not None:
-                passes.create_task(self._repeat("storage", self._tidy, _TIDY_EVERY))
+            own = (
+                Pass("tasks", self._sweep_ahead, every=self._every),
+                Pass("dead letters", self.bury, every=self._dead_letters_every),
+            )
+            for each in (*own, *self._beside):
+                passes.create_task(self._repeat(each))
 
     async def _sweep_ahead(self) -> None:
         await self.sweep(ahead=self._every)
@@ -114,27 +124,27 @@ class Sweeper:
                 ended = await advance(self._store, task, lambda found: found.overdue(now=now))
                 metrics.ended(ended)
                 log.info(Step.EXPIRED, extra=end_of(ended))
+            elif action == "tell" and self._tell is not None:
+                await self._tell(task)
         except (TaskConflict, LeaseLost, TaskNotFound, NewerFormat):
             return  # another sweeper or a worker was first
         if action != "none":
             due = action == "send" and task.parked
             metrics.SWEPT.labels("unpark" if due else action).inc()
 
-    async def _repeat(
-        self, over: str, one_pass: Callable[[], Awaitable[None]], every: float
-    ) -> None:
-        """A pass each `every` seconds, or when the one before is over."""
+    async def _repeat(self, each: Pass) -> None:
+        """When it is due, or when the one before is over."""
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()
             try:
-                await one_pass()
-                metrics.SWEPT_AT.tell(self._clock(), over)
+                await each.run()
+                metrics.SWEPT_AT.tell(self._clock(), each.over)
             except Unavailable as error:
                 log.debug("a pass will be repeated: %s", error.detail)
             except Exception:
                 log.exception("a pass failed unexpectedly")
-            await asyncio.sleep(max(began + every - clock(), _LEAST_PAUSE))
+            await asyncio.sleep(max(began + each.every - clock(), _LEAST_PAUSE))
 
 
 def _take_sending(task: Task, now: float) -> Task:

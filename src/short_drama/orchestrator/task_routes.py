@@ -238,7 +238,8 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
             kind = desk.catalogue.get(earlier.kind)
             if kind is not None and kind.is_face_swap:
                 require(request, Scope.FACE_SWAP)
-            task = await desk.submitter.retry(earlier, key=key, key_id=who.key_id)
+            told = await desk.webhooks.told(earlier.owner)
+            task = await desk.submitter.retry(earlier, key=key, key_id=who.key_id, webhooks=told)
             traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)

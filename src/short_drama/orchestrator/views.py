@@ -6,6 +6,7 @@ from typing import Any
 from short_drama.domain.lane_notices import Condition
 from short_drama.domain.task import Task
 from short_drama.domain.timings import timings_of
+from short_drama.domain.webhooks import Notification
 from short_drama.ports import Outlook
 from short_drama.tracing import trace_id
 from short_drama.web.signed_urls import Links
@@ -74,7 +75,20 @@ def task_view(
         "trace_id": trace_id(task.traceparent),
         "timings": asdict(timings_of(task)),
         "cost": None if task.cost is None else dict(task.cost),
+        "notifications": [notification_view(one) for one in task.notifications],
         "urls": urls(task, base_url),
+    }
+
+
+def notification_view(one: Notification) -> dict[str, Any]:
+    return {
+        "webhook_id": one.endpoint_id,
+        "event": one.event,
+        "state": one.state,
+        "tries": one.tries,
+        "due_at": one.due_at,
+        "delivered_at": one.delivered_at,
+        "log": [dict(entry) for entry in one.log],
     }
 
 

@@ -5,5 +5,6 @@
 
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.sync import Client
+from short_drama.sdk.webhooks import read_webhook
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AsyncClient", "Client", "read_webhook"]

@@ -36,6 +36,7 @@ from short_drama.sdk.models import (
     Verification,
 )
 from short_drama.sdk.transport import Call, Transport, unexpected
+from short_drama.sdk.webhooks import AsyncWebhooks
 
 if TYPE_CHECKING:
     import aiohttp
@@ -99,6 +100,7 @@ class AsyncClient:
         self._attempts = attempts
         key = api_key or os.environ.get("SHORT_DRAMA_API_KEY")
         self._transport = Transport(timeout=timeout, key=key, trusted=self._lanes.values())
+        self.webhooks = AsyncWebhooks(self._ask, self._call)
 
     async def __aenter__(self) -> Self:
         return self

@@ -108,6 +108,28 @@ class ResultFacts(PictureSize):
     bytes: int
 
 
+class WebhookTry(Shape):
+    """One try to tell an endpoint; `status` is null where it gave no answer."""
+
+    at: float
+    status: int | None = None
+    reason: str | None = None
+    seconds: float
+
+
+class NotificationView(Shape):
+    """What an endpoint is told of a task's end, and what became of that. `state`: `waiting` for its
+    next try, at `due_at`; `delivered`; or `given_up`."""
+
+    webhook_id: str
+    event: str
+    state: Literal["waiting", "delivered", "given_up"]
+    tries: int
+    due_at: float | None = None
+    delivered_at: float | None = None
+    log: list[WebhookTry] = []
+
+
 class TaskView(Shape):
     """A task. Times are Unix seconds.
 
@@ -154,6 +176,7 @@ class TaskView(Shape):
     trace_id: str | None = None
     timings: Timings = Timings()
     cost: dict[str, Any] | None = None
+    notifications: list[NotificationView] = []
     urls: Urls
 
     @property

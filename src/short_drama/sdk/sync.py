@@ -21,6 +21,7 @@ from short_drama.sdk.models import (
     TaskView,
     Verification,
 )
+from short_drama.sdk.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -74,6 +75,7 @@ class Client:
         self._client = AsyncClient(
             gpu_url=gpu_url, cpu_url=cpu_url, api_key=api_key, timeout=timeout, attempts=attempts
         )
+        self.webhooks = Webhooks(self._portal.run, self._client.webhooks)
 
     def __enter__(self) -> Self:
         return self

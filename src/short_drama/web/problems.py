@@ -34,6 +34,7 @@ STATUS: dict[type[e.ShortDramaError], int] = {
     e.KeyRefused: 401,
     e.ScopeMissing: 403,
     e.TaskNotFound: 404,
+    e.WebhookNotFound: 404,
     e.JobNotFound: 404,
     e.AssetNotFound: 404,
     e.TaskConflict: 409,

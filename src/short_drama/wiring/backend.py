@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from short_drama.complaints import Complaints, Part
+from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lifetimes import Lifetimes
 from short_drama.orchestrator.dead_letters import LaneQueues
-from short_drama.ports import AssetStore, KeyStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import (
+    AssetStore,
+    KeyStore,
+    LaneNotices,
+    SpendLedger,
+    TaskQueue,
+    TaskStore,
+    WebhookStore,
+)
 from short_drama.settings import Settings
 from short_drama.watch import Look, look_at_disk
 
@@ -39,6 +48,7 @@ class Backend:
     ledger: SpendLedger
     notices: LaneNotices
     keys: KeyStore
+    webhooks: WebhookStore
     secret: bytes | None
     """Makes task ids of idempotency keys, and keys of uploads, unguessable; only orchestrators need
     it."""
@@ -51,6 +61,17 @@ class Backend:
     tidy: Callable[[], Awaitable[None]] | None = None
     """One pass over all that is kept, which deletes what has had its time; None where the backend
     does so by itself."""
+
+    @property
+    def required_secret(self) -> bytes:
+        """An orchestrator's. Raises InvalidRequest where there is none."""
+        if self.secret is None:
+            raise InvalidRequest(
+                "an orchestrator on AWS needs a secret for idempotency keys",
+                field="SHORT_DRAMA_SECRET",
+                fix="Set SHORT_DRAMA_SECRET to 32 random characters or more, the same for each.",
+            )
+        return self.secret
 
     def lane_queues(self) -> dict[Lane, LaneQueues]:
         return {
@@ -119,6 +140,7 @@ def _embedded(
     from short_drama.backends.embedded.retention import Keeper
     from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
+    from short_drama.backends.embedded.webhook_store import EmbeddedWebhookStore
 
     root, store = settings.data_dir, EmbeddedTaskStore(database, wakeups)
     assets = _embedded_assets(settings, complaints, assets_url)
@@ -137,6 +159,7 @@ def _embedded(
         ledger=EmbeddedSpendLedger(database),
         notices=EmbeddedLaneNotices(database),
         keys=EmbeddedKeyStore(database),
+        webhooks=EmbeddedWebhookStore(database),
         secret=secret,
         look=partial(look_at_disk, "data", root),
         take_over=lambda: take_over(database, store),
@@ -188,6 +211,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
     from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
     from short_drama.backends.aws.task_queue import SqsTaskQueue
     from short_drama.backends.aws.task_store import DynamoTaskStore
+    from short_drama.backends.aws.webhook_store import DynamoWebhookStore
 
     async def nothing_to_take_over() -> int:
         return 0  # other machines may hold what this one does not know of
@@ -211,6 +235,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             ledger=DynamoSpendLedger(clients.dynamodb, table=prefix + settings.table),
             notices=DynamoLaneNotices(clients.dynamodb, table=prefix + settings.table),
             keys=DynamoKeyStore(clients.dynamodb, table=prefix + settings.table),
+            webhooks=DynamoWebhookStore(clients.dynamodb, table=prefix + settings.table),
             look=clients.look,
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,

@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from short_drama import metrics, tracing
 from short_drama.comfyui_api import unified_api
-from short_drama.domain.errors import InvalidRequest, Unavailable
+from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.images.fetch import Fetcher
 from short_drama.images.guard import Guard
@@ -27,7 +27,8 @@ from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.queue_limit import QueueLimit
 from short_drama.orchestrator.queue_sight import QueueSight
 from short_drama.orchestrator.submit import Submitter
-from short_drama.orchestrator.sweeper import Sweeper
+from short_drama.orchestrator.sweeper import Pass, Sweeper
+from short_drama.orchestrator.webhooks.registry import Registry
 from short_drama.paid_api import api_service
 from short_drama.settings import Settings
 from short_drama.sqs_adapter import adapter_api
@@ -48,6 +49,9 @@ from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines, budgets, open_catalogue, open_runner
 from short_drama.wiring.locks import asset_signatures, front_lock, inner_lock, service_token
 from short_drama.wiring.manifests import open_manifests
+from short_drama.wiring.webhooks import open_webhooks
+
+_TIDY_EVERY = 3600.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,7 +102,7 @@ async def open_stack(
         backend = await opened.enter_async_context(open_backend(settings, assets_url=assets_url))
         sources = await _open_sources(opened, settings, backend, own_urls)
         stack = Stack(backend=backend, watch=Watch(every=settings.figures_seconds))
-        _add_orchestrators(stack, settings, sources, catalogue, components)
+        await _add_orchestrators(opened, stack, settings, sources, catalogue, components=components)
         runner_of = partial(
             open_runner,
             settings=settings,
@@ -212,18 +216,23 @@ def _addresses(settings: Settings, components: Mapping[Component, str]) -> dict[
     return elsewhere | dict(components)
 
 
-def _add_orchestrators(
+async def _add_orchestrators(
+    opened: contextlib.AsyncExitStack,
     stack: Stack,
     settings: Settings,
     sources: ImageSources,
     catalogue: Catalogue,
+    *,
     components: Mapping[Component, str],
 ) -> None:
     wanted = [parts for parts in _LANES.values() if parts.orchestrator in components]
     if not wanted:
         return
     backend, lock = stack.backend, front_lock(settings, stack.backend)
-    desk = _desk(backend, settings, sources, catalogue, lock.tickets)
+    webhooks = await opened.enter_async_context(open_webhooks(settings, backend))
+    desk = _desk(
+        backend, settings, sources, catalogue, tickets=lock.tickets, webhooks=webhooks.registry
+    )
     for parts in wanted:
         stack.apps[parts.orchestrator] = parts.create_orchestrator(
             desk, hosts=settings.answered_hosts, lock=lock
@@ -235,8 +244,8 @@ def _add_orchestrators(
         Sweeper(
             backend.store,
             backend.lane_queues(),
-            settle=open_settlement(settings, backend).settle_once,
-            tidy=backend.tidy,
+            tell=webhooks.courier.tell,
+            beside=_beside(settings, backend),
             every=settings.sweep_seconds,
             about={"component": wanted[0].orchestrator},
             dead_letters_every=settings.dead_letter_seconds,
@@ -244,12 +253,23 @@ def _add_orchestrators(
     )
 
 
+def _beside(settings: Settings, backend: Backend) -> list[Pass]:
+    """What sweepers do beside their own passes."""
+    settle = open_settlement(settings, backend).settle_once
+    accounts = Pass("accounts", settle, every=settings.sweep_seconds)
+    if backend.tidy is None:
+        return [accounts]
+    return [accounts, Pass("storage", backend.tidy, every=_TIDY_EVERY)]
+
+
 def _desk(
     backend: Backend,
     settings: Settings,
     sources: ImageSources,
     catalogue: Catalogue,
+    *,
     tickets: Tickets,
+    webhooks: Registry,
 ) -> Desk:
     availability = Availability(backend.notices)
     signatures = asset_signatures(settings, backend)
@@ -265,6 +285,7 @@ def _desk(
         check=partial(backend.check, "queues", "tasks"),
         remark=partial(backend.check, "dead letters", "assets"),
         tickets=tickets,
+        webhooks=webhooks,
         links=backend.assets if signatures is None else SignedLinks(backend.assets, signatures),
         signatures=signatures,
         rate=OwnerRate(most) if (most := settings.owner_requests_per_second) else None,
@@ -275,12 +296,6 @@ def _desk(
 def _submitter(
     backend: Backend, settings: Settings, sources: ImageSources, availability: Availability
 ) -> Submitter:
-    if backend.secret is None:
-        raise InvalidRequest(
-            "an orchestrator on AWS needs a secret for idempotency keys",
-            field="SHORT_DRAMA_SECRET",
-            fix="Set SHORT_DRAMA_SECRET to 32 random characters or more, the same for each one.",
-        )
     line = QueueLimit(
         backend.queues,
         store=backend.store,
@@ -296,7 +311,7 @@ def _submitter(
         backend.store,
         backend.queues,
         sources,
-        secret=backend.secret,
+        secret=backend.required_secret,
         consent_required=settings.consent_required,
         hold=open_hold(settings, backend),
         available=available,

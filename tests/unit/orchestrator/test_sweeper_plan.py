@@ -35,6 +35,11 @@ def held(**changes: Any) -> Task:
         (held().give_back("alice", 1, now=NOW), RESEND - 1, "none"),
         (held().give_back("alice", 1, now=NOW), RESEND, "send"),
         (held().orphaned(now=NOW), RESEND, "send"),
+        # Ended: only who is still to be told of it.
+        (a_task(webhooks=("wh_1",)).cancel(now=NOW), -0.1, "none"),
+        (a_task(webhooks=("wh_1",)).cancel(now=NOW), 0, "tell"),
+        (a_task(webhooks=("wh_1",), deadline=NOW + 1).cancel(now=NOW), 2, "tell"),
+        (a_task().cancel(now=NOW), 1e6, "none"),
         # Processing: once the lease is over.
         (held(), LEASE - 0.1, "none"),
         (held(), LEASE + GRACE - 0.1, "none"),

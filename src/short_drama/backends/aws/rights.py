@@ -83,7 +83,9 @@ _PICTURES = ("uploads/*", "images/*", "seedream/*")
 _KEYS, _LEDGER = "dynamodb:LeadingKeys", "spend#*"
 """The partition keys of the items asked for, and those of the ledger."""
 _OF_THE_LEDGER: Condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER]}}
-_OF_TASKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [_LEDGER, "key#*", "used#*"]}}
+_NO_TASKS = (_LEDGER, "key#*", "used#*")
+_OF_TASKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS, "webhook#*"]}}
+_OF_TASKS_AND_WEBHOOKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS]}}
 
 # --- What several roles have --------------------------------------------------------------
 
@@ -93,6 +95,9 @@ _SEE_QUEUES = Statement(
 _HANDLE = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
 _READ_THE_TABLE = Statement("ReadTheTable", ("dynamodb:GetItem", "dynamodb:BatchGetItem"), [_TABLE])
 _WRITE_TASKS = Statement("WriteTasks", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS)
+_WRITE_TASKS_AND_WEBHOOKS = Statement(
+    "WriteTasksAndWebhooks", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS_AND_WEBHOOKS
+)
 
 
 def _write_the_ledger_and(more: str) -> Statement:
@@ -126,7 +131,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("SendMessages", ("sqs:SendMessage",), _QUEUES),
         Statement("LookThroughDeadLetters", _HANDLE, _DEAD_LETTERS),
         _READ_THE_TABLE,
-        _WRITE_TASKS,
+        _WRITE_TASKS_AND_WEBHOOKS,
         _write_the_ledger_and("used#*"),
         _FIND_TASKS,
         Statement("TakeImagesIn", ("s3:GetObject",), _objects(_INCOMING, *_PICTURES)),

@@ -157,6 +157,16 @@ CREATE TABLE served (
 PRAGMA user_version = 8;
 """
 """What a process of an earlier version sends is nobody's, and has its turn like an owner's."""
-VERSIONS: Final = (_SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS, _FAIR)
+_WEBHOOKS = """
+CREATE TABLE IF NOT EXISTS webhooks (
+    owner   TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    record  TEXT NOT NULL
+) WITHOUT ROWID;
+PRAGMA user_version = 9;
+"""
+VERSIONS: Final = (
+    _SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS, _FAIR, _WEBHOOKS,
+)  # fmt: skip
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)

@@ -1,0 +1,1 @@
+"""Telling clients' own servers what has become of their tasks."""
