@@ -1,0 +1,147 @@
+"""The records of tasks, and what is asked of them."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from short_drama.domain.kinds import Lane
+from short_drama.domain.task import Task
+from short_drama.domain.task_state import TaskStatus
+from short_drama.ports.queues import Delivery
+
+
+class TaskExists(Exception):
+    """A task with this id is already stored; `task` is the stored one."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.task_id)
+        self.task = task
+
+
+class StaleTask(Exception):
+    """Somebody wrote the task since it was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """All given members must match: one of the statuses, one of the kinds, every label. None and
+    empty ones match everything. Times are Unix seconds."""
+
+    owner: str | None = None
+    lane: Lane | None = None
+    statuses: Collection[TaskStatus] = ()
+    kinds: Collection[str] = ()
+    labels: Collection[tuple[str, str]] = ()
+    created_after: float | None = None
+    """Then or later."""
+    created_before: float | None = None
+    """Earlier than then."""
+
+    def matches(self, task: Task) -> bool:
+        return (
+            self.owner in (None, task.owner)
+            and self.lane in (None, task.lane)
+            and (not self.statuses or task.status in self.statuses)
+            and (not self.kinds or task.kind in self.kinds)
+            and all(task.labels.get(key) == value for key, value in self.labels)
+            and (self.created_after is None or task.created_at >= self.created_after)
+            and (self.created_before is None or task.created_at < self.created_before)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """`left_out`: how many more there are in this stretch of the list that cannot be read."""
+
+    tasks: Sequence[Task]
+    next_cursor: str | None
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Of a task that waits: its place among all that wait in its lane, in the queue and in services
+    (1 is next), and about how many seconds it is until it is done; None before any of its kind
+    was."""
+
+    position: int
+    eta_seconds: float | None
+
+
+class TaskStore(Protocol):
+    """The records. Reads by id are consistent; lists may lag. May raise Unavailable.
+
+    A record of a newer release is never written over: what names its task raises NewerFormat. Lists
+    of every sort go on without it, as without one that is damaged, and do not become shorter.
+    """
+
+    async def create(self, task: Task) -> Task:
+        """Store a new task; the returned one carries version 1.
+
+        When the backend queues the task's message in the same transaction, the returned
+        `outbox_due` is None and there is nothing left to send. Raises TaskExists.
+        """
+        ...
+
+    async def get(self, task_id: str) -> Task | None: ...
+
+    async def replace(self, task: Task) -> Task:
+        """Write `task` over the version it was computed from, and return it with the next
+        version. Raises StaleTask when the stored version is another one, or there is none."""
+        ...
+
+    async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
+        """The task as soon as its version differs from `version`; as it is after `timeout`
+        seconds. None if there is no such task."""
+        ...
+
+    async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
+        """Newest first. `cursor` is an earlier page's `next_cursor`; a malformed one raises
+        InvalidRequest. Tasks created since the first page do not shift the pages. A page may be
+        short, even empty, and have a successor: one call looks at only so many records."""
+        ...
+
+    async def due(self, now: float, *, limit: int) -> Sequence[Task]:
+        """Tasks whose `due_at` has come, most overdue first: a hint, to be re-decided."""
+        ...
+
+    async def oldest_pending(self, lane: Lane) -> float | None:
+        """When the longest waiting pending task of the lane was created, in Unix seconds; None
+        when none waits."""
+        ...
+
+    async def count_open(self, owner: str, lane: Lane, *, most: int) -> int:
+        """How many of the owner's tasks of the lane wait or run, counted up to `most`; may lag."""
+        ...
+
+    async def outlook(self, task: Task) -> Outlook:
+        """Of a task that waits; may be some seconds old."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task as it was found, and as it was claimed."""
+
+    found: Task
+    task: Task
+
+
+@runtime_checkable
+class ClaimingQueue(Protocol):
+    """What some queues offer beside their port: those that are written together with the records.
+    May raise Unavailable; nothing was received then."""
+
+    async def receive_and_claim(
+        self,
+        claim: Callable[[Task], Task],
+        *,
+        wait: float,
+        lease: float,
+        but: Collection[str] = (),
+    ) -> tuple[Delivery, Claim | None] | None:
+        """As `TaskQueue.receive`; and what `claim` makes of the message's task is written, both or
+        neither. Where there is no such task, or `claim` refuses with an error of ours, a message
+        is received and no more. `claim` may be asked twice for one message. `but`: groups of which
+        none is received."""
+        ...
