@@ -87,6 +87,7 @@ def create_app(
     )
     app.state.stopping = asyncio.Event()  # see waiting.py
     app.state.check = check
+    app.state.demands_keys = lock is not None and lock.demanded
     app.state.figures_at = None  # where /metrics is, if it is another's in this process
     app.state.direct = DirectRoutes()
     problems.install(app)

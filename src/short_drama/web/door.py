@@ -85,7 +85,6 @@ class Door:
 
     def __init__(self, app: ASGIApp, *, lock: Lock) -> None:
         self._app, self._lock = app, lock
-        self._table = _Table()
 
     async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -100,17 +99,17 @@ class Door:
 
     async def _admitted(self, scope: Asked) -> Principal:
         """Raises KeyRefused, ScopeMissing and Unavailable."""
-        is_known, needed = self._table.needed(scope["method"], scope["path"])
+        is_known, its_scope = needed(scope["method"], scope["path"])
         principal = await self._principal(scope)
-        if is_known and needed is None:
+        if is_known and its_scope is None:
             return principal or NOBODY
         if principal is None:
             raise KeyRefused(
                 "this needs an API key, and the request brings none",
                 fix="Send Authorization: Bearer sd_..., of `short-drama keys create`.",
             )
-        if needed is not None:
-            _require(principal, needed)
+        if its_scope is not None:
+            _require(principal, its_scope)
         elif _is_answered(scope):  # a route that the table has forgotten
             raise ScopeMissing("no key opens this address")
         return principal
@@ -126,26 +125,6 @@ class Door:
         return None if self._lock.demanded else LOCAL
 
 
-class _Table:
-    """Looks a request's address up in ROUTES: fixed ones first."""
-
-    def __init__(self) -> None:
-        self._open = [
-            (method, _pattern(path), needed)
-            for (method, path), needed in ROUTES.items()
-            if "{" in path
-        ]
-
-    def needed(self, method: str, path: str) -> tuple[bool, Scope | None]:
-        """Whether the table has it, and what it needs."""
-        if (method, path) in ROUTES:
-            return True, ROUTES[method, path]
-        for its_method, pattern, needed in self._open:
-            if method == its_method and pattern.fullmatch(path):
-                return True, needed
-        return False, None
-
-
 def _pattern(path: str) -> re.Pattern[str]:
     """Of a parameter: one segment, but of `{path}` any number."""
     parts = re.split(r"(\{\w+\})", path)
@@ -153,6 +132,21 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(
         "".join(wild.get(one, "[^/]*") if one[:1] == "{" else re.escape(one) for one in parts)
     )
+
+
+_OPEN: Final = [
+    (method, _pattern(path), scope) for (method, path), scope in ROUTES.items() if "{" in path
+]
+
+
+def needed(method: str, path: str) -> tuple[bool, Scope | None]:
+    """Whether ROUTES has an address, and what it needs there: fixed ones first."""
+    if (method, path) in ROUTES:
+        return True, ROUTES[method, path]
+    for its_method, pattern, scope in _OPEN:
+        if method == its_method and pattern.fullmatch(path):
+            return True, scope
+    return False, None
 
 
 def _is_answered(scope: Asked) -> bool:
