@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,17 @@ class Caller:
     key: str
 
     async def call(
-        self, method: str, path: str, *, status: int, key: str | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> Any:
         url = path if path.startswith("http") else self.stack.gpu + path
-        headers = {"Authorization": f"Bearer {key or self.key}"}
+        headers = {"Authorization": f"Bearer {key or self.key}", **(headers or {})}
         async with self.stack.http.request(method, url, headers=headers, **options) as answer:
             body = await answer.read()
             assert answer.status == status, (method, path, body)

@@ -69,6 +69,14 @@ def require(request: HTTPConnection, scope: Scope) -> None:
     _require(principal_of(request), scope)
 
 
+async def require_still(request: HTTPConnection) -> None:
+    """For what goes on long after the door. Raises KeyRefused once the key opens nothing any more,
+    and Unavailable."""
+    lock: Lock | None = getattr(request.state, "lock", None)
+    if lock is not None:
+        await lock.require_still(principal_of(request))
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """What a door is opened with. `demanded`: whether nobody is let in without a key; otherwise
@@ -77,6 +85,14 @@ class Lock:
     keys: KeyRing
     tickets: Tickets
     demanded: bool
+
+    async def require_still(self, principal: Principal) -> None:
+        """Raises KeyRefused and Unavailable."""
+        if principal.key_id is not None and not await self.keys.is_valid(principal.key_id):
+            raise KeyRefused(
+                "the API key has expired or was revoked",
+                fix="Ask whoever gave you the key for another one.",
+            )
 
 
 class Door:
@@ -91,7 +107,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         try:
-            scope.setdefault("state", {})["principal"] = await self._admitted(scope)
+            state = scope.setdefault("state", {})
+            state["principal"], state["lock"] = await self._admitted(scope), self._lock
         except ShortDramaError as error:
             await problem(error, instance=scope["path"])(scope, receive, send)
         else:
@@ -121,7 +138,9 @@ class Door:
         if (events := _EVENTS.fullmatch(scope["path"])) and scope["method"] == "GET":
             ticket = HTTPConnection(scope).query_params.get("ticket")
             if ticket is not None:
-                return self._lock.tickets.principal(ticket, events[1])
+                principal = self._lock.tickets.principal(ticket, events[1])
+                await self._lock.require_still(principal)
+                return principal
         return None if self._lock.demanded else LOCAL
 
 
@@ -155,11 +174,13 @@ def _is_answered(scope: Asked) -> bool:
 
 
 def _token(scope: Asked) -> str | None:
-    """Another scheme is somebody else's: a reverse proxy's own password may come along."""
-    for name, value in scope["headers"]:
-        if name == b"authorization" and (found := _BEARER.fullmatch(value)):
-            return str(found[1], "latin-1")
-    return None
+    """Another scheme is somebody else's: a reverse proxy's own password may come along. Raises
+    KeyRefused for several keys, of which a proxy may have looked at another one."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    tokens = [found[1] for value in given if (found := _BEARER.fullmatch(value))]
+    if len(tokens) > 1:
+        raise KeyRefused("the request brings several keys", fix="Send one.")
+    return str(tokens[0], "latin-1") if tokens else None
 
 
 def _require(principal: Principal, scope: Scope) -> None:
