@@ -103,7 +103,7 @@ chaos: $(INSTALLED) $(EMULATED) ## Kill, stop and cut off real processes; DURATI
 accountant: $(INSTALLED) ## Paid tasks in the worst of weather: every cent is asked for; SEED=1 TASKS=300 KILLS=30
 	$(BIN)/python -m tests.accountant --seed $(SEED) --tasks $(TASKS) --kills $(KILLS)
 
-fuzz: $(INSTALLED) ## Requests of all kinds to every application, by its OpenAPI document; SEED=1 EXAMPLES=200
+fuzz: $(INSTALLED) ## Requests of all kinds to every application, without keys and with two; SEED=1 EXAMPLES=200
 	$(BIN)/python -m tests.fuzz --seed $(SEED) --examples $(EXAMPLES)
 
 attacks: setup ## Hostile clients of all kinds at full size, beside an honest one: a table of what each cost

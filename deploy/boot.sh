@@ -31,7 +31,11 @@ settings() {
   setting SHORT_DRAMA_BUCKET "$BUCKET"
   setting SHORT_DRAMA_CLOUDFRONT_DOMAIN "$CDN"
   setting SHORT_DRAMA_BUDGET_PER_DAY_USD "${BUDGET:-}"
-  setting SHORT_DRAMA_PUBLIC_HOSTS "${PUBLIC_HOST:-}"
+  if [ -n "${PUBLIC_HOST:-}" ]; then
+    setting SHORT_DRAMA_PUBLIC_HOSTS "$PUBLIC_HOST"
+    setting SHORT_DRAMA_REQUIRE_KEYS true
+    setting SHORT_DRAMA_TRUSTED_PROXIES 127.0.0.1
+  fi
   if [ -d "$ROOT/opt/comfyui" ]; then
     setting SHORT_DRAMA_COMFYUI_URL http://127.0.0.1:8188
     setting SHORT_DRAMA_COMFYUI_RESTART_COMMAND "touch /run/comfyui-unified-api/restart-comfyui"
@@ -86,7 +90,7 @@ instance() {
   setting UNITS "$(for unit in $UNITS; do printf '%s ' "${unit%%=*}"; done)"
 }
 
-# nginx, with the certificate and the passwords that are in Parameter Store.
+# nginx, with the certificate that is in Parameter Store.
 front() {
   local file
   command -v nginx >/dev/null || { apt-get -q update && apt-get -qy install nginx; }
@@ -94,9 +98,6 @@ front() {
   for file in fullchain.pem privkey.pem; do
     parameter "/$STACK/$GROUP/nginx/$file" >"$ETC/tls/$file"
   done
-  parameter "/$STACK/$GROUP/nginx/htpasswd" >"$ETC/htpasswd"
-  chgrp www-data "$ETC/htpasswd"
-  chmod 640 "$ETC/htpasswd"
   install -d -m 755 "$ROOT/etc/nginx/conf.d"
   sed "s/studio\.example/$PUBLIC_HOST/g" "$PACKAGE/deploy/nginx/short-drama.conf" \
     >"$ROOT/etc/nginx/conf.d/short-drama.conf"

@@ -119,20 +119,18 @@ def test_clients_come_by_nginx(instance: Instance) -> None:
     assert "server_name drama.example.com;" in configured
     assert "studio.example" not in configured
     assert "privkey.pem" in instance.file("short-drama/tls/privkey.pem")
-    key, passwords = (
-        instance.root / "etc/short-drama" / name for name in ("tls/privkey.pem", "htpasswd")
-    )
+    key = instance.root / "etc/short-drama/tls/privkey.pem"
     assert key.stat().st_mode & 0o777 == 0o600
-    assert passwords.stat().st_mode & 0o777 == 0o640
-    assert f"chgrp www-data {passwords}" in instance.notes
-    assert "SHORT_DRAMA_PUBLIC_HOSTS=drama.example.com" in instance.file(
-        "short-drama/short-drama.env"
-    )
+    settings = instance.file("short-drama/short-drama.env").splitlines()
+    assert "SHORT_DRAMA_PUBLIC_HOSTS=drama.example.com" in settings
+    assert "SHORT_DRAMA_REQUIRE_KEYS=true" in settings
+    assert "SHORT_DRAMA_TRUSTED_PROXIES=127.0.0.1" in settings
 
 
 def test_nobody_comes_where_nothing_is_public(instance: Instance) -> None:
     assert instance.boot(GROUP="orchestrator") == 0
     assert not (instance.root / "etc/nginx").exists()
+    assert "REQUIRE_KEYS" not in instance.file("short-drama/short-drama.env")
 
 
 # --- The end -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`make fuzz`: every application, for as long as you like."""
+"""`make fuzz`: every application, without keys and with two, for as long as you like."""
 
 import argparse
 import asyncio
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.fuzz.run import fuzz, uploaded
+from tests.fuzz.run import fuzz, keys_of, uploaded
 from tests.noop_engine import NOOP
 from tests.stack import running_stack
 
@@ -14,12 +14,21 @@ from tests.stack import running_stack
 async def main(seed: int, examples: int) -> int:
     dirty = 0
     with tempfile.TemporaryDirectory() as folder:
-        async with running_stack(Path(folder), NOOP) as stack:
-            image = await uploaded(stack)
-            for component, url in stack.urls.items():
-                found = await fuzz(url, image=image, seed=seed, examples=examples)
-                print(f"=== {component}\n{found.told}", flush=True)
-                dirty += not found.clean
+        for demanded in (False, True):
+            data = Path(folder) / str(demanded)
+            async with running_stack(data, NOOP, require_keys=demanded) as stack:
+                for component, url in stack.urls.items():
+                    keys = await keys_of(stack, component) if demanded else None
+                    found = await fuzz(
+                        url,
+                        image=await uploaded(stack, keys),
+                        seed=seed,
+                        examples=examples,
+                        keys=keys,
+                    )
+                    told = f"{component}, {'with' if demanded else 'without'} keys"
+                    print(f"=== {told}\n{found.told}", flush=True)
+                    dirty += not found.clean
     return dirty
 
 

@@ -4,13 +4,22 @@ It runs as a process of its own, as from outside: with all its checks and phases
 """
 
 import asyncio
+import json
 import os
 import sys
-from collections.abc import Sequence
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from short_drama.domain.api_keys import make
+from short_drama.domain.principal import Scope
 from short_drama.sdk.models import AssetView
+from short_drama.wiring.backend import open_backend
+from short_drama.wiring.components import Component
 from tests.samples import png
 from tests.stack import RunningStack
 
@@ -25,15 +34,69 @@ class Fuzzed:
     told: str
 
 
-async def uploaded(stack: RunningStack) -> str:
+Keys = Mapping[str, str]
+"""By their owners' names: the first one's asks, and nothing of it is another's."""
+
+
+async def keys_of(stack: RunningStack, component: Component) -> Keys:
+    """Two people's for an orchestrator; for what only our own processes ask, one that may do all,
+    to whom nothing is another's."""
+    is_for_people = component in (Component.ORCHESTRATOR, Component.CPU_ORCHESTRATOR)
+    scopes = frozenset(Scope) - ({Scope.OPERATE} if is_for_people else set())
+    keys = {}
+    async with open_backend(stack.settings, assets_url="") as backend:
+        for owner in ("lin", "zhou") if is_for_people else ("ops",):
+            key, given = make(owner=owner, scopes=scopes, now=time.time())
+            await backend.keys.add(key)
+            keys[owner] = str(given)
+    return keys
+
+
+async def uploaded(stack: RunningStack, keys: Keys | None = None) -> str:
     """The reference of a picture for `fuzz`."""
     url, headers = f"{stack.gpu}/api/v1/assets", {"Content-Type": "image/png"}
+    if keys:
+        headers |= _shown(next(iter(keys.values())))
     async with stack.http.post(url, data=png(256, 256), headers=headers) as answer:
         return AssetView.model_validate(await answer.json()).image_url
 
 
+def _shown(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@contextmanager
+def _configured(keys: Keys | None) -> Iterator[Path]:
+    """The file that tells schemathesis who asks, for no key is to be seen among arguments."""
+    if not keys:
+        yield _CONFIG
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        people, config = Path(folder) / "people.json", Path(folder) / "schemathesis.toml"
+        told = [
+            {
+                "name": owner,
+                "fixedHeaders": [{"name": name, "value": v} for name, v in _shown(key).items()],
+            }
+            for owner, key in keys.items()
+        ]
+        people.write_text(json.dumps({"auth": told}))
+        who: dict[str, Any] = {"path": str(people), "user": next(iter(keys))}
+        if len(keys) > 1:
+            who["peers"] = list(keys)
+        lines = (f"{name} = {json.dumps(value)}" for name, value in who.items())
+        config.write_text("\n".join((_CONFIG.read_text(), "[auth.wfc]", *lines, "")))
+        yield config
+
+
 async def fuzz(
-    url: str, *, image: str, seed: int, examples: int, leave_out: Sequence[str] = ()
+    url: str,
+    *,
+    image: str,
+    seed: int,
+    examples: int,
+    leave_out: Sequence[str] = (),
+    keys: Keys | None = None,
 ) -> Fuzzed:
     """The application at `url`, which has to be running.
 
@@ -41,16 +104,22 @@ async def fuzz(
         image: the reference of a picture of 256 x 256 pixels that it holds.
         examples: of each operation, for each phase that makes them up.
         leave_out: tags of operations.
+        keys: where they are demanded.
     """
-    words = [
-        *("-m", "schemathesis.cli", "--config-file", str(_CONFIG), "run", f"{url}/openapi.json"),
-        *("--seed", str(seed), "--max-examples", str(examples)),
-        # To delete a job is to stop it: its end is still told.
-        *("--checks", "all", "--exclude-checks", "use_after_free"),
-        *("--no-shrink", "--continue-on-failure"),
-        *(word for tag in leave_out for word in ("--exclude-tag", tag)),
-        *("--request-timeout", "60", "--suppress-health-check", "all", "--no-color"),
-    ]
+    with _configured(keys) as config:
+        words = [
+            *("-m", "schemathesis.cli", "--config-file", str(config), "run", f"{url}/openapi.json"),
+            *("--seed", str(seed), "--max-examples", str(examples)),
+            # To delete a job is to stop it: its end is still told.
+            *("--checks", "all", "--exclude-checks", "use_after_free"),
+            *("--no-shrink", "--continue-on-failure"),
+            *(word for tag in leave_out for word in ("--exclude-tag", tag)),
+            *("--request-timeout", "60", "--suppress-health-check", "all", "--no-color"),
+        ]
+        return await _run(words, image=image)
+
+
+async def _run(words: Sequence[str], *, image: str) -> Fuzzed:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *words),
         env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", "FUZZED_IMAGE": image},

@@ -130,6 +130,52 @@ async def test_a_route_that_the_table_forgot_is_closed(site: Site) -> None:
     assert (await site.ask(Component.ORCHESTRATOR, "GET", "/forgotten", key)).status == 403
 
 
+async def test_a_key_is_one_header_of_one_form(site: Site) -> None:
+    key, other = await site.key(EVERY), await site.key(EVERY)
+    expected: dict[tuple[str, ...], int] = {
+        (f"Bearer {key}",): 200,
+        (f"bearer   {key} ",): 200,
+        ("Basic YTpi", f"BEARER {key}"): 200,  # the proxy's own
+        (f"Bearer {key}", f"Bearer {other}"): 401,
+        (f"Bearer {key}", f"Bearer {key}"): 401,
+        (f"Bearer {str(key).upper()}",): 401,
+        (f"Bearer {key}x",): 401,
+        (f"Bearer {key},",): 401,
+        (f'Bearer "{key}"',): 401,
+        (f"Bearer {key} {key}",): 401,
+        (str(key),): 401,
+        (f"Token {key}",): 401,
+        ("Bearer",): 401,
+        ("Bearer \xff\u0131",): 401,
+    }
+    app = site.stack.apps[Component.ORCHESTRATOR]
+    for lines, status in expected.items():
+        headers = [("Host", "localhost"), *(("Authorization", line) for line in lines)]
+        answer = await answered(app, "/api/v1/tasks", headers=headers)
+        assert answer.status == status, lines
+    for query in (f"key={key}", f"api_key={key}", f"access_token={key}", f"ticket={key}"):
+        answer = await site.ask(Component.ORCHESTRATOR, "GET", f"/api/v1/tasks?{query}")
+        assert answer.status == 401, query
+
+
+async def test_no_other_method_is_a_way_round(site: Site) -> None:
+    without = await site.key(EVERY - {Scope.TASKS_READ})
+    for method in ("HEAD", "OPTIONS", "TRACE", "PROPFIND", "get"):
+        assert (await site.ask(Component.ORCHESTRATOR, method, "/api/v1/tasks")).status == 401
+    assert (await site.ask(Component.ORCHESTRATOR, "HEAD", "/api/v1/tasks", without)).status == 403
+    for path in ("/api/v1/tasks/", "//api/v1/tasks", "/API/v1/tasks", "/api/v1/../v1/tasks"):
+        assert (await site.ask(Component.ORCHESTRATOR, "GET", path)).status == 401, path
+
+
+async def test_the_documents_say_what_the_door_asks(site: Site) -> None:
+    for app in site.stack.apps.values():
+        for path, methods in app.openapi()["paths"].items():
+            for method, told in methods.items():
+                scope = needed(method.upper(), re.sub(r"\{[^}]*\}", "x1", path))
+                expected: list[dict[str, list[str]]] = [{"key": []}] if scope else [{}, {"key": []}]
+                assert told["security"] == expected, (method, path)
+
+
 async def test_without_a_demand_all_is_as_simple_as_ever(tmp_path: Path) -> None:
     async with opened(tmp_path) as site:
         answer = await site.ask(Component.ORCHESTRATOR, "GET", "/api/v1/tasks")

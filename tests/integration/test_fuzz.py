@@ -1,4 +1,5 @@
-"""The applications keep what their OpenAPI documents promise; `make fuzz` looks longer."""
+"""The applications keep what their OpenAPI documents promise, and nothing of one owner is shown to
+another; `make fuzz` looks longer, and without keys as well."""
 
 from collections.abc import AsyncIterator
 
@@ -6,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from short_drama.wiring.components import Component
-from tests.fuzz.run import fuzz, uploaded
+from tests.fuzz.run import fuzz, keys_of, uploaded
 from tests.noop_engine import NOOP
 from tests.stack import RunningStack, running_stack
 
@@ -15,7 +16,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningStack]:
-    async with running_stack(tmp_path_factory.mktemp("data"), NOOP) as stack:
+    data = tmp_path_factory.mktemp("data")
+    async with running_stack(data, NOOP, require_keys=True) as stack:
         yield stack
 
 
@@ -30,12 +32,13 @@ LEFT_OUT = {
 async def test_every_request_is_answered_as_documented(
     stack: RunningStack, component: Component
 ) -> None:
-    image = await uploaded(stack)
+    keys = await keys_of(stack, component)
     found = await fuzz(
         stack.urls[component],
-        image=image,
+        image=await uploaded(stack, keys),
         seed=1,
         examples=1,
         leave_out=LEFT_OUT.get(component, ()),
+        keys=keys,
     )
     assert found.clean, found.told

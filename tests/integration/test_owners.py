@@ -3,9 +3,8 @@
 import asyncio
 import json
 import re
-import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,17 @@ class Caller:
     key: str
 
     async def call(
-        self, method: str, path: str, *, status: int, key: str | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> Any:
         url = path if path.startswith("http") else self.stack.gpu + path
-        headers = {"Authorization": f"Bearer {key or self.key}"}
+        headers = {"Authorization": f"Bearer {key or self.key}", **(headers or {})}
         async with self.stack.http.request(method, url, headers=headers, **options) as answer:
             body = await answer.read()
             assert answer.status == status, (method, path, body)
@@ -209,34 +215,3 @@ async def test_the_first_start_makes_one_key_and_the_client_uses_it(
     file.unlink()
     async with running_stack(tmp_path, NOOP, host="0.0.0.0"):
         assert not file.exists()
-
-
-async def test_no_key_is_ever_written_down(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Not in a log, a record, a figure, an answer, a trace or the process's arguments."""
-    told: list[str] = []
-    caplog.set_level("DEBUG")
-    async with running_stack(tmp_path, host="0.0.0.0") as stack:
-        lin = await caller(stack, "lin", *Scope)
-        first = (tmp_path / FILE).read_text().strip()
-        (tmp_path / FILE).unlink()
-        task_id = (await lin.submit((await lin.upload())["image_url"]))["task_id"]
-        told.append(json.dumps(await lin.ended(task_id)))
-        wrong = f"sd_aaaaaaaa_{'w' * 48}"
-        for key in (wrong, lin.key, first):
-            path = f"/api/v1/tasks/{key}"
-            status = 401 if key == wrong else 404
-            told.append(json.dumps(await lin.call("GET", "/nowhere", status=status, key=key)))
-            await lin.call("GET", path, status=status, key=key)
-        told.append((await lin.call("GET", "/metrics", status=200)).decode())
-    told += [*capfd.readouterr(), caplog.text, " ".join(sys.orig_argv)]
-    stored = all_bytes_in(tmp_path)
-    for key in (lin.key, first, wrong):
-        secret = key.rpartition("_")[2]
-        assert secret not in "".join(told)
-        assert secret.encode() not in stored
-
-
-def all_bytes_in(folder: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())

@@ -33,6 +33,7 @@ from short_drama.settings.parts import PREFIX
 from short_drama.web.front.gate import Gate
 from short_drama.web.front.limits import Limits, places
 from short_drama.web.front.server import Server
+from short_drama.web.proxies import Proxies
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines
 from short_drama.wiring.stack import Stack, open_stack
@@ -154,6 +155,7 @@ def _limits(settings: Settings, *, descriptors: int) -> Limits:
     return Limits(
         connections=places(settings.connections, descriptors=descriptors),
         connections_per_address=settings.connections_per_address,
+        proxies=Proxies(settings.trusted_proxies, settings.proxy_headers),
         head_seconds=settings.head_seconds,
         body_seconds=settings.body_seconds,
         body_rate=settings.body_rate_kib * 1024,

@@ -64,7 +64,7 @@ def addresses(given: Settings, components: Collection[Component]) -> Iterator[Fi
     elif given.public_hosts and _is_local(parts.hostname):
         yield wrong(
             f"clients elsewhere are told to read results at {given.assets_url}, their own machine",
-            f"Set SHORT_DRAMA_ASSETS_URL=https://{given.public_hosts[0]}/assets.",
+            "Unset SHORT_DRAMA_ASSETS_URL: they are told the address by which they came.",
         )
 
 

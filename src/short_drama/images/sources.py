@@ -45,7 +45,7 @@ from short_drama.images.structure import (
 )
 from short_drama.images.written import Written
 from short_drama.ports import AssetExists, AssetInfo, AssetStore
-from short_drama.web.clients import CLIENT
+from short_drama.web.clients import CLIENT, SITE
 
 _DECODES_AT_ONCE = 2
 """For jobs. A 40 megapixel picture takes hundreds of megabytes while it is decoded."""
@@ -247,7 +247,8 @@ class ImageSources:
                 )
             return _public(key)
         address = Written.of(reference).address
-        for base in self._public_urls:
+        # By the name under which whoever asks was told of it.
+        for base in (*self._public_urls, f"{SITE.get()}/assets/"):
             if address.startswith(base):
                 return _public(unquote(address.removeprefix(base).partition("?")[0]))
         return None

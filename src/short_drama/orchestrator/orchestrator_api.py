@@ -8,8 +8,15 @@ from short_drama.domain.kinds import Lane
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.routes import create_orchestrator
 from short_drama.web.door import Lock
+from short_drama.web.proxies import Proxies
 
 
-def create_app(desk: Desk, *, hosts: Iterable[str] = (), lock: Lock | None = None) -> FastAPI:
-    """`hosts`: names it answers to beside the loopback ones; `lock`: of its door."""
-    return create_orchestrator(Lane.GPU, desk, hosts=hosts, lock=lock)
+def create_app(
+    desk: Desk,
+    *,
+    hosts: Iterable[str] = (),
+    lock: Lock | None = None,
+    proxies: Proxies | None = None,
+) -> FastAPI:
+    """As `create_orchestrator`, for the GPU lane."""
+    return create_orchestrator(Lane.GPU, desk, hosts=hosts, lock=lock, proxies=proxies)

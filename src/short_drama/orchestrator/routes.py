@@ -34,6 +34,7 @@ from short_drama.web.body import base_url, idempotency_key, read_json, tracepare
 from short_drama.web.clients import CLIENT
 from short_drama.web.door import Lock, principal_of, require
 from short_drama.web.prefer import preferences
+from short_drama.web.proxies import Proxies
 from short_drama.web.waiting import stopping
 
 
@@ -43,9 +44,11 @@ def create_orchestrator(
     *,
     hosts: Iterable[str] = (),
     lock: Lock | None = None,
+    proxies: Proxies | None = None,
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
-    """`hosts`: names it answers to beside the loopback ones; `lock`: of its door."""
+    """`hosts`: names it answers to beside the loopback ones; `lock`: of its door; `proxies`: those
+    in front of it."""
     kinds = desk.catalogue.of(lane)
 
     async def report() -> dict[str, Any]:
@@ -72,6 +75,7 @@ def create_orchestrator(
         hosts=hosts,
         lock=lock,
         rate=desk.rate,
+        proxies=proxies,
     )
     _install_routes(app, lane, desk)
     return app

@@ -14,7 +14,13 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Asked
 
 from short_drama import tracing
-from short_drama.domain.errors import InvalidRequest, NewerFormat, ScopeMissing, Unavailable
+from short_drama.domain.errors import (
+    InvalidRequest,
+    KeyRefused,
+    NewerFormat,
+    ScopeMissing,
+    Unavailable,
+)
 from short_drama.domain.kinds import Catalogue
 from short_drama.domain.principal import Principal, Scope
 from short_drama.domain.task_state import TaskStatus
@@ -27,7 +33,7 @@ from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, traceparent
 from short_drama.web.clients import CLIENT
-from short_drama.web.door import principal_of, require
+from short_drama.web.door import principal_of, require, require_still
 from short_drama.web.waiting import stopping
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -141,6 +147,7 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
                 )
             if changed is None:
                 raise not_found(task_id)
+            await require_still(request)
             task = changed
         return JsonAnswer(await desk.view(task, base_url(request)))
 
@@ -187,10 +194,12 @@ def _install_events(app: FastAPI, desk: Desk) -> None:
 
         async def stream() -> AsyncIterator[str]:
             changes = events.changes(desk, task, seen=last_event_id, stopping=stopping(request))
-            # The answer has begun, so an outage can only end it: the client reconnects.
+            # The answer has begun, so an outage can only end it: the client reconnects. So does a
+            # key that was revoked meanwhile, and its client is told why when it does.
             async with contextlib.aclosing(changes):
-                with contextlib.suppress(Unavailable, NewerFormat):
+                with contextlib.suppress(Unavailable, NewerFormat, KeyRefused):
                     async for change in changes:
+                        await require_still(request)
                         if change is None:
                             yield events.HEARTBEAT
                         else:

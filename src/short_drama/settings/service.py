@@ -2,7 +2,7 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -25,6 +25,11 @@ class ServiceSettings(Group):
     public_hosts: Annotated[tuple[HostName, ...], NoDecode] = ()
     """Names that requests may give beside loopback addresses and localhost, comma separated: those
     of a reverse proxy."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks of the reverse proxies in front, comma separated: what they say of whom a request
+    came from is believed, and what others say is not."""
+    proxy_headers: Literal["x-forwarded", "forwarded"] = "x-forwarded"
+    """In which fields they say it: X-Forwarded-For, -Proto and -Host, or Forwarded (RFC 7239)."""
     orchestrator_port: Port = 8080
     cpu_orchestrator_port: Port = 8081
     comfyui_api_port: Port = 8000
@@ -84,7 +89,14 @@ class ServiceSettings(Group):
         except ValueError:
             raise ValueError("give an IP address of this machine, or 0.0.0.0 for all") from None
 
-    @field_validator("public_hosts", "fetch_allow", mode="before")
+    @field_validator("public_hosts", "trusted_proxies", "fetch_allow", mode="before")
     @classmethod
     def _names_and_networks(cls, value: object) -> object:
         return listed(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _not_everybody(cls, networks: tuple[Network, ...]) -> tuple[Network, ...]:
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("everybody is no proxy: name the addresses of yours")
+        return networks

@@ -22,13 +22,14 @@ from structlog.contextvars import bind_contextvars
 from short_drama import metrics
 from short_drama.domain.errors import EngineStarting, InternalError, ShortDramaError, Unavailable
 from short_drama.web import problems
-from short_drama.web.clients import CLIENT, client_of
+from short_drama.web.clients import CLIENT, SITE, client_of, site_of
 from short_drama.web.direct import Direct, DirectRoutes
 from short_drama.web.door import NOBODY, Door, Lock, principal_of
 from short_drama.web.head import AnswerHead
 from short_drama.web.hosts import HostGuard, host_names
 from short_drama.web.origins import OriginGuard
 from short_drama.web.owner_rate import OwnerRate, OwnerRateLimit
+from short_drama.web.proxies import BehindProxies, Proxies
 from short_drama.web.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ def create_app(
     hosts: Iterable[str] = (),
     lock: Lock | None = None,
     rate: OwnerRate | None = None,
+    proxies: Proxies | None = None,
 ) -> FastAPI:
     """An application with everything but its own routes.
 
@@ -72,6 +74,7 @@ def create_app(
         hosts: names it answers to beside loopback addresses and `localhost`: a reverse proxy's.
         lock: of its door; without one everybody is its owner.
         rate: how many requests each owner may make; None for any number.
+        proxies: those in front, whose word counts for whom a request came from.
 
     Raises InvalidRequest when one of `hosts` is no host name.
     """
@@ -84,15 +87,17 @@ def create_app(
     )
     app.state.stopping = asyncio.Event()  # see waiting.py
     app.state.check = check
+    app.state.demands_keys = lock is not None and lock.demanded
     app.state.figures_at = None  # where /metrics is, if it is another's in this process
     app.state.direct = DirectRoutes()
     problems.install(app)
     _install_service_routes(app, service, report, check, remark)
     _install_metrics(app)
+    before: list[Layer] = [] if proxies is None else [partial(BehindProxies, proxies=proxies)]
     context, direct = partial(RequestContext, service=service), app.state.direct
     guards = _guards(host_names(hosts), lock, rate)
     app.middleware_stack = _around(
-        app, context, AnswerHead, *guards, partial(Direct, routes=direct)
+        app, *before, context, AnswerHead, *guards, partial(Direct, routes=direct)
     )
     return app
 
@@ -197,6 +202,7 @@ class RequestContext:
         request_id = self._request_id(scope)
         bind_contextvars(request_id=request_id)
         CLIENT.set(client_of(scope))
+        SITE.set(site_of(scope))
         started, begun, status = time.perf_counter(), False, 500
 
         async def send_with_headers(message: Message) -> None:

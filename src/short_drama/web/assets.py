@@ -26,7 +26,10 @@ def install(app: FastAPI, assets: AssetStore, signatures: Signatures | None = No
     async def asset(key: str, request: Request) -> Response:
         if not asset_keys.is_public(key):
             raise _not_there(key)
-        info = await assets.inspect(key)
+        try:
+            info = await assets.inspect(key)
+        except AssetNotFound:  # told as what is somebody else's
+            raise _not_there(key) from None
         headers = {
             "ETag": f'"{key}"',
             "Cache-Control": _caching(request, info, signatures),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from short_drama import tracing
 from short_drama.domain.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
+from short_drama.web.clients import site_of
 from short_drama.web.problems import invalid
 
 MAX_KEY_LENGTH = 255
@@ -90,6 +91,5 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def base_url(request: Request) -> str:
-    """Where the client reached us: scheme and host, no slash at the end."""
-    host = request.headers.get("host") or "localhost"
-    return f"{request.scope['scheme']}://{host}"
+    """As `clients.site_of` has it."""
+    return site_of(request.scope)

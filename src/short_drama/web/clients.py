@@ -1,4 +1,5 @@
-"""Who asks, as far as fair shares go: for now, whoever holds the network address."""
+"""Who asks, as far as fair shares go: for now, whoever holds the network address; and by which
+address of ours."""
 
 import functools
 import ipaddress
@@ -9,11 +10,19 @@ from starlette.types import Scope
 
 CLIENT: Final[ContextVar[str]] = ContextVar("client", default="")
 """Of the request in hand."""
+SITE: Final[ContextVar[str]] = ContextVar("site", default="")
+"""Scheme and host that the request in hand came to; "" where there is none."""
 
 
 def client_of(scope: Scope) -> str:
     """As `network_of` has it."""
     return network_of((scope.get("client") or ("", 0))[0])
+
+
+def site_of(scope: Scope) -> str:
+    """Where the client reached us: scheme and host, no slash at the end."""
+    hosts = (value for name, value in scope["headers"] if name == b"host")
+    return f"{scope['scheme']}://{next(hosts, b'').decode('latin-1') or 'localhost'}"
 
 
 @functools.lru_cache(maxsize=4096)

@@ -77,6 +77,14 @@ def require(request: HTTPConnection, scope: Scope) -> None:
     _require(principal_of(request), scope)
 
 
+async def require_still(request: HTTPConnection) -> None:
+    """For what goes on long after the door. Raises KeyRefused once the key opens nothing any more,
+    and Unavailable."""
+    lock: Lock | None = getattr(request.state, "lock", None)
+    if lock is not None:
+        await lock.require_still(principal_of(request))
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """What a door is opened with. `demanded`: whether nobody is let in without a key; otherwise
@@ -86,6 +94,14 @@ class Lock:
     tickets: Tickets
     demanded: bool
 
+    async def require_still(self, principal: Principal) -> None:
+        """Raises KeyRefused and Unavailable."""
+        if principal.key_id is not None and not await self.keys.is_valid(principal.key_id):
+            raise KeyRefused(
+                "the API key has expired or was revoked",
+                fix="Ask whoever gave you the key for another one.",
+            )
+
 
 class Door:
     """Puts who asks into `request.state.principal`; whoever may not is 401 or 403, with a problem
@@ -93,14 +109,14 @@ class Door:
 
     def __init__(self, app: ASGIApp, *, lock: Lock) -> None:
         self._app, self._lock = app, lock
-        self._table = _Table()
 
     async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         try:
-            scope.setdefault("state", {})["principal"] = await self._admitted(scope)
+            state = scope.setdefault("state", {})
+            state["principal"], state["lock"] = await self._admitted(scope), self._lock
         except ShortDramaError as error:
             await problem(error, instance=scope["path"])(scope, receive, send)
         else:
@@ -108,17 +124,17 @@ class Door:
 
     async def _admitted(self, scope: Asked) -> Principal:
         """Raises KeyRefused, ScopeMissing and Unavailable."""
-        is_known, needed = self._table.needed(scope["method"], scope["path"])
+        is_known, its_scope = needed(scope["method"], scope["path"])
         principal = await self._principal(scope)
-        if is_known and needed is None:
+        if is_known and its_scope is None:
             return principal or NOBODY
         if principal is None:
             raise KeyRefused(
                 "this needs an API key, and the request brings none",
                 fix="Send Authorization: Bearer sd_..., of `short-drama keys create`.",
             )
-        if needed is not None:
-            _require(principal, needed)
+        if its_scope is not None:
+            _require(principal, its_scope)
         elif _is_answered(scope):  # a route that the table has forgotten
             raise ScopeMissing("no key opens this address")
         return principal
@@ -130,28 +146,10 @@ class Door:
         if (events := _EVENTS.fullmatch(scope["path"])) and scope["method"] == "GET":
             ticket = HTTPConnection(scope).query_params.get("ticket")
             if ticket is not None:
-                return self._lock.tickets.principal(ticket, events[1])
+                principal = self._lock.tickets.principal(ticket, events[1])
+                await self._lock.require_still(principal)
+                return principal
         return None if self._lock.demanded else LOCAL
-
-
-class _Table:
-    """Looks a request's address up in ROUTES: fixed ones first."""
-
-    def __init__(self) -> None:
-        self._open = [
-            (method, _pattern(path), needed)
-            for (method, path), needed in ROUTES.items()
-            if "{" in path
-        ]
-
-    def needed(self, method: str, path: str) -> tuple[bool, Scope | None]:
-        """Whether the table has it, and what it needs."""
-        if (method, path) in ROUTES:
-            return True, ROUTES[method, path]
-        for its_method, pattern, needed in self._open:
-            if method == its_method and pattern.fullmatch(path):
-                return True, needed
-        return False, None
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -163,17 +161,34 @@ def _pattern(path: str) -> re.Pattern[str]:
     )
 
 
+_OPEN: Final = [
+    (method, _pattern(path), scope) for (method, path), scope in ROUTES.items() if "{" in path
+]
+
+
+def needed(method: str, path: str) -> tuple[bool, Scope | None]:
+    """Whether ROUTES has an address, and what it needs there: fixed ones first."""
+    if (method, path) in ROUTES:
+        return True, ROUTES[method, path]
+    for its_method, pattern, scope in _OPEN:
+        if method == its_method and pattern.fullmatch(path):
+            return True, scope
+    return False, None
+
+
 def _is_answered(scope: Asked) -> bool:
     routes: Sequence[BaseRoute] = scope["app"].routes
     return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
 
 def _token(scope: Asked) -> str | None:
-    """Another scheme is somebody else's: a reverse proxy's own password may come along."""
-    for name, value in scope["headers"]:
-        if name == b"authorization" and (found := _BEARER.fullmatch(value)):
-            return str(found[1], "latin-1")
-    return None
+    """Another scheme is somebody else's: a reverse proxy's own password may come along. Raises
+    KeyRefused for several keys, of which a proxy may have looked at another one."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    tokens = [found[1] for value in given if (found := _BEARER.fullmatch(value))]
+    if len(tokens) > 1:
+        raise KeyRefused("the request brings several keys", fix="Send one.")
+    return str(tokens[0], "latin-1") if tokens else None
 
 
 def _require(principal: Principal, scope: Scope) -> None:

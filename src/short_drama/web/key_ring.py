@@ -53,6 +53,12 @@ class KeyRing:
         self._note_use(key.key_id, now)
         return key.principal
 
+    async def is_valid(self, key_id: str) -> bool:
+        """Whether a key that was shown before would still open anything. Raises Unavailable."""
+        now = self._clock()
+        key = await self._key(key_id, now)
+        return key is not None and key.is_valid(now)
+
     async def _key(self, key_id: str, now: float) -> ApiKey | None:
         if self._store is None:
             return None

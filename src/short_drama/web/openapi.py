@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from short_drama.web.body import MAX_KEY_LENGTH
+from short_drama.web.door import needed
 
 _REF = "#/components/schemas/{model}"
 _MEANS = {
@@ -90,6 +91,7 @@ def document(
                 schemas.pop(unused, None)
             _answer_problems(derived)
             _shape_parameters(derived, choices or {})
+            _name_keys(derived, demanded=app.state.demands_keys)
         return derive()
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -116,3 +118,21 @@ def _shape_parameters(document: dict[str, Any], choices: Mapping[str, Iterable[s
                 schema |= kept[0] if len(kept) == 1 else {"anyOf": kept} if kept else {}
                 if parameter["name"] in choices:
                     schema.get("items", schema)["enum"] = list(choices[parameter["name"]])
+
+
+_KEY: dict[str, Any] = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of `short-drama keys create`: sd_..., needed unless the service says "
+    "otherwise.",
+}
+
+
+def _name_keys(document: dict[str, Any], *, demanded: bool) -> None:
+    """What the door asks of each operation. Optional is a key for what is open to everybody, and
+    tells more to whoever brings one; and for all where none is demanded."""
+    document["components"]["securitySchemes"] = {"key": _KEY}
+    for path, methods in document["paths"].items():
+        for method, each in methods.items():
+            _, scope = needed(method.upper(), path)
+            each["security"] = [{"key": []}] if demanded and scope else [{}, {"key": []}]

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from short_drama import metrics
 from short_drama.domain.errors import TooManyRequests
+from short_drama.web.clients import CLIENT
 from short_drama.web.door import principal_of
 from short_drama.web.problems import problem
 
@@ -61,7 +62,9 @@ class OwnerRateLimit:
         if scope["type"] != "http" or scope["path"] in _UNCOUNTED:
             await self._app(scope, receive, send)
             return
-        allowance = await self._rate.count(principal_of(HTTPConnection(scope)).owner)
+        # Those who need no key share no count: one of them would use up that of all.
+        owner = principal_of(HTTPConnection(scope)).owner or CLIENT.get()
+        allowance = await self._rate.count(owner)
         told = f'"owner";r={allowance.left};t={allowance.seconds}'.encode()
 
         async def send_with_fields(message: Message) -> None:

@@ -1,10 +1,12 @@
-"""Addresses of assets that open them for a while, to whoever has them."""
+"""Addresses of assets: where they are, and such as open them for a while, to whoever has them."""
 
 import hmac
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
+
+from short_drama.web.clients import SITE
 
 _HOUR: Final = 3600
 
@@ -13,6 +15,18 @@ class Links(Protocol):
     """Where a client reads an asset; an asset store has them."""
 
     def url(self, key: str) -> str: ...
+
+
+class OwnLinks:
+    """Implements `Links` where orchestrators show assets themselves: by whichever name the client
+    came, for another one of ours may lead nowhere from there. `otherwise`: where nobody asks."""
+
+    def __init__(self, otherwise: Links) -> None:
+        self._otherwise = otherwise
+
+    def url(self, key: str) -> str:
+        site = SITE.get()
+        return f"{site}/assets/{quote(key)}" if site else self._otherwise.url(key)
 
 
 class Signatures:

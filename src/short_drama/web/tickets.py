@@ -1,7 +1,7 @@
 """Tickets: what a page's EventSource, which can send no header, shows instead of a key.
 
-A ticket is for one task's events, for a minute, and says in whose name; it is signed, so nothing is
-kept of it. In a log it is soon worth nothing.
+A ticket is for one task's events, for a minute, and says in whose name, by which key; it is signed,
+so nothing is kept of it. In a log it is soon worth nothing.
 """
 
 import base64
@@ -29,14 +29,16 @@ class Tickets:
         """A ticket for the task's events, and when it ends, in Unix seconds."""
         until = int(self._clock()) + TICKET_SECONDS
         sees_all = int(principal.may(Scope.OPERATE))
-        said = f"{until}.{sees_all}.{principal.owner}"
+        said = f"{until}.{sees_all}.{principal.key_id or ''}.{principal.owner}"
         return f"{said}.{self._signed(said, task_id)}", until
 
     def principal(self, ticket: str, task_id: str) -> Principal:
-        """Whose it is. Raises KeyRefused."""
+        """Whose it is; whether the key still opens anything is another question. Raises
+        KeyRefused."""
         said, _, signature = ticket.rpartition(".")
         until, _, rest = said.partition(".")
-        sees_all, _, owner = rest.partition(".")
+        sees_all, _, rest = rest.partition(".")
+        key_id, _, owner = rest.partition(".")
         good = hmac.compare_digest(signature.encode(), self._signed(said, task_id).encode())
         if not good or self._clock() >= int(until):
             raise KeyRefused(
@@ -44,7 +46,7 @@ class Tickets:
                 fix="Ask for another one: POST /api/v1/tickets.",
             )
         scopes = {Scope.TASKS_READ} | ({Scope.OPERATE} if sees_all == "1" else set())
-        return Principal(owner=owner, scopes=frozenset(scopes))
+        return Principal(owner=owner, scopes=frozenset(scopes), key_id=key_id or None)
 
     def _signed(self, said: str, task_id: str) -> str:
         digest = hmac.digest(self._secret, f"{task_id}\0{said}".encode(), "sha256")

@@ -41,9 +41,9 @@ from short_drama.watch import Watch, look_at_disk
 from short_drama.web.front.limits import descriptors, places
 from short_drama.web.listeners import Listeners
 from short_drama.web.owner_rate import OwnerRate
-from short_drama.web.signed_urls import SignedLinks
 from short_drama.web.tickets import Tickets
 from short_drama.wiring.accounts import open_hold, open_settlement
+from short_drama.wiring.addresses import cdn, links, own_asset_urls, proxies
 from short_drama.wiring.backend import Backend, open_backend
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines, budgets, open_catalogue, open_runner
@@ -94,8 +94,9 @@ async def open_stack(
     metrics.begin(catalogue)
     addresses = _addresses(settings, components)
     here = f"{addresses[Component.ORCHESTRATOR]}/assets"
-    assets_url = settings.assets_url or _cdn(settings) or here
-    own_urls = (assets_url, f"{addresses[Component.CPU_ORCHESTRATOR]}/assets")
+    assets_url = settings.assets_url or cdn(settings) or here
+    orchestrators = (addresses[Component.ORCHESTRATOR], addresses[Component.CPU_ORCHESTRATOR])
+    own_urls = (assets_url, *own_asset_urls(settings, orchestrators))
     async with contextlib.AsyncExitStack() as opened:
         traces = tracing.opened(settings.otlp_endpoint, service=_service_name(components))
         await opened.enter_async_context(traces)
@@ -196,12 +197,6 @@ def _service_name(components: Collection[Component]) -> str:
     return str(*components) if len(components) == 1 else "short-drama"
 
 
-def _cdn(settings: Settings) -> str | None:
-    if settings.backend != "aws" or settings.cloudfront_domain is None:
-        return None
-    return f"https://{settings.cloudfront_domain}"
-
-
 def _addresses(settings: Settings, components: Mapping[Component, str]) -> dict[Component, str]:
     """Where each component is: here if it runs here, else where the settings say."""
     told = {
@@ -235,7 +230,7 @@ async def _add_orchestrators(
     )
     for parts in wanted:
         stack.apps[parts.orchestrator] = parts.create_orchestrator(
-            desk, hosts=settings.answered_hosts, lock=lock
+            desk, hosts=settings.answered_hosts, lock=lock, proxies=proxies(settings)
         )
     stack.watch.looks.append(QueueSight(backend.store, backend.lane_queues()).look)
     if settings.pays:
@@ -286,10 +281,10 @@ def _desk(
         remark=partial(backend.check, "dead letters", "assets"),
         tickets=tickets,
         webhooks=webhooks,
-        links=backend.assets if signatures is None else SignedLinks(backend.assets, signatures),
+        links=links(settings, backend, signatures),
         signatures=signatures,
         rate=OwnerRate(most) if (most := settings.owner_requests_per_second) else None,
-        serves_assets=_cdn(settings) is None,
+        serves_assets=cdn(settings) is None,
     )
 
 

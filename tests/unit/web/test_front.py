@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from ipaddress import ip_network
 
 import pytest
 
@@ -11,6 +12,7 @@ from short_drama.web.front.gate import Gate
 from short_drama.web.front.limits import SMALL_BODY, Limits
 from short_drama.web.front.refusal import Ledger, Refusal
 from short_drama.web.front.visitor import Queue
+from short_drama.web.proxies import Proxies
 from tests.patience import factor
 
 
@@ -83,6 +85,15 @@ async def test_only_strangers_addresses_are_counted_unless_it_is_set() -> None:
     assert Guest(gate, "192.0.2.2/32").comes() is None
     gate = Gate(Limits(connections_per_address=1))
     assert [Guest(gate, "::1/128").comes() for _ in range(2)] == [None, refusal.MANY_OF_ADDRESS]
+
+
+async def test_named_proxies_bring_everybody() -> None:
+    limits = Limits(connections_per_address=1, proxies=Proxies((ip_network("10.0.0.0/8"),)))
+    gate = Gate(limits)
+    for host in ("10.0.0.1", "::ffff:10.0.0.1"):
+        guests = [Guest(gate, limits.known_as(host)) for _ in range(2)]
+        assert [guest.comes() for guest in guests] == [None] * 2
+    assert limits.known_as("192.0.2.1") == "192.0.2.1/32"
 
 
 async def test_a_body_that_stopped_gives_its_room_to_another() -> None:

@@ -6,6 +6,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from short_drama.domain.principal import Principal
+from short_drama.web.clients import CLIENT
 from short_drama.web.owner_rate import OwnerRate, OwnerRateLimit
 
 
@@ -71,3 +72,14 @@ async def test_machines_that_watch_are_not_counted(limit: OwnerRateLimit, path: 
     for _ in range(11):
         status, fields = await asked(limit, "a", path)
         assert (status, "ratelimit" in fields) == (200, False)
+
+
+async def test_who_needs_no_key_is_counted_by_address(limit: OwnerRateLimit) -> None:
+    for client, status in [
+        *[("192.0.2.1/32", 200)] * 10,
+        ("192.0.2.1/32", 429),
+        ("192.0.2.2/32", 200),
+    ]:
+        token = CLIENT.set(client)
+        assert (await asked(limit, "", path="/assets/images/a.png"))[0] == status
+        CLIENT.reset(token)

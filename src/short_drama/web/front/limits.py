@@ -5,6 +5,9 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
+from short_drama.web.clients import network_of
+from short_drama.web.proxies import NO_PROXIES, Proxies
+
 HEAD_BYTES: Final = 64 * 1024
 """Of a request's head and trailers together."""
 FIELDS: Final = 100
@@ -16,12 +19,15 @@ PIPELINED: Final = 16
 """Requests that may wait behind an unanswered one."""
 UNREAD_BYTES: Final = 256 * 2**20
 """Of a request that was answered before its end; read only so that the answer is."""
+PROXY: Final = "a proxy"
+"""In place of an address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """`connections`: of the process. `connections_per_address`: None for no limit of a loopback
-    address, which is everybody behind a proxy, and a tenth of all of another one.
+    address, and a tenth of all of another one. `proxies`: have no such limit, for they bring
+    everybody.
     `body_rate`: bytes a second that a body may not stay below once `body_seconds` are over.
     `body_bytes`: of bodies of all connections, from their arrival until they are answered.
     `unread_bytes`: of answers that clients do not take. `answer_seconds`: in which a client has to
@@ -29,6 +35,7 @@ class Limits:
 
     connections: int = 10_000
     connections_per_address: int | None = None
+    proxies: Proxies = NO_PROXIES
     head_seconds: float = 10.0
     body_seconds: float = 30.0
     body_rate: int = 32 * 1024
@@ -42,8 +49,14 @@ class Limits:
         """Between two looks at who is late."""
         return min(1.0, self.head_seconds / 4, self.body_seconds / 4)
 
+    def known_as(self, host: str) -> str:
+        """What a peer's connections are counted by."""
+        return PROXY if host in self.proxies else network_of(host)
+
     def of_address(self, address: str) -> float:
-        """As `clients.network_of` has it."""
+        """As `known_as` has it."""
+        if address == PROXY:
+            return math.inf
         if self.connections_per_address is not None:
             return self.connections_per_address
         is_loopback = address.startswith(("127.", "::1/"))

@@ -9,7 +9,6 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from short_drama.web.clients import network_of
 from short_drama.web.front import limits, refusal, targets
 from short_drama.web.front.gate import Gate
 from short_drama.web.front.line import Line
@@ -56,7 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._socket = transport
         self._line = Line(transport, self._end)
         super().connection_made(cast("asyncio.Transport", self._line))
-        self.address = network_of(self.client[0]) if self.client else ""
+        self.address = self._gate.limits.known_as(self.client[0]) if self.client else ""
         self.last = self.loop.time()
         why = self._gate.enter(self)
         if why is None:

@@ -6,7 +6,7 @@ from short_drama.web.front.refusal import Refusal
 
 
 class Visitor(Protocol):
-    """A connection. `address`: its client's, as `clients.network_of` has it. `since` and `last` are
+    """A connection. `address`: its client's, as `Limits.known_as` has it. `since` and `last` are
     when it came into its queue and when it last sent something, by the event loop's clock.
     `body_looked_at`: what had come of its body when it was last looked at."""
 
