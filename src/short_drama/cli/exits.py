@@ -4,7 +4,7 @@ from typing import Self
 
 import click
 
-from short_drama.domain.characters import visible
+from short_drama.domain.letters import visible
 from short_drama.domain.errors import ShortDramaError, UserError
 
 EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_ILL, EXIT_INTERRUPTED = 1, 2, 3, 4, 130

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from short_drama.domain.characters import UNSEEN, has_unseen
+from short_drama.domain.letters import UNSEEN, has_unseen
 
 
 def _label_value(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Characters that are not seen, and what they do to a terminal or a line instead.
+"""Letters that are not seen, and what they do to a terminal or a line instead.
 
 Control characters move the cursor and change the window's title; format characters turn the order
 of letters around, or hide among them.

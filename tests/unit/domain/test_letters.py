@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from short_drama.domain.characters import UNSEEN, has_unseen, visible, visible_json
+from short_drama.domain.letters import UNSEEN, has_unseen, visible, visible_json
 from short_drama.domain.kinds import KINDS
 
 EVERYTHING = [*map(chr, range(sys.maxunicode + 1))]
