@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
 from short_drama.domain.api_keys import ApiKey
-from short_drama.domain.asset_keys import upload_owner
+from short_drama.domain.asset_keys import owner_in
+from short_drama.domain.characters import Character
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import LaneNotice
 from short_drama.domain.principal import LOCAL_OWNER
@@ -233,7 +234,7 @@ class AssetInfo:
     @property
     def owner(self) -> str:
         """Whose it is; what says nothing of that was made where nobody signs in."""
-        return upload_owner(self.key) or self.metadata.get(OWNED_BY, LOCAL_OWNER)
+        return owner_in(self.key) or self.metadata.get(OWNED_BY, LOCAL_OWNER)
 
 
 class AssetStore(Protocol):
@@ -266,6 +267,10 @@ class AssetStore(Protocol):
     async def inspect(self, key: str) -> AssetInfo:
         """As `head`, having looked at the bytes too where the storage does not do that itself:
         what is no longer as it was put is not found."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """For good, whatever names it. Safe to repeat, also for what is damaged or not there."""
         ...
 
     async def renew(self, key: str) -> None:
@@ -391,4 +396,41 @@ class KeyStore(Protocol):
 
     async def used(self, key_id: str, *, at: float) -> None:
         """Remember when it was last used."""
+        ...
+
+
+# --- Characters ---------------------------------------------------------------------------
+
+
+class StaleCharacter(Exception):
+    """Somebody wrote the character since it was read, or it is gone; or there is one of its name
+    already."""
+
+
+class CharacterStore(Protocol):
+    """Owners' characters, and which tasks each was used in. Reads are consistent. May raise
+    Unavailable."""
+
+    async def get(self, owner: str, name: str) -> Character | None: ...
+
+    async def list(self, owner: str) -> Sequence[Character]:
+        """An owner's, by name."""
+        ...
+
+    async def write(self, character: Character) -> Character:
+        """Write it over the version it was made from, 0 for a new one, and return it with the next
+        version. Raises StaleCharacter; of several at once, exactly one succeeds."""
+        ...
+
+    async def delete(self, character: Character) -> None:
+        """And what is known of its uses. Raises StaleCharacter when the stored version is another
+        one, or there is none."""
+        ...
+
+    async def note_use(self, owner: str, name: str, task_id: str) -> None:
+        """A task is about to be stored that uses it. Safe to repeat."""
+        ...
+
+    async def uses(self, owner: str, name: str) -> Sequence[str]:
+        """The ids of these tasks, in order; some may be gone, or never have been stored."""
         ...

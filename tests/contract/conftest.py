@@ -15,6 +15,7 @@ import pytest
 
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.bucket import create_bucket
+from short_drama.backends.aws.character_store import DynamoCharacterStore
 from short_drama.backends.aws.clients import Clients, open_clients
 from short_drama.backends.aws.key_store import DynamoKeyStore
 from short_drama.backends.aws.lane_notices import DynamoLaneNotices
@@ -24,6 +25,7 @@ from short_drama.backends.aws.table import create_table
 from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
+from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.key_store import EmbeddedKeyStore
 from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
@@ -32,9 +34,18 @@ from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.domain.kinds import Lane
-from short_drama.ports import AssetStore, KeyStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import (
+    AssetStore,
+    CharacterStore,
+    KeyStore,
+    LaneNotices,
+    SpendLedger,
+    TaskQueue,
+    TaskStore,
+)
 from tests.protocol.memory import (
     MemoryAssets,
+    MemoryCharacters,
     MemoryKeys,
     MemoryLedger,
     MemoryNotices,
@@ -80,6 +91,8 @@ class Backend(Protocol):
 
     async def keys(self) -> KeyStore: ...
 
+    async def characters(self) -> CharacterStore: ...
+
 
 # --- Embedded -----------------------------------------------------------------------------
 
@@ -120,6 +133,9 @@ class Embedded:
 
     async def keys(self) -> KeyStore:
         return EmbeddedKeyStore(self.database)
+
+    async def characters(self) -> CharacterStore:
+        return EmbeddedCharacterStore(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -171,6 +187,10 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoKeyStore(self.clients.dynamodb, table=self.prefix + "tasks")
 
+    async def characters(self) -> CharacterStore:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoCharacterStore(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -206,6 +226,9 @@ class Memory:
 
     async def keys(self) -> KeyStore:
         return MemoryKeys()
+
+    async def characters(self) -> CharacterStore:
+        return MemoryCharacters()
 
 
 @contextlib.asynccontextmanager
@@ -268,6 +291,11 @@ async def notices(backend: Backend) -> LaneNotices:
 @pytest.fixture
 async def keys(backend: Backend) -> KeyStore:
     return await backend.keys()
+
+
+@pytest.fixture
+async def characters(backend: Backend) -> CharacterStore:
+    return await backend.characters()
 
 
 @pytest.fixture

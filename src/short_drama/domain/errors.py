@@ -147,6 +147,20 @@ class TaskNotFound(UserError):
     code, title = "task_not_found", "No such task"
 
 
+class CharacterNotFound(UserError):
+    code, title = "character_not_found", "No such character"
+
+
+class CharacterConflict(UserError):
+    code, title = "character_conflict", "The character is in a state that does not allow this"
+
+
+class ConsentMissing(UserError):
+    """Nobody whose face it is has agreed to this, or not any more."""
+
+    code, title = "consent_missing", "A face may be used only as its person agreed"
+
+
 class JobNotFound(UserError):
     code, title = "job_not_found", "No such job"
 

@@ -24,7 +24,7 @@ _CALL_FIELDS = tuple(member.name for member in fields(PaidCall))
 
 def record_of(task: Task) -> dict[str, Any]:
     """Members that are None are left out."""
-    record = formats.TASK.marked({})
+    record = formats.TASK.marked({}, as_of=None if task.characters else formats.FIRST)
     for name in _FIELDS:
         value = getattr(task, name)
         if isinstance(value, Failure):

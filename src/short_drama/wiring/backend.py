@@ -13,7 +13,15 @@ from short_drama.complaints import Complaints, Part
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lifetimes import Lifetimes
 from short_drama.orchestrator.dead_letters import LaneQueues
-from short_drama.ports import AssetStore, KeyStore, LaneNotices, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import (
+    AssetStore,
+    CharacterStore,
+    KeyStore,
+    LaneNotices,
+    SpendLedger,
+    TaskQueue,
+    TaskStore,
+)
 from short_drama.settings import Settings
 from short_drama.watch import Look, look_at_disk
 
@@ -39,6 +47,7 @@ class Backend:
     ledger: SpendLedger
     notices: LaneNotices
     keys: KeyStore
+    characters: CharacterStore
     secret: bytes | None
     """Makes task ids of idempotency keys, and keys of uploads, unguessable; only orchestrators need
     it."""
@@ -112,6 +121,7 @@ def _embedded(
     *,
     secret: bytes | None,
 ) -> Backend:
+    from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
     from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
     from short_drama.backends.embedded.key_store import EmbeddedKeyStore
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
@@ -137,6 +147,7 @@ def _embedded(
         ledger=EmbeddedSpendLedger(database),
         notices=EmbeddedLaneNotices(database),
         keys=EmbeddedKeyStore(database),
+        characters=EmbeddedCharacterStore(database),
         secret=secret,
         look=partial(look_at_disk, "data", root),
         take_over=lambda: take_over(database, store),
@@ -182,6 +193,7 @@ def lifetimes(settings: Settings) -> Lifetimes:
 @contextlib.asynccontextmanager
 async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.aws.asset_store import S3AssetStore
+    from short_drama.backends.aws.character_store import DynamoCharacterStore
     from short_drama.backends.aws.clients import open_clients
     from short_drama.backends.aws.key_store import DynamoKeyStore
     from short_drama.backends.aws.lane_notices import DynamoLaneNotices
@@ -211,6 +223,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             ledger=DynamoSpendLedger(clients.dynamodb, table=prefix + settings.table),
             notices=DynamoLaneNotices(clients.dynamodb, table=prefix + settings.table),
             keys=DynamoKeyStore(clients.dynamodb, table=prefix + settings.table),
+            characters=DynamoCharacterStore(clients.dynamodb, table=prefix + settings.table),
             look=clients.look,
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,
