@@ -49,13 +49,7 @@ class DynamoCharacterStore:
         version, record = character.version, json.dumps(character.to_json(), ensure_ascii=False)
         if version == 0:
             await self._add(character.owner, character.name)
-        item: Any = {
-            **_named(f"{character.owner}/{character.name}"),
-            "version": {"N": str(version + 1)},
-            "record": {"S": record},
-        }
-        put = self._dynamodb.put_item(TableName=self._table, Item=item, **_only_over(version))
-        await _done(put, character.name)
+        await _done(self._write(character, record, version), character.name)
         return Character.from_json(json.loads(record), version=version + 1)
 
     async def delete(self, character: Character) -> None:
@@ -64,11 +58,33 @@ class DynamoCharacterStore:
         gone = self._dynamodb.delete_item(
             TableName=self._table, Key=key, **_only_over(character.version)
         )
-        await _done(gone, name)
+        await _done(answer("dynamodb", gone, expected={_CONFLICT}), name)
         for digit in _DIGITS:
             uses: Any = _named(f"{owner}/{name}/{digit}")
             await answer("dynamodb", self._dynamodb.delete_item(TableName=self._table, Key=uses))
         await self._change(owner, "DELETE #members :one", name)
+
+    async def _write(self, character: Character, record: str, version: int) -> None:
+        key: Any = _named(f"{character.owner}/{character.name}")
+        over = _only_over(version)
+        names = {**_ONE, "#record": "record"}
+        values: Any = {
+            **over.get("ExpressionAttributeValues", {}),
+            ":next": {"N": str(version + 1)},
+            ":record": {"S": record},
+        }
+        await answer(
+            "dynamodb",
+            self._dynamodb.update_item(
+                TableName=self._table,
+                Key=key,
+                UpdateExpression="SET #record = :record, #version = :next",
+                ConditionExpression=over["ConditionExpression"],
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+            ),
+            expected={_CONFLICT},
+        )
 
     async def note_use(self, owner: str, name: str, task_id: str) -> None:
         await self._add(f"{owner}/{name}/{task_id[0]}", task_id)
@@ -105,7 +121,7 @@ class DynamoCharacterStore:
 async def _done(call: Awaitable[object], name: str) -> None:
     """Raises StaleCharacter."""
     try:
-        await answer("dynamodb", call, expected={_CONFLICT})
+        await call
     except ClientError:
         raise StaleCharacter(name) from None
 
