@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from short_drama.domain.characters import Character, Consent, Face
 from short_drama.domain.kinds import KINDS
 from short_drama.domain.sizes import Size
 from short_drama.domain.task import Task
@@ -28,6 +29,29 @@ def a_task(task_id: str = "t1", **changes: Any) -> Task:
     members |= changes
     members.setdefault("lane", KINDS.get(members["kind"], KINDS["camera-angle"]).lane)
     return Task(**members)
+
+
+def a_consent(**changes: Any) -> Consent:
+    """Of a person who agreed to everything."""
+    members = {"subject": "Lin Wei", "recorded_by": "casting", "recorded_at": NOW}
+    return Consent(**{"consent_id": "consent-1", **members, **changes})
+
+
+def a_character(**changes: Any) -> Character:
+    """The local owner's lin, with a face and a consent."""
+    key = "faces/local/lin/0.png"
+    face = Face(key=key, sha256="0" * 64, width=384, height=288, upload="uploads/local/a.png")
+    members: dict[str, Any] = {
+        "owner": "local",
+        "name": "lin",
+        "title": "林薇",
+        "created_at": NOW,
+        "updated_at": NOW,
+        "faces": (face,),
+        "portraits": {"seedance": "asset-20260401"},
+        "consents": (a_consent(),),
+    }
+    return Character(**{**members, **changes})
 
 
 def an_answer(micros: int, **changes: Any) -> Answered:

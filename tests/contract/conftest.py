@@ -15,6 +15,7 @@ import pytest
 
 from short_drama.backends.aws.asset_store import S3AssetStore
 from short_drama.backends.aws.bucket import create_bucket
+from short_drama.backends.aws.character_store import DynamoCharacterStore
 from short_drama.backends.aws.clients import Clients, open_clients
 from short_drama.backends.aws.key_store import DynamoKeyStore
 from short_drama.backends.aws.lane_notices import DynamoLaneNotices
@@ -25,6 +26,7 @@ from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.aws.webhook_store import DynamoWebhookStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
+from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.key_store import EmbeddedKeyStore
 from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
@@ -36,6 +38,7 @@ from short_drama.backends.embedded.webhook_store import EmbeddedWebhookStore
 from short_drama.domain.kinds import Lane
 from short_drama.ports import (
     AssetStore,
+    CharacterStore,
     KeyStore,
     LaneNotices,
     SpendLedger,
@@ -45,6 +48,7 @@ from short_drama.ports import (
 )
 from tests.protocol.memory import (
     MemoryAssets,
+    MemoryCharacters,
     MemoryKeys,
     MemoryLedger,
     MemoryNotices,
@@ -93,6 +97,8 @@ class Backend(Protocol):
 
     async def webhooks(self) -> WebhookStore: ...
 
+    async def characters(self) -> CharacterStore: ...
+
 
 # --- Embedded -----------------------------------------------------------------------------
 
@@ -136,6 +142,9 @@ class Embedded:
 
     async def webhooks(self) -> WebhookStore:
         return EmbeddedWebhookStore(self.database)
+
+    async def characters(self) -> CharacterStore:
+        return EmbeddedCharacterStore(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -191,6 +200,10 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoWebhookStore(self.clients.dynamodb, table=self.prefix + "tasks")
 
+    async def characters(self) -> CharacterStore:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoCharacterStore(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -229,6 +242,9 @@ class Memory:
 
     async def webhooks(self) -> WebhookStore:
         return MemoryWebhooks()
+
+    async def characters(self) -> CharacterStore:
+        return MemoryCharacters()
 
 
 @contextlib.asynccontextmanager
@@ -296,6 +312,11 @@ async def keys(backend: Backend) -> KeyStore:
 @pytest.fixture
 async def webhooks(backend: Backend) -> WebhookStore:
     return await backend.webhooks()
+
+
+@pytest.fixture
+async def characters(backend: Backend) -> CharacterStore:
+    return await backend.characters()
 
 
 @pytest.fixture

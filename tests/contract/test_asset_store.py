@@ -150,6 +150,19 @@ async def test_the_address_of_an_asset_ends_in_its_key(assets: AssetStore) -> No
     assert "//" not in url.partition("://")[2]
 
 
+async def test_what_is_deleted_is_gone_and_may_be_put_again(assets: AssetStore) -> None:
+    await put(assets)
+    assert (await assets.head(KEY)).size == 3
+    for _ in range(2):
+        await assets.delete(KEY)
+    await assets.delete("../" * 400)
+    for look in (assets.get, assets.head, assets.inspect, assets.renew):
+        with pytest.raises(AssetNotFound):
+            await look(KEY)
+    await put(assets)
+    assert await assets.get(KEY) == b"one"
+
+
 async def test_what_is_renewed_is_as_it_was(assets: AssetStore) -> None:
     with pytest.raises(AssetNotFound):
         await assets.renew(KEY)

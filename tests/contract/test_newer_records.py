@@ -22,7 +22,7 @@ from tests.samples import NOW, a_task
 
 STORED = [kind for kind in BACKENDS if kind.id != "memory"]
 NEWER: list[dict[str, Any]] = [
-    {"format": 2}, {"format": "next"}, {"status": "paused"}, {"lane": "tpu"}
+    {"format": formats.TASK.known + 1}, {"format": "next"}, {"status": "paused"}, {"lane": "tpu"}
 ]  # fmt: skip
 DAMAGED: dict[str, Any] = {"labels": 7, "outcome": [], "failure": "x"}
 DAY = "2026-11-30"
@@ -98,7 +98,7 @@ async def test_a_page_says_how_many_it_left_out(
     backend: Backend, store: TaskStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     await two(store)
-    await tell(backend, "t1", format=2)
+    await tell(backend, "t1", format=formats.TASK.known + 1)
     before = left_out("newer")
     with caplog.at_level(logging.WARNING, "short_drama.complaints"):
         for _ in range(3):
@@ -120,7 +120,7 @@ async def test_a_held_task_of_a_newer_release_keeps_no_place_from_others(
 ) -> None:
     held = await store.create(a_task("t1", created_at=NOW))
     await store.replace(held.claim("alice", now=NOW, lease=60))
-    await tell(backend, "t1", format=2)
+    await tell(backend, "t1", format=formats.TASK.known + 1)
     pending = await store.create(a_task("t2", created_at=NOW + 1))
     assert (await store.outlook(pending)).position == 1
 
@@ -130,7 +130,7 @@ async def test_a_task_that_was_read_before_is_not_written_over(
 ) -> None:
     task = await two(store)
     await store.replace(replace(task, stage="theirs"))
-    await tell(backend, "t1", format=2)
+    await tell(backend, "t1", format=formats.TASK.known + 1)
     with pytest.raises(StaleTask):
         await store.replace(replace(task, stage="ours"))
 

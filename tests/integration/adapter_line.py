@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
 from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.consent_gate import ConsentGate
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
@@ -140,6 +142,7 @@ class WorkedLine:
             queue=self.queue if store is None else self.apart,
             store=store or self.store,
             jobs=jobs,
+            gate=ConsentGate(EmbeddedCharacterStore(self.database)),
         )
         run = asyncio.create_task(consumer.run())
         self.running.append(run)

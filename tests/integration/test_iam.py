@@ -166,6 +166,14 @@ async def _every_kind(client: AsyncClient, seedream: SeeDreamSimulator) -> None:
     masked = await done(MASK, image_url=frame)
     await done(SWAP, masked_image_url=masked.result_url, **swap)
 
+    consent = {"subject": "a person", "recorded_by": "casting"}
+    await client.characters.create("lin", [png()], consent=consent)
+    cast = await done(FULL, source_image_url=scene, target_face_url="character:lin")
+    await client.characters.revoke("lin")
+    purged = {one["key"] for one in (await client.characters.purge("lin")).deleted}
+    assert cast.provenance["result_key"] in purged
+    await client.characters.delete("lin")
+
     seedream.failures.turn_on("InputImageSensitiveContentDetected")
     other = {"source_image_url": scene, "target_face_url": face, "prompt": "smiling"}
     refused = await client.wait((await client.submit(FULL, other)).task_id, timeout=SOON)

@@ -1,5 +1,6 @@
 """Who may do what in AWS, and that nobody else may: tried out, request by request."""
 
+import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,11 @@ def _table() -> Iterator[Request]:
     yield on("PutItem", [*READERS, *ADAPTERS], Item=ITEM)
     yield on("UpdateItem", [*READERS, PAID_API], Key=page, **change)
     yield on("DeleteItem", NOBODY, Key=ITEM)
+    person = {"task_id": {"S": "character#local/lin"}}
+    yield on("GetItem", [*READERS, *ADAPTERS], Key=person)
+    yield on("PutItem", NOBODY, Item=person)
+    yield on("UpdateItem", [ORCHESTRATOR], Key=person, **change)
+    yield on("DeleteItem", [ORCHESTRATOR], Key=person)
     yield on("Scan", NOBODY)
     yield on("Query", NOBODY, **wanted)
     for index in (STATUS_INDEX, DUE_INDEX):
@@ -90,12 +96,17 @@ PREFIXES: Mapping[str, tuple[Collection[str], Collection[str]]] = {
     "images/comfyui-results/camera-angle/x.png": (SERVICES, [COMFYUI_API, ORCHESTRATOR]),
     "images/face_swap/x.png": (SERVICES, [PAID_API, ORCHESTRATOR]),
     "seedream/x.jpg": (SERVICES, [PAID_API, ORCHESTRATOR]),
+    "faces/local/lin/x.png": ([ORCHESTRATOR, PAID_API], [ORCHESTRATOR]),
     "jobs/x/hosted.json": (SERVICES, [COMFYUI_API, PAID_API]),
     "jobs/x/generate.1.answered.json": ([ORCHESTRATOR, PAID_API], [PAID_API]),
     "reuse/x.json": ([ORCHESTRATOR, PAID_API], [PAID_API]),
     "elsewhere/x": (NOBODY, NOBODY),
 }
 """Of keys: who reads objects there, and who writes them."""
+PURGED = {
+    key for key in PREFIXES if re.match("(faces|uploads|images/face_swap|seedream|jobs)/", key)
+}
+"""Those that may be deleted."""
 
 
 def _bucket() -> Iterator[Request]:
@@ -105,7 +116,7 @@ def _bucket() -> Iterator[Request]:
     for key, (readers, writers) in PREFIXES.items():
         yield on("GetObject", readers, Key=key)
         yield on("PutObject", writers, Key=key)
-        yield on("DeleteObject", NOBODY, Key=key)
+        yield on("DeleteObject", [ORCHESTRATOR] if key in PURGED else NOBODY, Key=key)
     yield on("ListObjectsV2", [*SERVICES, OPERATOR, PROVISIONER])
     yield on("GetBucketLocation", NOBODY)
     yield on("GetPublicAccessBlock", [OPERATOR, PROVISIONER])

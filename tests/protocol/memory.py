@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.outlook import outlook
+from short_drama.consent_gate import ConsentGate
 from short_drama.domain.api_keys import ApiKey
+from short_drama.domain.characters import Character
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import LaneNotice
@@ -30,6 +32,7 @@ from short_drama.ports import (
     Outlook,
     OverLimit,
     QueueDepth,
+    StaleCharacter,
     StaleEndpoints,
     StaleSpend,
     StaleTask,
@@ -260,6 +263,9 @@ class MemoryAssets:
     async def inspect(self, key: str) -> AssetInfo:
         return self._find(key)[1]
 
+    async def delete(self, key: str) -> None:
+        self.assets.pop(key, None)
+
     async def renew(self, key: str) -> None:
         self._find(key)
 
@@ -368,3 +374,47 @@ class MemoryKeys:
     async def used(self, key_id: str, *, at: float) -> None:
         if (key := self._keys.get(key_id)) is not None:
             self._keys[key_id] = replace(key, last_used_at=at)
+
+
+class MemoryCharacters:
+    """Implements `ports.CharacterStore`."""
+
+    def __init__(self) -> None:
+        self._characters: dict[tuple[str, str], Character] = {}
+        self._uses: dict[tuple[str, str], set[str]] = defaultdict(set)
+
+    async def get(self, owner: str, name: str) -> Character | None:
+        return self._characters.get((owner, name))
+
+    async def list(self, owner: str) -> Sequence[Character]:
+        return [found for (whose, _), found in sorted(self._characters.items()) if whose == owner]
+
+    async def write(self, character: Character) -> Character:
+        named = (character.owner, character.name)
+        self._require_newest(character)
+        self._characters[named] = replace(character, version=character.version + 1)
+        return self._characters[named]
+
+    async def delete(self, character: Character) -> None:
+        named = (character.owner, character.name)
+        if named not in self._characters:
+            raise StaleCharacter(character.name)
+        self._require_newest(character)
+        del self._characters[named]
+        self._uses.pop(named, None)
+
+    async def note_use(self, owner: str, name: str, task_id: str) -> None:
+        self._uses[owner, name].add(task_id)
+
+    async def uses(self, owner: str, name: str) -> Sequence[str]:
+        return sorted(self._uses[owner, name])
+
+    def _require_newest(self, character: Character) -> None:
+        stored = self._characters.get((character.owner, character.name))
+        if character.version != (stored.version if stored else 0):
+            raise StaleCharacter(character.name)
+
+
+def an_open_gate() -> ConsentGate:
+    """For tasks without characters."""
+    return ConsentGate(MemoryCharacters())

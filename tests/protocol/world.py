@@ -31,7 +31,7 @@ from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
 from tests.protocol import invariants
-from tests.protocol.memory import MemoryAssets, MemoryQueue, MemoryStore
+from tests.protocol.memory import MemoryAssets, MemoryQueue, MemoryStore, an_open_gate
 from tests.protocol.processes import (
     KIND,
     Lifeline,
@@ -147,6 +147,7 @@ class World:
                 queue=self.reached(self.queue, line, self._queue_trouble),
                 store=self.reached(store, line, self._store_trouble),
                 jobs=cast("JobClient", jobs),
+                gate=an_open_gate(),
                 clock=lambda: clock() + skew,
             )
         adapter = Adapter(name, line, consumer, asyncio.create_task(consumer.run()))
@@ -183,7 +184,9 @@ class World:
             return clock() + skew
 
         sources = cast("ImageSources", TakenIn())
-        submitter = Submitter(store, {Lane.GPU: queue}, sources, secret=b"s" * 32, clock=now)
+        submitter = Submitter(
+            store, {Lane.GPU: queue}, sources, secret=b"s" * 32, gate=an_open_gate(), clock=now
+        )
         gpu = LaneQueues(queue=queue, dead_letters=letters)
         sweeper = Sweeper(store, {Lane.GPU: gpu}, every=sweep_every, clock=now)
         office = DeadLetterOffice(store, gpu, clock=now)

@@ -14,6 +14,8 @@ POLICIES = Path(__file__).parents[2] / "deploy" / "iam"
 MINE = Names("us-east-1", "123456789012", "mine-", "my-assets")
 TABLE = "arn:aws:dynamodb:us-east-1:123456789012:table/mine-task_store"
 
+OTHERS = ("t1", "spend#task/t1", "key#x", "used#x")
+
 
 def files() -> dict[str, str]:
     return {f"{role}.json": json.dumps(policy(role), indent=2) + "\n" for role in ROLES}
@@ -46,9 +48,18 @@ def test_no_right_is_given_twice(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nobody_deletes_more_than_messages(role: str) -> None:
-    deleting = {right.action for right in rights_of(policy(role, MINE)) if "Delete" in right.action}
-    assert deleting <= {"sqs:DeleteMessage"}
+def test_only_an_orchestrator_deletes_more_than_messages(role: str) -> None:
+    """And no more than purging characters takes: never a task, a page of the ledger, or a key."""
+    rights = [right for right in rights_of(policy(role, MINE)) if "Delete" in right.action]
+    if role != "orchestrator":
+        assert {right.action for right in rights} <= {"sqs:DeleteMessage"}
+        return
+    items = {key: Call("dynamodb:DeleteItem", TABLE, frozenset({key})) for key in OTHERS}
+    assert missing(policy(role, MINE), items.values()) == set(items.values())
+    purged = Call("dynamodb:DeleteItem", TABLE, frozenset({"character#lin/x"}))
+    assert missing(policy(role, MINE), [purged]) == set()
+    objects = {right.resource.partition("/")[2] for right in rights if right.action[:2] == "s3"}
+    assert objects == {"faces/*", "uploads/*", "images/face_swap/*", "seedream/*", "jobs/*"}
 
 
 @pytest.mark.parametrize("role", ["gpu-adapter", "cpu-adapter"])

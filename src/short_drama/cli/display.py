@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from short_drama.cli.terminal import say
-from short_drama.domain.characters import visible, visible_json
+from short_drama.domain.letters import visible, visible_json
 from short_drama.sdk.models import LaneTrouble, PictureSize, TaskView
 from short_drama.sdk.sync import Client
 

@@ -4,8 +4,8 @@ from typing import Self
 
 import click
 
-from short_drama.domain.characters import visible
 from short_drama.domain.errors import ShortDramaError, UserError
+from short_drama.domain.letters import visible
 
 EXIT_FAILED, EXIT_USAGE, EXIT_UNAVAILABLE, EXIT_ILL, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 

@@ -14,6 +14,7 @@ import click
 
 from short_drama.cli import extras
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
+from short_drama.cli.characters_group import characters
 from short_drama.cli.doctor import doctor
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
 from short_drama.cli.keys_group import keys
@@ -85,6 +86,7 @@ def serve(components: tuple[str, ...], **options: Any) -> None:
 # --- Its clients --------------------------------------------------------------------------
 
 cli.add_command(kinds)
+cli.add_command(characters)
 
 
 @cli.command()
@@ -99,7 +101,7 @@ cli.add_command(kinds)
 )
 @click.option(
     "--face",
-    metavar="PATH|URL",
+    metavar="PATH|URL|character:NAME",
     help="For face swaps, whose face comes in: short for --image target_face=...",
 )
 @click.option(

@@ -15,7 +15,7 @@ from short_drama.domain.kinds import TaskKind
 
 Grouping = TypeVar("Grouping", bound=StrEnum)
 
-_REFERENCE = re.compile(r"https?://|s3://|asset:")
+_REFERENCE = re.compile(r"https?://|s3://|asset:|character:")
 
 
 def read_images(kind: TaskKind, given: Sequence[str], face: str | None) -> dict[str, Path | str]:
@@ -39,7 +39,7 @@ def read_images(kind: TaskKind, given: Sequence[str], face: str | None) -> dict[
             code=EXIT_USAGE,
         )
     named += zip(left, unnamed, strict=False)
-    return {field: _image(text) for field, text in named}
+    return {field: read_image(text) for field, text in named}
 
 
 def read_fields(kind: TaskKind, pairs: Sequence[str]) -> dict[str, Any]:
@@ -81,7 +81,8 @@ def _short(field: str) -> str:
     return field.removesuffix("_url")
 
 
-def _image(text: str) -> Path | str:
+def read_image(text: str) -> Path | str:
+    """A file, or a reference as it is. Raises Problem."""
     if _REFERENCE.match(text):
         return text
     path = Path(text).expanduser()

@@ -9,6 +9,7 @@ from short_drama.cli.configuration import read_settings
 from short_drama.cli.connection import connected
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
 from short_drama.cli.terminal import say
+from short_drama.domain.casting import plays_characters_alone
 from short_drama.domain.kinds import KINDS, Catalogue, Lane, TaskKind
 from short_drama.sdk.models import TaskView
 from short_drama.sdk.sync import Client
@@ -32,7 +33,8 @@ def submit(
     params = request.read_images(task_kind, images, face) | request.read_fields(task_kind, fields)
     given = request.read_pairs("--label", labels)
     _check(task_kind, url, cpu_url, output)
-    if task_kind.is_face_swap and "consent" not in params:
+    said = "consent" in params or plays_characters_alone(params)
+    if task_kind.is_face_swap and not said:
         consent.ask_once(read_settings().data_dir / "consent-asked")
     with connected(url, cpu_url) as client:
         accepted = client.submit(

@@ -2,7 +2,7 @@
 
 import click
 
-from short_drama.domain.characters import visible
+from short_drama.domain.letters import visible
 
 
 def say(words: str, *, err: bool = False) -> None:

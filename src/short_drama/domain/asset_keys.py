@@ -11,7 +11,9 @@ PUBLIC_PREFIXES = ("images/", "seedream/", UPLOADS_PREFIX)
 INCOMING_PREFIX = "incoming/"
 """Where clients put what they upload directly; taken in when a task refers to it."""
 NOTES_PREFIX, REUSE_PREFIX = "jobs/", "reuse/"
-PRIVATE_PREFIXES = (INCOMING_PREFIX, NOTES_PREFIX, REUSE_PREFIX)
+FACES_PREFIX = "faces/"
+"""Characters' own pictures: kept until they are purged, and shown to nobody but their owner."""
+PRIVATE_PREFIXES = (INCOMING_PREFIX, NOTES_PREFIX, REUSE_PREFIX, FACES_PREFIX)
 
 _PARTS = {
     "images/": "results",
@@ -20,6 +22,7 @@ _PARTS = {
     INCOMING_PREFIX: "uploads",
     NOTES_PREFIX: "notes",
     REUSE_PREFIX: "notes",
+    FACES_PREFIX: "faces",
 }
 _PUBLIC_KEY = re.compile(rf"(?:{'|'.join(PUBLIC_PREFIXES)})[\w.@+=/-]+", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -30,11 +33,16 @@ def is_public(key: str) -> bool:
     return key.startswith(PUBLIC_PREFIXES)
 
 
-def upload_owner(key: str) -> str | None:
-    """Whose upload that is; None for what is none."""
+def owner_in(key: str) -> str | None:
+    """Whose upload, or character's face, that is; None for what is neither."""
     prefix, _, rest = key.partition("/")
     owner, slash, _ = rest.partition("/")
-    return owner if f"{prefix}/" == UPLOADS_PREFIX and slash else None
+    return owner if f"{prefix}/" in (UPLOADS_PREFIX, FACES_PREFIX) and slash else None
+
+
+def is_for_tasks(key: str) -> bool:
+    """Whether a task may name it, if it is its owner's."""
+    return key.startswith((*PUBLIC_PREFIXES, FACES_PREFIX))
 
 
 def incoming_prefix(owner: str) -> str:
@@ -60,6 +68,11 @@ class UploadKeys:
         return f"{UPLOADS_PREFIX}{owner}/{name}.{extension}"
 
 
+def character_face(owner: str, name: str, sha256: str, extension: str) -> str:
+    """`sha256`: of the bytes that are kept, so that the same picture is kept once."""
+    return f"{FACES_PREFIX}{owner}/{name}/{sha256}.{extension}"
+
+
 def comfyui_result(kind: str, job_id: str) -> str:
     return f"images/comfyui-results/{kind}/{job_id}.png"
 
@@ -73,6 +86,11 @@ def face_picture(created_at: float, picture_id: str) -> str:
 def mask_id(job_id: str) -> str:
     """Of the mask that a job keeps beside its result."""
     return str(uuid.uuid5(_PICTURES, f"{job_id}/mask"))
+
+
+def cast_id(job_id: str, number: int) -> str:
+    """Of the frame of one face of several that a job swaps."""
+    return str(uuid.uuid5(_PICTURES, f"{job_id}/face/{number}"))
 
 
 def seedream_picture(created_at: float, job_id: str) -> str:

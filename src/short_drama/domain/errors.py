@@ -151,6 +151,20 @@ class WebhookNotFound(UserError):
     code, title = "webhook_not_found", "No such webhook"
 
 
+class CharacterNotFound(UserError):
+    code, title = "character_not_found", "No such character"
+
+
+class CharacterConflict(UserError):
+    code, title = "character_conflict", "The character is in a state that does not allow this"
+
+
+class ConsentMissing(UserError):
+    """Nobody whose face it is has agreed to this, or not any more."""
+
+    code, title = "consent_missing", "A face may be used only as its person agreed"
+
+
 class JobNotFound(UserError):
     code, title = "job_not_found", "No such job"
 

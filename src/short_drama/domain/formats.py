@@ -27,9 +27,9 @@ class Format:
     noun: str
     known: int = FIRST
 
-    def marked(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """To be stored."""
-        return {_MEMBER: self.known, **record}
+    def marked(self, record: Mapping[str, Any], *, as_of: int | None = None) -> dict[str, Any]:
+        """To be stored; `as_of`: an earlier format, of a record that has nothing newer in it."""
+        return {_MEMBER: self.known if as_of is None else as_of, **record}
 
     def require_known(self, record: Mapping[str, Any], *, member: str = _MEMBER) -> None:
         """Raises NewerFormat."""
@@ -49,7 +49,8 @@ class Format:
         return NewerFormat(f"{self.noun} of a newer release {how}", fix=_FIX)
 
 
-TASK: Final = Format("a task")
+TASK: Final = Format("a task", known=2)
+"""2: of characters. Whoever does not know them would do the task whatever their consent is."""
 PAGE: Final = Format("a page of the ledger")
 NOTICE: Final = Format("a notice of a lane")
 ANSWER: Final = Format("a kept answer")

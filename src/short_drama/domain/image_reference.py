@@ -1,15 +1,30 @@
-"""How a request names an image."""
+"""How a request names an image, and whose face it wants."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from short_drama.domain.characters import PART, Part, referred
+
+_PICTURE: Final = re.compile(r"\s*((?i:https?)://|s3://|asset:).", re.DOTALL)
+_LIBRARY: Final = re.compile(r"\s*asset://", re.IGNORECASE)
+_LONGEST: Final = 2048
+_PATTERN: Final = "(https?://|s3://).|asset:[^/]"
+"""For the schema: our keys begin with no slash."""
+
 
 def _image_reference(value: str) -> str:
     # What a URL may look like is judged by whoever sends it: here it only has to be one.
-    if not re.match(r"\s*((?i:https?)://|s3://|asset:).", value, re.DOTALL):
+    if _LIBRARY.match(value):
+        raise PydanticCustomError(
+            "portrait",
+            "is a picture in a provider's own library, which nobody else can read; ours are "
+            "asset:<key>, without slashes. Give the picture itself; the id may stay with a "
+            "character, among its portraits",
+        )
+    if not _PICTURE.match(value):
         raise PydanticCustomError(
             "image_reference",
             "is neither an http(s) URL, nor s3:// in our bucket, nor asset:<key> of an upload",
@@ -17,10 +32,42 @@ def _image_reference(value: str) -> str:
     return value
 
 
+def _face_reference(value: str) -> str:
+    if not value.startswith("character:"):
+        return _image_reference(value)
+    if Part.of(value) is None:
+        raise PydanticCustomError(
+            "character", "is no character: write character:NAME, or character:NAME/2 for a face"
+        )
+    return value
+
+
+def _cast_part(value: str) -> str:
+    """A name alone is a character's."""
+    return _face_reference(referred(value))
+
+
 ImageReference = Annotated[
     str,
-    Field(
-        min_length=1, max_length=2048, json_schema_extra={"pattern": "^(https?://|s3://|asset:)."}
-    ),
+    Field(min_length=1, max_length=_LONGEST, json_schema_extra={"pattern": f"^({_PATTERN})"}),
     AfterValidator(_image_reference),
+]
+FaceReference = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=_LONGEST,
+        json_schema_extra={"pattern": f"^({_PATTERN}|character:{PART}$)"},
+    ),
+    AfterValidator(_face_reference),
+]
+"""An image, or a character's face."""
+CastPart = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=_LONGEST,
+        json_schema_extra={"pattern": f"^({_PATTERN}|(character:)?{PART}$)"},
+    ),
+    AfterValidator(_cast_part),
 ]

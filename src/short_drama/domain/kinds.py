@@ -21,7 +21,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from short_drama.domain.image_reference import ImageReference
+from short_drama.domain.casting import Cast, OneOrSeveral
+from short_drama.domain.image_reference import FaceReference, ImageReference
 from short_drama.domain.label import LabelKey, LabelValue
 from short_drama.domain.rules import Rule, Ruled, Strict
 from short_drama.domain.sizes import (
@@ -206,22 +207,23 @@ class MaskEllipse(Strict):
 
 
 class FaceSwapRequest(Strict):
-    """Fill a masked face with the identity of another picture."""
+    """Fill a masked face with the identity of another picture, or of a character."""
 
     masked_image_url: ImageReference
-    target_face_url: ImageReference
+    target_face_url: FaceReference
     ellipse: MaskEllipse | None = None
     prompt: Prompt | None = None
     size: FaceSize = "auto"
     reuse: Reuse = False
 
 
-class FullFaceSwapRequest(Strict):
-    """Detect, mask and swap in one task."""
+class FullFaceSwapRequest(OneOrSeveral):
+    """Detect, mask and swap in one task: one face, or each one of `cast`."""
 
     source_image_url: ImageReference
-    target_face_url: ImageReference
+    target_face_url: FaceReference | None = None
     face_index: FaceIndex = 0
+    cast: Cast | None = None
     prompt: Prompt | None = None
     size: FaceSize = "auto"
     reuse: Reuse = False

@@ -6,10 +6,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from short_drama.domain.characters import UNSEEN, has_unseen
+from short_drama.domain.letters import UNSEEN, has_unseen
 
 
-def _label_value(value: str) -> str:
+def seen(value: str) -> str:
+    """Refuses what has a letter in it that is not seen."""
     if has_unseen(value):
         raise PydanticCustomError("unseen", "has a control or format character in it")
     return value
@@ -18,7 +19,7 @@ def _label_value(value: str) -> str:
 def _label_key(value: str) -> str:
     if re.search(r"[\s:=]", value):
         raise PydanticCustomError("label", "has a space, ':' or '=' in it")
-    return _label_value(value)
+    return seen(value)
 
 
 LabelKey = Annotated[
@@ -29,5 +30,5 @@ LabelKey = Annotated[
 LabelValue = Annotated[
     str,
     Field(max_length=256, json_schema_extra={"pattern": f"^[^{UNSEEN}]*$"}),
-    AfterValidator(_label_value),
+    AfterValidator(seen),
 ]

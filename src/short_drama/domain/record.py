@@ -26,7 +26,7 @@ _CALL_FIELDS = tuple(member.name for member in fields(PaidCall))
 
 def record_of(task: Task) -> dict[str, Any]:
     """Members that are None are left out, and those that say that nobody is to be told."""
-    record = formats.TASK.marked({})
+    record = formats.TASK.marked({}, as_of=None if task.characters else formats.FIRST)
     for name in _FIELDS:
         value = getattr(task, name)
         if name in _TOLD and not value:

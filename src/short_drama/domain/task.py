@@ -12,7 +12,7 @@ The store writes the outcome only over the version it was computed from (`ports.
 these checks are the fence that keeps a late or stalled worker from doing harm.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -194,6 +194,21 @@ class Task(TaskState):
         detail = f"the deadline passed before the task finished{waited}"
         failure = Failure.of(DeadlineExceeded(detail))
         return self._end(TaskStatus.FAILED, now=now, failure=failure)
+
+    def forbid(self, failure: Failure, *, now: float) -> Self:
+        """Fail a task that nobody may go on with, even while a worker holds it."""
+        self._require_open()
+        return self._end(TaskStatus.FAILED, now=now, failure=failure)
+
+    def purge(self, *, by: str, deleted: Sequence[Mapping[str, str]], now: float) -> Self:
+        """Its pictures are gone; what was deleted before stays told. Raises TaskConflict while it
+        may make others."""
+        if not self.status.is_terminal:
+            raise TaskConflict(f"the task is still {self.status}")
+        before = self.purged["deleted"] if self.purged else ()
+        outcome = None if self.outcome is None else self.outcome.without_pictures()
+        purged = {"at": now, "by": by, "deleted": [*before, *deleted]}
+        return replace(self, outcome=outcome, purged=purged, updated_at=now)
 
     def with_cost(self, cost: Mapping[str, Any]) -> Self:
         """What it has cost is known, perhaps only after its end. No change of any other kind."""

@@ -64,6 +64,8 @@ class TaskState:
     traceparent: str | None = None
     """Of the span, perhaps a client's, whose parts are what becomes of the task (W3C)."""
     consent: Mapping[str, Any] | None = None
+    characters: Mapping[str, str] = field(default_factory=dict)
+    """Whose faces go into it, by name, each with the id of the consent it was accepted under."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Where each image came from, query strings removed."""
     inputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -111,6 +113,9 @@ class TaskState:
     ended_at: float | None = None
     outcome: Outcome | None = None
     failure: Failure | None = None
+    purged: Mapping[str, Any] | None = None
+    """What of it was deleted because a consent was revoked: `at`, `by`, and `deleted`, a key and a
+    SHA-256 each."""
     cost: Mapping[str, Any] | None = None
     """Every call to a provider and its price, however the task ended: `TaskSpend.cost`."""
     webhooks: Sequence[str] = ()

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 
 from short_drama.domain.attempts import PREPARING, WAITING
+from short_drama.domain.casting import images_of
 from short_drama.domain.errors import IdempotencyKeyReused
 from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
@@ -36,12 +37,14 @@ class JobOrder:
     """Of the attempt's span."""
     retry_of: str | None = None
     """The key of an earlier order for the same, whose paid answers it begins with."""
+    consents: Sequence[str] = ()
+    """Ids of those that the characters' faces in it are used under."""
 
     @property
     def images(self) -> dict[str, str]:
         """The request's image references, by field."""
-        given = ((name, getattr(self.request, name)) for name in type(self.request).model_fields)
-        return {name: value for name, value in given if name.endswith("_url") and value}
+        fields = type(self.request).model_fields
+        return images_of({name: getattr(self.request, name) for name in fields})
 
     def asks_the_same(self, other: "JobOrder") -> bool:
         return (self.kind, self.request) == (other.kind, other.request)

@@ -121,6 +121,7 @@ _SUBMIT_HEADERS = {
     "Task-Labels": "The task's labels, for budgets: a JSON object in URL-safe base64.",
     "Task-Owner": "Whose task it is, for what is spent.",
     "Task-Retry-Of": "The id of the task that it repeats, whose paid answers it begins with.",
+    "Task-Consents": "Ids of the consents that its characters' faces are used under.",
     tracing.HEADER: "A W3C trace context, whose part the job becomes.",
     "Task-Created-At": "The task's creation, in Unix seconds; dates the result's key.",
 }
@@ -147,6 +148,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, runner: JobRunner, lane: Lane)
             owner=request.headers.get("Task-Owner", ""),
             traceparent=traceparent(request),
             retry_of=request.headers.get("Task-Retry-Of"),
+            consents=request.headers.get("Task-Consents", "").split(),
         )
         bind_contextvars(lane=str(lane))  # for the job's lines, as the request's id
         job = runner.accept(order)

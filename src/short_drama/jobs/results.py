@@ -129,6 +129,7 @@ async def _publish(
             "job_id": label.job_id,
             "kind": label.kind,
             "engine": label.engine,
+            **({"consents": " ".join(job.order.consents)} if job.order.consents else {}),
             **{f"sha256 of {name}": one["sha256"] for name, one in told_inputs.items()},
         },
     )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from short_drama.domain.characters import visible, visible_json
+from short_drama.domain.letters import visible, visible_json
 
 _HEAD = ("timestamp", "level", "event", "component", "exception", "logger", "version")
 _LONG = ("exception", "stack")

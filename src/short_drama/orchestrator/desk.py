@@ -12,10 +12,11 @@ from short_drama.domain.principal import Principal
 from short_drama.domain.task import Task
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator.availability import Availability
+from short_drama.orchestrator.character_office import CharacterOffice
 from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.orchestrator.webhooks.registry import Registry
-from short_drama.ports import AssetStore, Outlook, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, Outlook, SpendLedger, TaskQueue, TaskStore
 from short_drama.web.listeners import Listeners
 from short_drama.web.owner_rate import OwnerRate
 from short_drama.web.signed_urls import Links, Signatures
@@ -31,6 +32,8 @@ class Desk:
     queues: Mapping[Lane, TaskQueue]
     assets: AssetStore
     sources: ImageSources
+    characters: CharacterOffice
+    ledger: SpendLedger
     listeners: Listeners
     check: Callable[[], Awaitable[None]]
     """Raises Unavailable while tasks cannot be accepted."""

@@ -14,6 +14,7 @@ from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.domain.principal import Scope
 from short_drama.orchestrator import (
+    character_routes,
     events,
     kind_routes,
     task_routes,
@@ -92,10 +93,12 @@ def _install_routes(app: FastAPI, lane: Lane, desk: Desk) -> None:
     uploads.install_direct(app, desk.assets)
     verification.install(app, desk)
     webhook_routes.install(app, desk)
+    character_routes.install(app, desk)
     if desk.serves_assets:
         web_assets.install(app, desk.assets, desk.signatures)
     bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
-    bodies += [uploads.DirectUploadRequest, ticket_routes.TicketRequest, *webhook_routes.BODIES]
+    bodies += [uploads.DirectUploadRequest, ticket_routes.TicketRequest]
+    bodies += [*webhook_routes.BODIES, *character_routes.BODIES]
     openapi.document(app, bodies, choices={"kind": desk.catalogue})
 
 
@@ -114,6 +117,7 @@ _SUBMIT_HEADERS = {
 _SUBMIT_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": TaskView, "description": "It ended within Prefer: wait"},
     202: {"model": Accepted},
+    403: {"model": Problem},
     422: {"model": Problem},
     429: {"model": Problem},
     503: {"model": Problem},

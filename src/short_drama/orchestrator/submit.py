@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
 
 from short_drama import metrics, tracing
+from short_drama.consent_gate import ConsentGate
+from short_drama.domain.casting import images_of, plays_characters_alone, with_images
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
@@ -30,7 +32,7 @@ from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import OUTBOX_SECONDS, Task
 from short_drama.domain.task_state import TaskStatus
-from short_drama.images.sources import ImageSources
+from short_drama.images.sources import Held, ImageSources
 from short_drama.images.written import Written
 from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.newest import advance
@@ -52,6 +54,7 @@ class Submitter:
     Args:
         secret: makes task ids of idempotency keys unguessable; the same in every orchestrator.
         consent_required: refuse face swaps that come without a consent record.
+        gate: that characters' faces go through.
         hold: raises BudgetExceeded for a task that would cost too much.
         available: raises KindNotAvailable for a task that would wait for a person, and QueueFull.
     """
@@ -64,13 +67,14 @@ class Submitter:
         *,
         secret: bytes,
         consent_required: bool = False,
+        gate: ConsentGate,
         hold: Hold | None = None,
         available: Available | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._queues, self._sources = store, queues, sources
         self._secret, self._consent_required, self._clock = secret, consent_required, clock
-        self._hold, self._available = hold, available
+        self._gate, self._hold, self._available = gate, hold, available
 
     async def submit(
         self,
@@ -87,8 +91,8 @@ class Submitter:
         `key`: the idempotency key; `key_id`: of the API key that it came with; `webhooks`: ids of
         the endpoints that are told of its end.
 
-        Raises IdempotencyKeyReused, InvalidRequest, BudgetExceeded, KindNotAvailable, and what
-        taking an image in raises.
+        Raises IdempotencyKeyReused, InvalidRequest, CharacterNotFound, ConsentMissing,
+        BudgetExceeded, KindNotAvailable, and what taking an image in raises.
         """
         given = body.model_dump(mode="json", exclude_none=True)
         fingerprint = _fingerprint(kind, body)
@@ -114,8 +118,8 @@ class Submitter:
         """A new task with the same request, labels and consent, or the one that an earlier retry of
         the task with the same key made.
 
-        Raises IdempotencyKeyReused, TaskConflict while the task has not ended, BudgetExceeded,
-        KindNotAvailable."""
+        Raises IdempotencyKeyReused, TaskConflict while the task has not ended, ConsentMissing,
+        BudgetExceeded, KindNotAvailable."""
         task_id, fingerprint = self._task_id(task.owner, key), _fingerprint_of_retry(task)
         if key is not None and (earlier := await self._store.get(task_id)) is not None:
             return _replayed(earlier, fingerprint)
@@ -124,10 +128,20 @@ class Submitter:
                 f"the task is still {task.status}", fix="Wait for its end, or cancel it first."
             )
         await self._check_available(task.kind, task.lane, task.owner)
-        for field in task.inputs:
-            await self._sources.renew(task.request[field], field=field)
+        admitted = await self._gate.admit(
+            task.sources, owner=task.owner, kind=task.kind, labels=task.labels
+        )
+        for field, reference in images_of(task.request).items():
+            await self._sources.renew(reference, field=field)
         again = self._again(task, task_id=task_id, hash_=fingerprint)
-        return await self._store_and_send(replace(again, key_id=key_id, webhooks=tuple(webhooks)))
+        return await self._store_and_send(
+            replace(
+                again,
+                key_id=key_id,
+                webhooks=tuple(webhooks),
+                characters=admitted.consents,
+            )
+        )
 
     async def cancel(self, task: Task) -> Task:
         """Final at once; a worker that holds the task learns it and stops the engine.
@@ -154,7 +168,9 @@ class Submitter:
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
     def _check_consent(self, kind: TaskKind, given: Mapping[str, Any]) -> None:
-        if self._consent_required and kind.is_face_swap and "consent" not in given:
+        """Characters have theirs with them."""
+        said = "consent" in given or plays_characters_alone(given)
+        if self._consent_required and kind.is_face_swap and not said:
             raise InvalidRequest(
                 "a face may be swapped only with the consent of the person it belongs to",
                 field="consent",
@@ -169,12 +185,14 @@ class Submitter:
         self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str
     ) -> Task:
         request = {name: given[name] for name in kind.request.model_fields if name in given}
-        given_images = [field for field in kind.image_fields if field in request]
-        sources = {field: Written.of(request[field]).address for field in given_images}
-        sizes: dict[str, Size] = {}
-        for field in given_images:
-            held = await self._sources.take_in(request[field], owner=owner, field=field)
-            request[field], sizes[field] = held.reference, held.size
+        images, labels = images_of(request), given.get("labels", {})
+        admitted = await self._gate.admit(images, owner=owner, kind=kind.name, labels=labels)
+        held = {
+            field: await self._held(reference, admitted.faces.get(field), owner, field)
+            for field, reference in images.items()
+        }
+        request = with_images(request, {field: one.reference for field, one in held.items()})
+        sizes = {field: one.size for field, one in held.items()}
         _check_sizes(kind, request, sizes)
         now, deadline = self._clock(), given.get("deadline_seconds")
         return Task(
@@ -186,10 +204,11 @@ class Submitter:
             request_hash=hash_,
             created_at=now,
             updated_at=now,
-            labels=given.get("labels", {}),
+            labels=labels,
             traceparent=tracing.current(),
             consent=given.get("consent"),
-            sources=sources,
+            characters=admitted.consents,
+            sources={field: Written.of(image).address for field, image in images.items()},
             inputs={field: size.to_json() for field, size in sizes.items()},
             deadline=None if deadline is None else now + deadline,
             outbox_due=now + OUTBOX_SECONDS,
@@ -217,6 +236,11 @@ class Submitter:
             outbox_due=now + OUTBOX_SECONDS,
         )
 
+    async def _held(self, reference: str, face: str | None, owner: str, field: str) -> Held:
+        if face is not None:
+            return await self._sources.take_face(face, owner=owner, field=field)
+        return await self._sources.take_in(reference, owner=owner, field=field)
+
     async def _store_and_send(self, task: Task) -> Task:
         with bound_contextvars(**ids_of(task)):
             return await self._stored_and_sent(task)
@@ -224,6 +248,7 @@ class Submitter:
     async def _stored_and_sent(self, task: Task) -> Task:
         if self._hold is not None:
             await self._hold(task)
+        await self._gate.note(task)
         try:
             stored = await self._store.create(task)
         except TaskExists as exists:  # a concurrent submit with the same key was first

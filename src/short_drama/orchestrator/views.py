@@ -1,9 +1,11 @@
 """A task as its client sees it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from short_drama.domain.lane_notices import Condition
+from short_drama.domain.outcome import KEPT_KEYS
 from short_drama.domain.task import Task
 from short_drama.domain.timings import timings_of
 from short_drama.domain.webhooks import Notification
@@ -61,6 +63,8 @@ def task_view(
         "sources": dict(task.sources),
         "inputs": dict(task.inputs),
         "labels": dict(task.labels),
+        "characters": dict(task.characters),
+        "purged": None if task.purged is None else dict(task.purged),
         "waiting_for": _waiting_for(task),
         "lane": _lane(task, lane),
         "stage": task.stage,
@@ -151,15 +155,22 @@ def _provenance(task: Task, assets: Links) -> dict[str, Any] | None:
     """How the result came to be: the engine's own account, with links for assets it kept."""
     if task.outcome is None:
         return None
-    details = dict(task.outcome.details)
-    for kept in ("mask", "frame"):
-        if key := details.get(f"{kept}_key"):
-            details[f"{kept}_url"] = assets.url(key)
+    details = _linked(task.outcome.details, assets)
+    if "cast" in details:
+        details["cast"] = [_linked(part, assets) for part in details["cast"]]
     if requests := _provider_requests(task):
         details["provider_requests"] = requests
     if task.consent is not None:
         details["consent"] = dict(task.consent)
+    if task.characters:
+        details["characters"] = dict(task.characters)
     return {"engine": task.outcome.engine, "result_key": task.outcome.result_key, **details}
+
+
+def _linked(details: Mapping[str, Any], assets: Links) -> dict[str, Any]:
+    """With addresses of the pictures whose keys are told."""
+    links = {f"{key.removesuffix('_key')}_url": details.get(key) for key in KEPT_KEYS}
+    return {**details, **{name: assets.url(key) for name, key in links.items() if key}}
 
 
 def _provider_requests(task: Task) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The face kinds: detect, mask, swap, publish; each step by the local engine or by a provider."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
@@ -43,9 +43,9 @@ class Pipeline:
         """Whether any step is a provider's."""
         return self.detector.paid or self.generator.paid
 
-    async def steps(self, job: Job) -> Steps:
+    async def steps(self, job: Job, *, stage: Callable[[str], str] = str) -> Steps:
         """Where any is paid for, what the job has cost is known from here on, however it ends.
-        Raises Unavailable."""
+        `stage`: what the job tells of a step's. Raises Unavailable."""
         checkpoint = Checkpoint(
             self.budgets,
             self.assets,
@@ -54,7 +54,7 @@ class Pipeline:
         )
         if self.paid:
             await checkpoint.look()
-        return Steps(checkpoint, on_stage=lambda stage: job.report(stage=stage))
+        return Steps(checkpoint, on_stage=lambda told: job.report(stage=stage(told)))
 
 
 def _blank_page(order: JobOrder, *, day: str) -> TaskSpend:
@@ -141,7 +141,7 @@ class FaceMaskWork(_FaceWork):
         return (await self._store_mask(job, made, job.job_id)).outcome(_who(made.found))
 
 
-class _SwapWork(_FaceWork):
+class SwapWork(_FaceWork):
     """What takes a still and an actor's picture."""
 
     still: str
@@ -195,7 +195,7 @@ class _SwapWork(_FaceWork):
                 await reuse.keep(self._pipeline.assets, request, key=key)
 
 
-class FaceSwapWork(_SwapWork):
+class FaceSwapWork(SwapWork):
     """Fills a mask that face-mask, or somebody else, made."""
 
     still = "masked_image_url"
@@ -223,7 +223,7 @@ class FaceSwapWork(_SwapWork):
         return (await self._store_swapped(job, made)).outcome(_how(made, job))
 
 
-class FullFaceSwapWork(_SwapWork):
+class FullFaceSwapWork(SwapWork):
     still = "source_image_url"
 
     def __init__(self, pipeline: Pipeline) -> None:

@@ -66,6 +66,10 @@ class Order:
     rim: float = 0.0
     reuse: bool = False
     owner: str = ""
+    step: str = GENERATE
+    """Under which a paid call is remembered."""
+    is_part: bool = False
+    """Others follow in the same still, which therefore stays as it is around the face."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +230,7 @@ class SeeDreamGenerator:
 
     def _wants_frame(self, order: Order) -> bool:
         """Who asks for a size asks for a picture that SeeDream makes in it."""
-        return self._frames or order.size != "auto"
+        return not order.is_part and (self._frames or order.size != "auto")
 
     async def _frame(self, order: Order, steps: Steps, *warnings: str) -> SwappedStill:
         height, width = order.masked.shape[:2]
@@ -273,18 +277,21 @@ class SeeDreamGenerator:
             return _Made(await in_thread(_decoded, earlier), request, reused=True)
         made = await steps.run(
             self._step(
+                order.step,
                 size,
                 lambda: self._seedream.generate(
                     prompt=prompt, images=images, size=size, fields=order.fields
                 ),
             )
         )
-        return _Made(await in_thread(_decoded, await self._fetch(made, steps)), request)
+        return _Made(await in_thread(_decoded, await self._fetch(made, order.step, steps)), request)
 
-    def _step(self, size: str, ask: Callable[[], Awaitable[Generated]]) -> Step[Generated]:
+    def _step(
+        self, name: str, size: str, ask: Callable[[], Awaitable[Generated]]
+    ) -> Step[Generated]:
         width, height = _sides(size)
         return Step(
-            name=GENERATE,
+            name=name,
             provider=self.name,
             model=self._seedream.model,
             limits=self._limits,
@@ -298,15 +305,15 @@ class SeeDreamGenerator:
             patience=self._seedream.patience,
         )
 
-    async def _fetch(self, made: Generated, steps: Steps) -> bytes:
+    async def _fetch(self, made: Generated, step: str, steps: Steps) -> bytes:
         """The picture's file, which is kept before anything is made of it."""
         try:
-            data = await steps.bytes_of(GENERATE, lambda at: self._download(made.url, at))
+            data = await steps.bytes_of(step, lambda at: self._download(made.url, at))
             await in_thread(decode, data)
         except (_PictureGone, ImageRejected, EngineFailed) as error:
-            await steps.useless(GENERATE)
+            await steps.useless(step)
             detail = f"SeeDream's picture was paid for and is of no use: {error}"
-            if not steps.is_own(GENERATE):  # another one is made
+            if not steps.is_own(step):  # another one is made
                 raise ProviderFailed(detail) from error
             raise EngineFailed(
                 detail, fix="Submit the task again: another picture is made, and charged."

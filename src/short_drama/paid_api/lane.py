@@ -8,8 +8,9 @@ from typing import Any
 
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.job import Work
+from short_drama.paid_api.cast_work import works
 from short_drama.paid_api.detectors import Detector, LocalDetector, QwenDetector
-from short_drama.paid_api.face_work import Pipeline, face_works
+from short_drama.paid_api.face_work import Pipeline
 from short_drama.paid_api.generators import Generator, LocalGenerator, SeeDreamGenerator
 from short_drama.paid_api.local_faces import LocalFaces
 from short_drama.paid_api.paying.budgets import Budgets
@@ -70,7 +71,7 @@ async def open_faces(
             generator = await opened.enter_async_context(
                 _seedream(options.seedream, options, assets)
             )
-        yield face_works(
+        yield works(
             Pipeline(
                 detector=detector,
                 generator=generator,

@@ -9,6 +9,7 @@ from short_drama.ports.assets import (
     UploadForm,
     owned_by,
 )
+from short_drama.ports.characters import CharacterStore, StaleCharacter
 from short_drama.ports.keys import KeyExists, KeyStore
 from short_drama.ports.lanes import LaneNotices
 from short_drama.ports.money import OverLimit, SpendLedger, StaleSpend
@@ -30,6 +31,7 @@ __all__ = [
     "AssetExists",
     "AssetInfo",
     "AssetStore",
+    "CharacterStore",
     "Claim",
     "ClaimingQueue",
     "Delivery",
@@ -41,6 +43,7 @@ __all__ = [
     "OverLimit",
     "QueueDepth",
     "SpendLedger",
+    "StaleCharacter",
     "StaleEndpoints",
     "StaleSpend",
     "StaleTask",

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
-from short_drama.domain.asset_keys import upload_owner
+from short_drama.domain.asset_keys import owner_in
 from short_drama.domain.principal import LOCAL_OWNER
 
 OWNED_BY: Final = "owner"
@@ -30,7 +30,7 @@ class AssetInfo:
     @property
     def owner(self) -> str:
         """Whose it is; what says nothing of that was made where nobody signs in."""
-        return upload_owner(self.key) or self.metadata.get(OWNED_BY, LOCAL_OWNER)
+        return owner_in(self.key) or self.metadata.get(OWNED_BY, LOCAL_OWNER)
 
 
 class AssetStore(Protocol):
@@ -63,6 +63,10 @@ class AssetStore(Protocol):
     async def inspect(self, key: str) -> AssetInfo:
         """As `head`, having looked at the bytes too where the storage does not do that itself:
         what is no longer as it was put is not found."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """For good, whatever names it. Safe to repeat, also for what is damaged or not there."""
         ...
 
     async def renew(self, key: str) -> None:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from short_drama.domain.errors import RouteNotFound
 from short_drama.domain.kinds import KIND_NAME, KINDS, Lane
+from short_drama.sdk.characters import AsyncCharacters
 from short_drama.sdk.errors import ApiError, NoResult, WaitTimeout
 from short_drama.sdk.models import (
     Accepted,
@@ -101,6 +102,7 @@ class AsyncClient:
         key = api_key or os.environ.get("SHORT_DRAMA_API_KEY")
         self._transport = Transport(timeout=timeout, key=key, trusted=self._lanes.values())
         self.webhooks = AsyncWebhooks(self._ask, self._call)
+        self.characters = AsyncCharacters(self._asked, self._reference)
 
     async def __aenter__(self) -> Self:
         return self
@@ -314,7 +316,7 @@ class AsyncClient:
 
         async def read(answer: "aiohttp.ClientResponse") -> Shape:
             try:
-                return shape.model_validate_json(await answer.read())
+                return shape.model_validate_json(await answer.read() or b"{}")
             except ValidationError:
                 raise unexpected(str(answer.url.origin()), call.path, answer.status) from None
 
@@ -332,13 +334,22 @@ class AsyncClient:
         )
         return await self._ask(TaskView, call)
 
+    async def _asked(
+        self, shape: type[Shape], method: str, path: str, *, repeatable: bool, **parts: Any
+    ) -> Shape:
+        return await self._ask(shape, self._call(method, path, repeatable=repeatable, **parts))
+
+    async def _reference(self, image: Path | bytes) -> str:
+        return (await self.upload(image)).image_url
+
     async def _uploaded(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: (await self.upload(value)).image_url
-            if isinstance(value, (Path, bytes))
-            else value
-            for name, value in params.items()
-        }
+        """Paths and bytes as references, those of a cast as well."""
+        return {name: await self._sent(value) for name, value in params.items()}
+
+    async def _sent(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return await self._uploaded(value)
+        return await self._reference(value) if isinstance(value, Path | bytes) else value
 
 
 async def _bytes_of(image: Path | str | bytes) -> bytes:

@@ -5,7 +5,7 @@ Members that a later server adds are kept, not refused.
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
@@ -155,6 +155,11 @@ class TaskView(Shape):
     inputs: dict[str, PictureSize] = {}
     """The size of each image, by its field."""
     labels: dict[str, str] = {}
+    characters: dict[str, str] = {}
+    """Whose faces go into it, by name, each with the id of the consent it was accepted under."""
+    purged: dict[str, Any] | None = None
+    """What of it was deleted after a consent was revoked: `at`, `by`, and `deleted`, by `key` and
+    `sha256`."""
     waiting_for: WaitingFor | None = None
     lane: LaneTrouble | None = None
     stage: str | None = None
@@ -172,7 +177,8 @@ class TaskView(Shape):
     provenance: dict[str, Any] | None = None
     """How the result was made. Of every result: `engine`, `result_key`, `sha256` of its bytes,
     `inputs` (by field: `sha256`, and whether it had a `manifest`), `manifest` (who signed the
-    result's, null if nobody did), `provider_requests`, `consent`; else what the engine tells."""
+    result's, null if nobody did), `provider_requests`, `consent`, `characters`; else what the
+    engine tells."""
     trace_id: str | None = None
     timings: Timings = Timings()
     cost: dict[str, Any] | None = None
@@ -273,6 +279,74 @@ class Verification(Shape):
     label: dict[str, Any] | None = None
     manifest: ManifestReading
     task: VerifiedTask | None = None
+
+
+class FaceView(PictureSize):
+    """A picture of a character; `url` opens it for its owner's key."""
+
+    number: int
+    sha256: str
+    url: str
+
+
+class ConsentScopeView(Shape):
+    """Without projects for all of them, and so with kinds."""
+
+    projects: list[str] = []
+    kinds: list[str] = []
+
+
+class ConsentView(Shape):
+    """What a person has agreed to. Times are Unix seconds; `from` is `since` in Python."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    consent_id: str
+    subject: str
+    scope: ConsentScopeView
+    recorded_by: str
+    recorded_at: float
+    evidence_sha256: str | None = None
+    since: float | None = Field(default=None, alias="from")
+    until: float | None = None
+    revoked_at: float | None = None
+
+
+class CharacterView(Shape):
+    """A person's faces. `consent` is the one that counts; `consent_problem`: why nothing can be
+    made of it, null where something can."""
+
+    name: str
+    title: str = ""
+    faces: list[FaceView] = []
+    portraits: dict[str, str] = {}
+    consent: ConsentView | None = None
+    consent_problem: str | None = None
+    consents: list[ConsentView] = []
+    purges: list[dict[str, Any]] = []
+    created_at: float
+    updated_at: float
+
+
+class CharacterList(Shape):
+    characters: list[CharacterView]
+
+
+class RevocationView(Shape):
+    """`stopped`: ids of the tasks that waited or ran; `tasks`: how many it is used in in all."""
+
+    character: CharacterView
+    stopped: list[str]
+    tasks: int
+
+
+class PurgeView(Shape):
+    """`deleted`: `key` and `sha256` each, and `task_id` of what was a task's; `left`: tasks that
+    have not ended."""
+
+    deleted: list[dict[str, str]]
+    left: list[str] = []
+    next_cursor: str | None = None
 
 
 class DirectUploadView(Shape):

@@ -12,11 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from short_drama.sdk.characters import AsyncCharacters, Picture
 from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient, Where
 from short_drama.sdk.models import (
     Accepted,
     AssetView,
+    CharacterView,
     KindView,
+    PurgeView,
+    RevocationView,
     TaskPage,
     TaskView,
     Verification,
@@ -51,12 +55,73 @@ class Portal:
     def closed(self) -> bool:
         return self._loop.is_closed()
 
+    def each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        while True:
+            try:
+                item = self.run(_next(items))
+            except StopAsyncIteration:
+                return
+            yield item
+
     def close(self) -> None:
         self.run(self._loop.shutdown_asyncgens())
         self.run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+class Characters:
+    """`AsyncCharacters`, blocking; as `client.characters`."""
+
+    def __init__(self, portal: Portal, characters: AsyncCharacters) -> None:
+        self._portal, self._characters = portal, characters
+
+    def list(self) -> Sequence[CharacterView]:
+        return self._portal.run(self._characters.list())
+
+    def get(self, name: str) -> CharacterView:
+        return self._portal.run(self._characters.get(name))
+
+    def create(
+        self,
+        name: str,
+        faces: Sequence[Picture],
+        *,
+        title: str = "",
+        portraits: Mapping[str, str] | None = None,
+        consent: Mapping[str, Any] | None = None,
+    ) -> CharacterView:
+        making = self._characters.create(
+            name, faces, title=title, portraits=portraits, consent=consent
+        )
+        return self._portal.run(making)
+
+    def change(
+        self,
+        name: str,
+        *,
+        title: str | None = None,
+        faces: Sequence[Picture | int] | None = None,
+        portraits: Mapping[str, str] | None = None,
+    ) -> CharacterView:
+        changing = self._characters.change(name, title=title, faces=faces, portraits=portraits)
+        return self._portal.run(changing)
+
+    def record_consent(self, name: str, consent: Mapping[str, Any]) -> CharacterView:
+        return self._portal.run(self._characters.record_consent(name, consent))
+
+    def revoke(self, name: str) -> RevocationView:
+        return self._portal.run(self._characters.revoke(name))
+
+    def tasks(self, name: str) -> Iterator[TaskView]:
+        return self._portal.each(self._characters.tasks(name))
+
+    def purge(self, name: str) -> PurgeView:
+        return self._portal.run(self._characters.purge(name))
+
+    def delete(self, name: str) -> None:
+        self._portal.run(self._characters.delete(name))
 
 
 class Client:
@@ -76,6 +141,7 @@ class Client:
             gpu_url=gpu_url, cpu_url=cpu_url, api_key=api_key, timeout=timeout, attempts=attempts
         )
         self.webhooks = Webhooks(self._portal.run, self._client.webhooks)
+        self.characters = Characters(self._portal, self._client.characters)
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +197,7 @@ class Client:
         return self._portal.run(self._client.wait(task_id, timeout))
 
     def follow(self, task_id: str) -> Iterator[TaskView]:
-        return self._each(self._client.follow(task_id))
+        return self._portal.each(self._client.follow(task_id))
 
     def list(
         self, *, cursor: str | None = None, limit: int = 50, **where: Unpack[Where]
@@ -139,7 +205,7 @@ class Client:
         return self._portal.run(self._client.list(cursor=cursor, limit=limit, **where))
 
     def iterate(self, **where: Unpack[Where]) -> Iterator[TaskView]:
-        return self._each(self._client.iterate(**where))
+        return self._portal.each(self._client.iterate(**where))
 
     def kinds(self) -> Sequence[KindView]:
         return self._portal.run(self._client.kinds())
@@ -152,14 +218,6 @@ class Client:
 
     def download(self, source: TaskView | str, path: Path) -> Path:
         return self._portal.run(self._client.download(source, path))
-
-    def _each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
-        while True:
-            try:
-                item = self._portal.run(_next(items))
-            except StopAsyncIteration:
-                return
-            yield item
 
 
 async def _next(items: AsyncGenerator[T, None]) -> T:

@@ -12,6 +12,7 @@ from random import Random
 
 from structlog.contextvars import bind_contextvars
 
+from short_drama.consent_gate import ConsentGate
 from short_drama.domain.errors import TaskConflict, Unavailable
 from short_drama.domain.task import Task
 from short_drama.ports import Claim, ClaimingQueue, Delivery, TaskQueue, TaskStore
@@ -40,6 +41,7 @@ class Consumer:
     Args:
         name: names this process in leases; no two living processes share it.
         queue: one that can claim what it gives, which is one write less for each task.
+        gate: that characters' faces go through when a task is begun.
         check: raises Unavailable while no task could be claimed: no message is taken then.
         about: what each of its lines in the log tells.
     """
@@ -52,6 +54,7 @@ class Consumer:
         queue: TaskQueue,
         store: TaskStore,
         jobs: JobClient,
+        gate: ConsentGate,
         check: Callable[[], Awaitable[None]] | None = None,
         about: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
@@ -60,7 +63,9 @@ class Consumer:
         self._limits, self._queue, self._jobs = limits, queue, jobs
         self._about = about or {}
         rng = Random()  # noqa: S311 - spreads retries, keeps no secret
-        self._handler = Handler(limits, queue=queue, store=store, jobs=jobs, clock=clock, rng=rng)
+        self._handler = Handler(
+            limits, queue=queue, store=store, jobs=jobs, gate=gate, clock=clock, rng=rng
+        )
         # A worker is one delivery's: a claim whose answer was lost is then known to be its own.
         self._workers = (f"{name}/{number}" for number in itertools.count(1))
         self._slots = asyncio.Semaphore(limits.deliveries)

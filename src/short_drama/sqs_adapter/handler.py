@@ -11,8 +11,10 @@ from typing import TypeVar
 from structlog.contextvars import bound_contextvars
 
 from short_drama import metrics, tracing
+from short_drama.consent_gate import ConsentGate
 from short_drama.domain.errors import (
     AttemptsExhausted,
+    ConsentMissing,
     DeadlineExceeded,
     LeaseLost,
     NewerFormat,
@@ -22,6 +24,7 @@ from short_drama.domain.errors import (
 )
 from short_drama.domain.failure import Failure
 from short_drama.domain.message import MalformedMessage, TaskMessage
+from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.logs.steps import Step, ids_of, why
@@ -79,10 +82,12 @@ class Handler:
         queue: TaskQueue,
         store: TaskStore,
         jobs: JobClient,
+        gate: ConsentGate,
         clock: Callable[[], float],
         rng: Random,
     ) -> None:
         self._limits, self._queue, self._store, self._jobs = limits, queue, store, jobs
+        self._gate = gate
         self._clock, self._rng = clock, rng
         self.lease_losses = 0
         """Tasks that somebody else had when we still worked on them."""
@@ -180,7 +185,7 @@ class Handler:
         verdict: Verdict
         reached = True
         try:
-            result = await attempt.run()
+            result = await self._ran(attempt, claimed, delivery)
             reached = not (isinstance(result, Failure) and result.retryable)
             accepted = attempt.job_id is not None
             verdict = after_attempt(
@@ -205,6 +210,22 @@ class Handler:
         if isinstance(verdict, GiveUp):
             await attempt.stop_left_job()
         return reached, verdict
+
+    async def _ran(self, attempt: Attempt, claimed: Task, delivery: Delivery) -> Outcome | Failure:
+        """Faces need a consent when the work is begun, and still when there is a result."""
+        if (refusal := await self._refusal(claimed, delivery)) is not None:
+            return refusal
+        result = await attempt.run()
+        if isinstance(result, Outcome):
+            return await self._refusal(claimed, delivery) or result
+        return result
+
+    async def _refusal(self, claimed: Task, delivery: Delivery) -> Failure | None:
+        try:
+            await self._insist(lambda: self._gate.require(claimed), hiding=delivery)
+        except ConsentMissing as missing:
+            return Failure.of(missing)
+        return None
 
     async def _stop_what_is_left(self, found: Task, verdict: Verdict) -> None:
         """The job of an attempt that was lost, of a task that has ended or may not start again."""

@@ -179,6 +179,9 @@ class JobClient:
                 "Task-Owner": task.owner,
                 **({"Task-Labels": _packed(task.labels)} if task.labels else {}),
                 **({"Task-Retry-Of": task.retry_of} if task.retry_of else {}),
+                **(
+                    {"Task-Consents": " ".join(task.characters.values())} if task.characters else {}
+                ),
                 **({tracing.HEADER: trace} if (trace := tracing.current()) else {}),
             },
         )

@@ -83,7 +83,10 @@ def create_app(
         description=description,
         version="1",
         redoc_url=None,
-        openapi_tags=[{"name": name} for name in ("submit", "tasks", "jobs", "assets", "service")],
+        openapi_tags=[
+            {"name": name}
+            for name in ("submit", "tasks", "characters", "jobs", "assets", "service")
+        ],
     )
     app.state.stopping = asyncio.Event()  # see waiting.py
     app.state.check = check

@@ -12,6 +12,7 @@ from short_drama.web.door import needed
 
 _REF = "#/components/schemas/{model}"
 _MEANS = {
+    403: "The key, or the person whose face it is, does not allow this",
     404: "There is no such thing",
     409: "Its state does not allow this",
     413: "The body is larger than the limit that the problem names",

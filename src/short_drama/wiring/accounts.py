@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from short_drama.domain import casting
 from short_drama.orchestrator.submit import Hold
 from short_drama.paid_api.paying.estimates import estimated_steps
 from short_drama.paid_api.paying.holds import Holds
@@ -26,8 +27,13 @@ def open_hold(settings: Settings, backend: Backend) -> Hold | None:
     seedream = None if settings.generator == "local" else seedream_model(settings)
 
     def estimate(kind: str, request: Mapping[str, Any]) -> Mapping[str, int]:
-        words = request.get("face_position_prompt")
-        steps = estimated_steps(prices, qwen=qwen, seedream=seedream, words=words)
+        steps = estimated_steps(
+            prices,
+            qwen=qwen,
+            seedream=seedream,
+            words=request.get("face_position_prompt"),
+            cast=casting.numbers(request),
+        )
         return steps.get(kind, {})
 
     return Holds(budgets(settings, backend), backend.assets, estimate, model=seedream).hold

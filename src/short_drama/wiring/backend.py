@@ -16,6 +16,7 @@ from short_drama.domain.lifetimes import Lifetimes
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.ports import (
     AssetStore,
+    CharacterStore,
     KeyStore,
     LaneNotices,
     SpendLedger,
@@ -49,6 +50,7 @@ class Backend:
     notices: LaneNotices
     keys: KeyStore
     webhooks: WebhookStore
+    characters: CharacterStore
     secret: bytes | None
     """Makes task ids of idempotency keys, and keys of uploads, unguessable; only orchestrators need
     it."""
@@ -133,6 +135,7 @@ def _embedded(
     *,
     secret: bytes | None,
 ) -> Backend:
+    from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
     from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
     from short_drama.backends.embedded.key_store import EmbeddedKeyStore
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
@@ -160,6 +163,7 @@ def _embedded(
         notices=EmbeddedLaneNotices(database),
         keys=EmbeddedKeyStore(database),
         webhooks=EmbeddedWebhookStore(database),
+        characters=EmbeddedCharacterStore(database),
         secret=secret,
         look=partial(look_at_disk, "data", root),
         take_over=lambda: take_over(database, store),
@@ -205,6 +209,7 @@ def lifetimes(settings: Settings) -> Lifetimes:
 @contextlib.asynccontextmanager
 async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.aws.asset_store import S3AssetStore
+    from short_drama.backends.aws.character_store import DynamoCharacterStore
     from short_drama.backends.aws.clients import open_clients
     from short_drama.backends.aws.key_store import DynamoKeyStore
     from short_drama.backends.aws.lane_notices import DynamoLaneNotices
@@ -236,6 +241,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
             notices=DynamoLaneNotices(clients.dynamodb, table=prefix + settings.table),
             keys=DynamoKeyStore(clients.dynamodb, table=prefix + settings.table),
             webhooks=DynamoWebhookStore(clients.dynamodb, table=prefix + settings.table),
+            characters=DynamoCharacterStore(clients.dynamodb, table=prefix + settings.table),
             look=clients.look,
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,

@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from short_drama import metrics, tracing
 from short_drama.comfyui_api import unified_api
+from short_drama.consent_gate import ConsentGate
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Catalogue, Lane
 from short_drama.images.fetch import Fetcher
@@ -23,6 +24,7 @@ from short_drama.jobs.room import MIB, Room, usual_room
 from short_drama.jobs.runner import JobRunner
 from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
 from short_drama.orchestrator.availability import Availability
+from short_drama.orchestrator.character_office import CharacterOffice
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.queue_limit import QueueLimit
 from short_drama.orchestrator.queue_sight import QueueSight
@@ -276,6 +278,13 @@ def _desk(
         queues=backend.queues,
         assets=backend.assets,
         sources=sources,
+        characters=CharacterOffice(
+            characters=backend.characters,
+            tasks=backend.store,
+            assets=backend.assets,
+            sources=sources,
+        ),
+        ledger=backend.ledger,
         listeners=Listeners(places(settings.connections, descriptors=descriptors()) // 3),
         check=partial(backend.check, "queues", "tasks"),
         remark=partial(backend.check, "dead letters", "assets"),
@@ -308,6 +317,7 @@ def _submitter(
         sources,
         secret=backend.required_secret,
         consent_required=settings.consent_required,
+        gate=ConsentGate(backend.characters),
         hold=open_hold(settings, backend),
         available=available,
     )
@@ -348,6 +358,7 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
         queue=backend.queues[lane],
         store=backend.store,
         jobs=jobs,
+        gate=ConsentGate(backend.characters),
         check=partial(backend.check, "tasks"),
         about=about,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from short_drama.cli import display
 from short_drama.cli.exits import Problem
-from short_drama.domain.characters import has_unseen
+from short_drama.domain.letters import has_unseen
 from short_drama.sdk.models import TaskView
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from short_drama.domain import formats
 from short_drama.domain.errors import NewerFormat
 from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
@@ -54,7 +55,9 @@ def test_a_record_survives_json(task: Task) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [{"format": 2}, {"format": "x"}, {"status": "paused"}, {"lane": "tpu"}], ids=str
+    "told",
+    [{"format": formats.TASK.known + 1}, {"format": "x"}, {"status": "paused"}, {"lane": "tpu"}],
+    ids=str,
 )
 def test_a_record_that_asks_for_more_than_we_know_is_refused(told: dict[str, object]) -> None:
     with pytest.raises(NewerFormat):

@@ -34,6 +34,15 @@ def test_each_kind_has_its_steps() -> None:
     assert steps["face-swap"]["generate"] == 51_000  # the dearest tier, and two pictures in
 
 
+def test_each_face_of_several_is_a_step_of_its_own() -> None:
+    steps = estimated_steps(PRICES, qwen=QWEN, seedream=SEEDREAM, words=None, cast=[0, 2])
+    full = steps["full-face-swap"]
+    assert list(full) == ["detect", "detect-again", "generate-0", "generate-2"]
+    assert full["generate-0"] == full["generate-2"] == steps["face-swap"]["generate"]
+    local = estimated_steps(PRICES, qwen=None, seedream=None, words=None, cast=[0, 2])
+    assert local["full-face-swap"] == {}
+
+
 def test_what_the_local_engine_does_costs_nothing() -> None:
     steps = estimated_steps(PRICES, qwen=None, seedream=SEEDREAM, words=None)
     assert steps["face-mask"] == {}

@@ -10,6 +10,7 @@ from short_drama.ports import Delivery, TaskQueue, TaskStore
 from short_drama.sqs_adapter.consumer import Consumer
 from short_drama.sqs_adapter.handler import Limits
 from short_drama.sqs_adapter.job_client import JobClient
+from tests.protocol.memory import an_open_gate
 from tests.protocol.virtual_time import run
 
 HOUR = 3600.0
@@ -46,6 +47,7 @@ class Lane:
             queue=cast("TaskQueue", self),
             store=cast("TaskStore", None),
             jobs=cast("JobClient", self),
+            gate=an_open_gate(),
             check=self.check,
         )
         running = asyncio.create_task(consumer.run())

@@ -147,6 +147,11 @@ class S3AssetStore:
         asked = self._s3.head_object(Bucket=self._bucket, Key=key)
         return _info(key, await self._answer_about(key, asked))
 
+    async def delete(self, key: str) -> None:
+        """S3 answers the same for what is not there. What a CDN keeps of it is the CDN's."""
+        if len(key) <= _LONGEST and _POSSIBLE.fullmatch(key):
+            await answer("s3", self._s3.delete_object(Bucket=self._bucket, Key=key))
+
     async def renew(self, key: str) -> None:
         found = await self._head(key)
         if self._clock() - found["LastModified"].timestamp() <= _FRESH_SECONDS:

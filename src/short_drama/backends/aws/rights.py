@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from short_drama.backends.aws.resources import QUEUES, TASKS
-from short_drama.domain.asset_keys import INCOMING_PREFIX
+from short_drama.domain.asset_keys import FACES_PREFIX, INCOMING_PREFIX
 from short_drama.domain.kinds import Lane
 
 _VERSION = "2012-10-17"
@@ -77,15 +77,21 @@ _TABLE = f"arn:aws:dynamodb:{{region}}:{{account}}:table/{{prefix}}{TASKS.name}"
 _INDEXES = tuple(f"{_TABLE}/index/{index.name}" for index in TASKS.indexes)
 _BUCKET = "arn:aws:s3:::{bucket}"
 _INCOMING = f"{INCOMING_PREFIX}*"
+_FACES = f"{FACES_PREFIX}*"
 _PICTURES = ("uploads/*", "images/*", "seedream/*")
 """What tasks may refer to."""
 
-_KEYS, _LEDGER = "dynamodb:LeadingKeys", "spend#*"
-"""The partition keys of the items asked for, and those of the ledger."""
+_KEYS: Final = "dynamodb:LeadingKeys"
+"""The partition keys of the items asked for."""
+_LEDGER, _CHARACTERS, _WEBHOOKS = "spend#*", "character#*", "webhook#*"
 _OF_THE_LEDGER: Condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER]}}
-_NO_TASKS = (_LEDGER, "key#*", "used#*")
-_OF_TASKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS, "webhook#*"]}}
-_OF_TASKS_AND_WEBHOOKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS]}}
+_OF_CHARACTERS: Condition = {"ForAllValues:StringLike": {_KEYS: [_CHARACTERS]}}
+_SECRETS = (_LEDGER, "key#*", "used#*")
+_TOLD_TO_ADAPTERS: Condition = {"ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _WEBHOOKS)}}
+_OF_TASKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS, _WEBHOOKS)}}
+_OF_TASKS_AND_WEBHOOKS: Condition = {
+    "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS)}
+}
 
 # --- What several roles have --------------------------------------------------------------
 
@@ -100,9 +106,9 @@ _WRITE_TASKS_AND_WEBHOOKS = Statement(
 )
 
 
-def _write_the_ledger_and(more: str) -> Statement:
-    """`more`: the partition keys of other items, as a pattern."""
-    condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER, more]}}
+def _write_the_ledger_and(*more: str) -> Statement:
+    """`more`: the partition keys of other items, as patterns."""
+    condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER, *more]}}
     return Statement("WriteTheLedgerAndMore", ("dynamodb:UpdateItem",), [_TABLE], condition)
 
 
@@ -114,12 +120,8 @@ _TELL_MISSING_FROM_FORBIDDEN = Statement("TellMissingFromForbidden", ("s3:ListBu
 def _adapter(lane: Lane) -> Sequence[Statement]:
     return (
         Statement("TakeMessages", ("sqs:GetQueueUrl", *_HANDLE), [_queue(lane.queue)]),
-        Statement(
-            "ClaimAndFinishTasks",
-            ("dynamodb:GetItem", "dynamodb:PutItem"),
-            [_TABLE],
-            _OF_TASKS,
-        ),
+        Statement("ClaimAndFinishTasks", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS),
+        Statement("ReadTasksAndConsents", ("dynamodb:GetItem",), [_TABLE], _TOLD_TO_ADAPTERS),
     )
 
 
@@ -132,10 +134,16 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("LookThroughDeadLetters", _HANDLE, _DEAD_LETTERS),
         _READ_THE_TABLE,
         _WRITE_TASKS_AND_WEBHOOKS,
-        _write_the_ledger_and("used#*"),
+        _write_the_ledger_and("used#*", _CHARACTERS),
+        Statement("PurgeCharacters", ("dynamodb:DeleteItem",), [_TABLE], _OF_CHARACTERS),
         _FIND_TASKS,
-        Statement("TakeImagesIn", ("s3:GetObject",), _objects(_INCOMING, *_PICTURES)),
-        Statement("KeepUploads", ("s3:PutObject",), _objects(_INCOMING, "uploads/*")),
+        Statement("TakeImagesIn", ("s3:GetObject",), _objects(_INCOMING, *_PICTURES, _FACES)),
+        Statement("KeepUploads", ("s3:PutObject",), _objects(_INCOMING, "uploads/*", _FACES)),
+        Statement(
+            "PurgeFaces",
+            ("s3:DeleteObject",),
+            _objects(_FACES, "uploads/*", "images/face_swap/*", "seedream/*", "jobs/*"),
+        ),
         Statement("RenewResults", ("s3:PutObject",), _objects("images/*", "seedream/*")),
         Statement("SeeWhatWasPaidFor", ("s3:GetObject",), _objects("jobs/*", "reuse/*")),
         _TELL_MISSING_FROM_FORBIDDEN,
@@ -151,7 +159,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         _TELL_MISSING_FROM_FORBIDDEN,
     ),
     "paid-api": (
-        Statement("ReadImages", ("s3:GetObject",), _objects(*_PICTURES)),
+        Statement("ReadImages", ("s3:GetObject",), _objects(*_PICTURES, _FACES)),
         Statement(
             "PublishResults", ("s3:PutObject",), _objects("images/face_swap/*", "seedream/*")
         ),

@@ -8,6 +8,7 @@ is no longer as it was put is as good as not there: it is not handed out, and ma
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import time
 import uuid
@@ -17,6 +18,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
+from short_drama.backends.embedded import asset_walk
 from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.backends.embedded.disk import require_room, trouble_with, try_to_write
 from short_drama.backends.embedded.folder_lock import locked, opened
@@ -122,6 +124,9 @@ class EmbeddedAssetStore:
             return told
         return await asyncio.to_thread(self._inspect, key)
 
+    async def delete(self, key: str) -> None:
+        await asyncio.to_thread(self._delete, key)
+
     async def renew(self, key: str) -> None:
         if self._clock() - self._status(key).st_mtime > _FRESH_SECONDS:
             await asyncio.to_thread(self._renew, key)
@@ -154,6 +159,17 @@ class EmbeddedAssetStore:
             raise _not_found(key) from None
         except OSError as error:
             raise self._complained("write", "written", error) from error
+
+    def _delete(self, key: str) -> None:
+        try:
+            self._path(self._files, key)
+            asset_walk.delete(self._root, key, before=math.inf)
+        except AssetNotFound:
+            return  # nothing could ever have been put under such a key
+        except OSError as error:
+            raise self._complained("write", "written", error) from error
+        self._looked_at.forget(key)
+        self._read_through.forget(key)
 
     def _put(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
         target = self._path(self._files, key)

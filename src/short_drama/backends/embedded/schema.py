@@ -165,8 +165,27 @@ CREATE TABLE IF NOT EXISTS webhooks (
 ) WITHOUT ROWID;
 PRAGMA user_version = 9;
 """
+_CHARACTERS = """
+CREATE TABLE IF NOT EXISTS characters (
+    owner   TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    record  TEXT NOT NULL,
+    PRIMARY KEY (owner, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS character_uses (
+    owner   TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    task_id TEXT NOT NULL,
+    PRIMARY KEY (owner, name, task_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS character_uses_by_task ON character_uses (task_id);
+CREATE TRIGGER IF NOT EXISTS task_uncast AFTER DELETE ON tasks BEGIN
+    DELETE FROM character_uses WHERE task_id = old.task_id; END;
+PRAGMA user_version = 10;
+"""
 VERSIONS: Final = (
-    _SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS, _FAIR, _WEBHOOKS,
+    _SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS, _FAIR, _WEBHOOKS, _CHARACTERS,
 )  # fmt: skip
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)

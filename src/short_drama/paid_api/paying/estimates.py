@@ -4,7 +4,7 @@ Only a call that is cut off and made again may cost more: nobody knows how much.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from short_drama.paid_api.paying.prices import Cost, Prices
 
@@ -17,6 +17,11 @@ PICTURES_IN = 2
 DETECT, DETECT_AGAIN, GENERATE = "detect", "detect-again", "generate"
 
 
+def generate_step(number: int) -> str:
+    """Of one face of several, by its number."""
+    return f"{GENERATE}-{number}"
+
+
 def detection(prices: Prices, model: str, words: str | None, *, again: bool = False) -> Cost:
     """The most that one costs in which the face is described in those words; `again`: after an
     answer that was no good."""
@@ -26,7 +31,12 @@ def detection(prices: Prices, model: str, words: str | None, *, again: bool = Fa
 
 
 def estimated_steps(
-    prices: Prices, *, qwen: str | None, seedream: str | None, words: str | None
+    prices: Prices,
+    *,
+    qwen: str | None,
+    seedream: str | None,
+    words: str | None,
+    cast: Sequence[int] = (),
 ) -> Mapping[str, Mapping[str, int]]:
     """Of each kind, what each step costs at most, in millionths of a US dollar; a step is left out
     that costs nothing.
@@ -34,10 +44,13 @@ def estimated_steps(
     Args:
         qwen, seedream: the models; None where the local engine does that step.
         words: which face is meant, as the request describes it.
+        cast: which faces are swapped where it is not just one, by number.
     """
     find = {} if qwen is None else _detections(prices, qwen, words)
     make = {} if seedream is None else {GENERATE: _picture(prices, seedream)}
-    return {"face-mask": find, "face-swap": make, "full-face-swap": {**find, **make}}
+    each = {generate_step(number): micros for number in cast for micros in make.values()}
+    full = {**find, **(each if cast else make)}
+    return {"face-mask": find, "face-swap": make, "full-face-swap": full}
 
 
 def _detections(prices: Prices, model: str, words: str | None) -> dict[str, int]:

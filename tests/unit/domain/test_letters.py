@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from short_drama.domain.characters import UNSEEN, has_unseen, visible, visible_json
 from short_drama.domain.kinds import KINDS
+from short_drama.domain.letters import UNSEEN, has_unseen, visible, visible_json
 
 EVERYTHING = [*map(chr, range(sys.maxunicode + 1))]
 NOT_SEEN = [one for one in EVERYTHING if unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp")]
