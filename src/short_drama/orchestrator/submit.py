@@ -12,7 +12,6 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -39,6 +38,8 @@ from short_drama.ports import TaskExists, TaskQueue, TaskStore
 from short_drama.random_ids import random_uuid
 
 log = logging.getLogger(__name__)
+
+_in_order = json.JSONEncoder(sort_keys=True).encode
 
 Hold = Callable[[Task], Awaitable[None]]
 """Holds what a task may cost. Repeated, it changes nothing."""
@@ -97,8 +98,9 @@ class Submitter:
             return _replayed(earlier, fingerprint)
         self._check_consent(kind, given)
         await self._check_available(kind.name, kind.lane, owner)
-        task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
-        task = replace(task, key_id=key_id)
+        task = await self._new_task(
+            kind, given, task_id=task_id, owner=owner, key_id=key_id, hash_=fingerprint
+        )
         return await self._store_and_send(task)
 
     async def retry(self, task: Task, *, key: str | None = None, key_id: str | None = None) -> Task:
@@ -178,7 +180,14 @@ class Submitter:
             await self._available(kind, lane, owner)
 
     async def _new_task(
-        self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str
+        self,
+        kind: TaskKind,
+        given: Mapping[str, Any],
+        *,
+        task_id: str,
+        owner: str,
+        key_id: str | None,
+        hash_: str,
     ) -> Task:
         request = {name: given[name] for name in kind.request.model_fields if name in given}
         given_images = [field for field in kind.image_fields if field in request]
@@ -194,6 +203,7 @@ class Submitter:
             kind=kind.name,
             lane=kind.lane,
             owner=owner,
+            key_id=key_id,
             request=request,
             request_hash=hash_,
             created_at=now,
@@ -277,7 +287,7 @@ def _early_fingerprint(kind: TaskKind, body: BaseModel, recorded: Mapping[str, A
 
 
 def _hash(kind: TaskKind, asked: Mapping[str, Any]) -> str:
-    canonical = json.dumps([kind.name, asked], sort_keys=True)
+    canonical = _in_order([kind.name, asked])
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
