@@ -2,10 +2,12 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
@@ -127,6 +129,32 @@ async def test_some_owners_may_be_left_out(line: Line) -> None:
     other = await take(line.queue(), but=("a",))
     assert other is not None
     assert other.body == "b0"
+
+
+async def test_who_leaves_some_out_looks_once_at_news_of_many(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, look = [0], line.database.look
+
+    def counted(work: Callable[[sqlite3.Connection], Any]) -> Any:
+        looks[0] += 1
+        return look(work)
+
+    await line.send("a0", "a1")
+    monkeypatch.setattr(line.database, "look", counted)
+    waiting = line.queue().receive_and_claim(
+        lambda found: found, wait=60, lease=60, but=frozenset("a")
+    )
+    async with asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(waiting)
+        for _ in range(100):
+            line.wakeups.notify(QUEUE)
+            await asyncio.sleep(0)
+        await line.send("b0")
+    taken = taking.result()
+    assert taken is not None
+    assert taken[0].body == "b0"
+    assert looks[0] < 20
 
 
 async def test_a_dead_letter_is_still_its_owners(line: Line) -> None:

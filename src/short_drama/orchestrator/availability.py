@@ -88,13 +88,22 @@ class Availability:
 
     async def _said(self, lane: Lane) -> Sequence[LaneNotice] | None:
         """None when it is not known."""
-        async with self._reading[lane]:
-            now, known = self._clock(), self._known.get(lane)
-            if known is None or now >= known.read_at + _BELIEVED_SECONDS:
-                known = self._known[lane] = _Known(now, await self._read(lane, now))
+        known = self._believed(lane)
+        if known is None:
+            async with self._reading[lane]:
+                known = self._believed(lane)  # somebody else may have read it meanwhile
+                if known is None:
+                    now = self._clock()
+                    known = self._known[lane] = _Known(now, await self._read(lane, now))
+        now = self._clock()
         if known.notices is None or now >= self._began + _BEGINNING_SECONDS:
             return known.notices
         return known.notices if any(one.until > now for one in known.notices) else None
+
+    def _believed(self, lane: Lane) -> _Known | None:
+        known = self._known.get(lane)
+        is_old = known is None or self._clock() >= known.read_at + _BELIEVED_SECONDS
+        return None if is_old else known
 
     async def _read(self, lane: Lane, now: float) -> Sequence[LaneNotice] | None:
         try:

@@ -79,12 +79,17 @@ class QueueLimit:
         return self._of_owners.setdefault((lane, owner), _Count(ask))
 
     async def _bring_up_to_date(self, count: _Count) -> None:
+        if not count.counting.locked() and self._is_believed(count):
+            return
         async with count.counting:
-            if self._clock() - count.at > _BELIEVED_SECONDS:
+            if not self._is_believed(count):
                 count.at = self._clock()
                 with contextlib.suppress(Unavailable, TimeoutError):
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         count.tasks = await count.ask()
+
+    def _is_believed(self, count: _Count) -> bool:
+        return self._clock() - count.at <= _BELIEVED_SECONDS
 
 
 async def _none() -> int:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -41,6 +42,8 @@ from short_drama.ports import TaskExists, TaskQueue, TaskStore
 from short_drama.random_ids import random_uuid
 
 log = logging.getLogger(__name__)
+
+_in_order = json.JSONEncoder(sort_keys=True).encode
 
 Hold = Callable[[Task], Awaitable[None]]
 """Holds what a task may cost. Repeated, it changes nothing."""
@@ -103,8 +106,10 @@ class Submitter:
             return _replayed(earlier, fingerprint)
         self._check_consent(kind, given)
         await self._check_available(kind.name, kind.lane, owner)
-        task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
-        task = replace(task, key_id=key_id, webhooks=tuple(webhooks))
+        made = partial(Task, task_id=task_id, owner=owner, key_id=key_id, webhooks=tuple(webhooks))
+        task = await self._new_task(
+            kind, given, partial(made, request_hash=fingerprint), owner=owner
+        )
         return await self._store_and_send(task)
 
     async def retry(
@@ -133,15 +138,15 @@ class Submitter:
         )
         for field, reference in images_of(task.request).items():
             await self._sources.renew(reference, field=field)
-        again = self._again(task, task_id=task_id, hash_=fingerprint)
-        return await self._store_and_send(
-            replace(
-                again,
-                key_id=key_id,
-                webhooks=tuple(webhooks),
-                characters=admitted.consents,
-            )
+        again = replace(
+            self._again(task),
+            task_id=task_id,
+            request_hash=fingerprint,
+            key_id=key_id,
+            webhooks=tuple(webhooks),
+            characters=admitted.consents,
         )
+        return await self._store_and_send(again)
 
     async def cancel(self, task: Task) -> Task:
         """Final at once; a worker that holds the task learns it and stops the engine.
@@ -182,8 +187,9 @@ class Submitter:
             await self._available(kind, lane, owner)
 
     async def _new_task(
-        self, kind: TaskKind, given: Mapping[str, Any], *, task_id: str, owner: str, hash_: str
+        self, kind: TaskKind, given: Mapping[str, Any], made: Callable[..., Task], *, owner: str
     ) -> Task:
+        """`made`: with what the request itself does not tell."""
         request = {name: given[name] for name in kind.request.model_fields if name in given}
         images, labels = images_of(request), given.get("labels", {})
         admitted = await self._gate.admit(images, owner=owner, kind=kind.name, labels=labels)
@@ -195,13 +201,10 @@ class Submitter:
         sizes = {field: one.size for field, one in held.items()}
         _check_sizes(kind, request, sizes)
         now, deadline = self._clock(), given.get("deadline_seconds")
-        return Task(
-            task_id=task_id,
+        return made(
             kind=kind.name,
             lane=kind.lane,
-            owner=owner,
             request=request,
-            request_hash=hash_,
             created_at=now,
             updated_at=now,
             labels=labels,
@@ -214,16 +217,17 @@ class Submitter:
             outbox_due=now + OUTBOX_SECONDS,
         )
 
-    def _again(self, task: Task, *, task_id: str, hash_: str) -> Task:
+    def _again(self, task: Task) -> Task:
+        """As it was handed in, now."""
         now = self._clock()
         span = None if task.deadline is None else task.deadline - task.created_at
         return Task(
-            task_id=task_id,
+            task_id=task.task_id,
             kind=task.kind,
             lane=task.lane,
             owner=task.owner,
             request=task.request,
-            request_hash=hash_,
+            request_hash=task.request_hash,
             created_at=now,
             updated_at=now,
             labels=task.labels,
@@ -312,7 +316,7 @@ def _early_fingerprint(kind: TaskKind, body: BaseModel, recorded: Mapping[str, A
 
 
 def _hash(kind: TaskKind, asked: Mapping[str, Any]) -> str:
-    canonical = json.dumps([kind.name, asked], sort_keys=True)
+    canonical = _in_order([kind.name, asked])
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

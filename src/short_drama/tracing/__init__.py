@@ -10,6 +10,7 @@ import contextlib
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -65,16 +66,28 @@ class Traced:
             self._span.set_attributes(_attributes(attributes))
 
 
-@contextlib.contextmanager
-def span(name: str, parent: str | None, **attributes: Any) -> Iterator[Traced]:
+def span(name: str, parent: str | None, **attributes: Any) -> AbstractContextManager[Traced]:
     """A part of the trace of `parent`, a traceparent, or a trace of its own. Log lines inside name
     the trace."""
-    if _tracer is None:
-        with _inside(parent):
-            yield Traced()
-        return
+    if _tracer is not None:
+        return _begun(_tracer, name, parent, attributes)
+    if parent is None and current() is None:
+        return contextlib.nullcontext(Traced())
+    return _handed_on(parent)
+
+
+@contextlib.contextmanager
+def _handed_on(parent: str | None) -> Iterator[Traced]:
+    with _inside(parent):
+        yield Traced()
+
+
+@contextlib.contextmanager
+def _begun(
+    tracer: "Tracer", name: str, parent: str | None, attributes: Mapping[str, Any]
+) -> Iterator[Traced]:
     with (
-        _tracer.start_as_current_span(
+        tracer.start_as_current_span(
             name, context=_context(parent), attributes=_attributes(attributes)
         ) as begun,
         _inside(_written(begun)),

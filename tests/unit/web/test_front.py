@@ -26,7 +26,7 @@ class Guest:
         self.dawdles = False
         self.wants = 0
         self.refusals: list[Refusal] = []
-        self.is_gone = False
+        self.is_gone = self.has_ended = False
         self._gate = gate
 
     def goes_on(self) -> bool:
@@ -43,6 +43,10 @@ class Guest:
         self.refusals.append(why)
         self._gate.move(self, None)
         self._gate.room.give_back(self, self.body_received)
+
+    def end(self) -> None:
+        self.has_ended = True
+        self._gate.move(self, None)
 
     def abort(self) -> None:
         self.is_gone = True
@@ -220,6 +224,25 @@ async def test_who_owes_a_head_or_a_body_is_told_when_time_is_up() -> None:
             await asyncio.sleep(0.01)
     assert [one.refusals[0].error.code for one in (head, body)] == ["request_too_slow"] * 2
     assert not held.refusals
+
+
+async def test_who_has_asked_nothing_for_long_is_let_go_and_nobody_else() -> None:
+    gate = Gate(Limits(keep_alive_seconds=0.05))
+    first, second, busy = guests = [Guest(gate) for _ in range(3)]
+    for guest in guests:
+        guest.comes()
+        gate.move(guest, gate.idle)
+    gate.move(busy, None)
+    gate.move(first, None)  # it asks once more
+    gate.move(first, gate.idle)
+    async with asyncio.timeout(10):
+        while not (first.has_ended and second.has_ended):  # noqa: ASYNC110 - its own clock is tested
+            await asyncio.sleep(0.01)
+    assert not busy.has_ended
+    gate.move(busy, gate.idle)  # the timer has run out meanwhile
+    async with asyncio.timeout(10):
+        while not busy.has_ended:  # noqa: ASYNC110 - its own clock is tested
+            await asyncio.sleep(0.01)
 
 
 def test_each_kind_of_trouble_is_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:

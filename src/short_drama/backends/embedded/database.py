@@ -165,7 +165,8 @@ class Database:
                 await self._begin()
                 self._look_for_others()
                 outcomes = _run_together(self._connection, batch)
-                await self._committer.run(partial(self._connection.execute, "COMMIT"))
+                if self._connection.in_transaction:
+                    await self._committer.run(partial(self._connection.execute, "COMMIT"))
         except BaseException as error:  # every waiting caller must hear of it
             self._undo()
             outcomes = [error] * len(batch)
@@ -266,16 +267,28 @@ def _no_writer() -> Unavailable:
 
 
 def _run_together(connection: sqlite3.Connection, batch: list[_Write[Any]]) -> list[Any]:
-    """What each write returns or raises. A write that raises leaves no trace of itself."""
-    if len(batch) > 1:
-        connection.execute("SAVEPOINT batch")
-        try:
-            return [write.work(connection) for write in batch]
-        except sqlite3.OperationalError:
-            raise
-        except Exception:
-            connection.execute("ROLLBACK TO batch")
+    """What each write returns or raises. A write that raises leaves no trace of itself: if it is
+    the only one, it ends the transaction."""
+    if len(batch) == 1:
+        return [_run_alone(connection, batch[0])]
+    connection.execute("SAVEPOINT batch")
+    try:
+        return [write.work(connection) for write in batch]
+    except sqlite3.OperationalError:
+        raise
+    except Exception:
+        connection.execute("ROLLBACK TO batch")
     return [_run_apart(connection, write) for write in batch]
+
+
+def _run_alone(connection: sqlite3.Connection, write: _Write[T]) -> T | Exception:
+    try:
+        return write.work(connection)
+    except sqlite3.OperationalError:
+        raise
+    except Exception as error:
+        connection.execute("ROLLBACK")
+        return error
 
 
 def _run_apart(connection: sqlite3.Connection, write: _Write[T]) -> T | Exception:

@@ -42,6 +42,7 @@ class Gate:
         self._outside: set[Visitor] = set()
         self._of_address: Counter[str] = Counter()
         self._look: asyncio.TimerHandle | None = None
+        self._look_at_idle: asyncio.TimerHandle | None = None
 
     def enter(self, visitor: Visitor) -> Refusal | None:
         """Why it has no place, if it has none. To be followed by `leave` in any case."""
@@ -93,6 +94,8 @@ class Gate:
             queue[visitor] = None
             if queue is not self.idle:
                 self._look_soon()
+            elif self._look_at_idle is None:
+                self._call_time(visitor)
 
     def stops_reading(self, visitor: Visitor, unread: int) -> None:
         """So many bytes wait for it."""
@@ -144,6 +147,21 @@ class Gate:
         self._part(now)
         if self.heads or self.bodies or self.leaving or self._not_reading:
             self._look_soon()
+
+    def _call_time(self, oldest: Visitor) -> None:
+        """When the oldest of the idle has been so for long: one timer for all of them, since most
+        ask something long before."""
+        self._look_at_idle = asyncio.get_running_loop().call_at(
+            oldest.since + self.limits.keep_alive_seconds, self._end_idle
+        )
+
+    def _end_idle(self) -> None:
+        self._look_at_idle, now = None, asyncio.get_running_loop().time()
+        for visitor in list(self.idle):
+            if visitor.since + self.limits.keep_alive_seconds > now:
+                self._call_time(visitor)
+                break
+            visitor.end()
 
     def _part(self, now: float) -> None:
         """With those who do not take their answers."""

@@ -41,7 +41,7 @@ class Limits:
     body_rate: int = 32 * 1024
     body_bytes: int = 64 * 2**20
     unread_bytes: int = 64 * 2**20
-    keep_alive_seconds: int = 75
+    keep_alive_seconds: float = 75
     answer_seconds: float = 60.0
 
     @property

@@ -69,7 +69,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_over = True
         self._gate.leave(self)
-        self._unset_keepalive_if_required()
         for cycle, _ in self.pipeline:  # nobody will run them
             self._release(cycle)
         super().connection_lost(exc)
@@ -96,7 +95,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def _end(self) -> None:
         """As `Line` says: the client reads our last answer first, if it still sends."""
         self._is_over = True
-        self._unset_keepalive_if_required()
         self.last = self.loop.time()
         if self._lingers and self._part is not _Part.NOTHING:
             self.flow.resume_reading()
@@ -113,7 +111,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_over:
             self._drop(len(data))
             return
-        self._unset_keepalive_if_required()
         if self._part is _Part.NOTHING:
             self._part = _Part.HEAD
         heard = self._heard
@@ -135,18 +132,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Be where the gate looks for whoever owes us the rest of a request."""
         gate = self._gate
         if self._part is _Part.NOTHING:
-            if self.cycle.response_complete and self.timeout_keep_alive_task is None:
-                self._wait_for_next()
+            if self.cycle.response_complete and self.queue is not gate.idle:
+                gate.move(self, gate.idle)
             return
         queue = gate.heads if self._part is _Part.HEAD else gate.bodies
         if self.queue is not queue:
             gate.move(self, queue)
-
-    def _wait_for_next(self) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
-        self._gate.move(self, self._gate.idle)
 
     def _drop(self, size: int) -> None:
         self._unread += size
@@ -256,6 +247,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(why.answer(url[:200].decode("latin-1") or "/"))
         self.transport.close()
 
+    def end(self) -> None:
+        self.transport.close()
+
     def _is_answerable(self) -> bool:
         """Whether nothing else is being said, or about to be, on this connection."""
         if self.pipeline:
@@ -267,8 +261,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         if self._waits:
             self._go_on()  # without room: nobody will read the body
-        super().on_response_complete()
-        if self.timeout_keep_alive_task is not None and self._part is _Part.NOTHING:
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._part is _Part.NOTHING:
             self._gate.move(self, self._gate.idle)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from short_drama.web.front.acceptor import Acceptor
 from short_drama.web.front.gate import Gate
@@ -27,7 +28,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, gate: Gate) -> None:
         config = uvicorn.Config(
-            app,
+            _entrance(app),
             http=BoundedProtocol,
             ws="none",
             lifespan="off",
@@ -36,7 +37,6 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             date_header=False,
             server_header=False,
-            timeout_keep_alive=gate.limits.keep_alive_seconds,
             timeout_graceful_shutdown=_CLOSE_SECONDS,
         )
         super().__init__(config)
@@ -65,3 +65,17 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _entrance(app: FastAPI) -> ASGIApp:
+    """The application's outermost layer: what FastAPI does before it is to look for telemetry that
+    nobody has set up."""
+    inside = app.middleware_stack
+    if inside is None:
+        return app
+
+    async def enter(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = app
+        await inside(scope, receive, send)
+
+    return enter

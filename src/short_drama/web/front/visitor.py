@@ -33,6 +33,9 @@ class Visitor(Protocol):
 
     def refuse(self, why: Refusal) -> None: ...
 
+    def end(self) -> None:
+        """It has asked nothing for long."""
+
     def abort(self) -> None: ...
 
 
