@@ -7,6 +7,11 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 
+def is_path(text: str) -> bool:
+    """Whether this names a file of the caller's: it has no scheme, for a drive's letter is none."""
+    return re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]+:", text) is None
+
+
 def _image_reference(value: str) -> str:
     # What a URL may look like is judged by whoever sends it: here it only has to be one.
     if not re.match(r"\s*((?i:https?)://|s3://|asset:).", value, re.DOTALL):
