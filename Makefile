@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNNING := $(VENV)/.running
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 EMULATORS := .emulators
@@ -34,17 +35,22 @@ WATCH := 600
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(INSTALLED) models ## Everything the other commands need: packages, model files
+setup: $(INSTALLED) models ## Everything that working on it needs: packages, model files
 
-$(INSTALLED): requirements/dev.txt pyproject.toml
+$(RUNNING): requirements/runtime.txt requirements/build.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "short-drama needs Python 3.11 or later; set PYTHON=...")'
-	@echo "Installing the pinned packages into $(VENV): a few minutes"
+	@echo "Installing what running needs into $(VENV): 130 MB, a minute or less"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements/runtime.txt -r requirements/build.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-models: $(INSTALLED)
+$(INSTALLED): $(RUNNING) requirements/dev.txt
+	@echo "Installing what tests and checks need into $(VENV): a minute or two"
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+models: $(RUNNING) ## The local engines' model files, and the demo's photographs
 	@$(BIN)/short-drama models install --samples
 
 emulators: $(EMULATED) ## The servers of others that tests start, in a venv of their own
@@ -64,8 +70,9 @@ $(DEPLOYING): requirements/deploy.txt tests/deploy/get_prometheus.py
 	$(PYTHON) -m tests.deploy.get_prometheus $(DEPLOY)/prometheus
 	@touch $@
 
-demo: setup ## Five tasks of five kinds on real photographs; see demo/contact-sheet.png
+demo: $(RUNNING) ## Five tasks of five kinds on real photographs; see demo/contact-sheet.png
 	$(BIN)/short-drama demo --output demo
+	@echo "Next: make run; and in another terminal: source $(BIN)/activate"
 
 test: setup emulators deploy-tools check ## Everything: checks, then all tests, three at a time
 	$(PYTEST) -n 3 --dist loadfile
@@ -172,7 +179,7 @@ $(PEERS_INSTALLED): requirements/peers.txt
 capacity: $(INSTALLED) ## Simulate fleets of 1 to 1,000 GPUs: writes docs/capacity.md; SEED=1
 	$(BIN)/python -m tests.bench.capacity --seed $(SEED)
 
-run: setup ## The whole product in this terminal
+run: $(RUNNING) ## The whole product in this terminal
 	$(BIN)/short-drama up
 
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
@@ -183,6 +190,7 @@ lock: $(INSTALLED) ## Pin every dependency, with hashes, anew (needs uv and npm)
 	$(COMPILE) --extra local --extra c2pa --extra aws -c requirements/runtime.txt pyproject.toml -o requirements/aws.txt
 	$(COMPILE) --extra local --extra c2pa --extra otel -c requirements/runtime.txt pyproject.toml -o requirements/otel.txt
 	$(COMPILE) --extra dev -c requirements/aws.txt -c requirements/otel.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
 	$(COMPILE) requirements/emulators.in -o requirements/emulators.txt
 	$(COMPILE) requirements/deploy.in -o requirements/deploy.txt
 	$(COMPILE) requirements/peers.in -o requirements/peers.txt

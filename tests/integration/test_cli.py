@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from tests.integration.test_sdk import SOME_ENGINES
+from tests.patience import SOON
 from tests.stack import RunningStack, running_stack
 
 COMMAND = str(Path(sys.executable).with_name("short-drama"))
@@ -142,6 +143,23 @@ async def test_a_wrong_request_ends_with_2_in_two_lines(
     assert len(ended.err.splitlines()) == 2
 
 
+async def test_every_fault_of_a_request_has_a_line(shell: Shell) -> None:
+    ended = await shell.run("submit", "qwen-image-edit", "--image", "still.png", "--set", "promt=x")
+    assert ended.code == 2
+    first, second, fix = ended.err.splitlines()
+    assert {first.removeprefix("Error: "), second} == {
+        "prompt: this field is required",
+        "promt: there is no such field",
+    }
+    assert fix
+
+
+async def test_a_kind_that_was_mistyped_is_guessed(shell: Shell) -> None:
+    ended = await shell.run("submit", "camera-angel", "--image", "still.png")
+    assert ended.code == 2
+    assert "did you mean camera-angle?" in ended.err
+
+
 async def test_the_same_key_makes_one_task(shell: Shell) -> None:
     words = ("submit", "face-mask", "--image", "still.png", "--idempotency-key", "shot-7", "--json")
     ids = {(await shell.run(*words)).lines[0]["task_id"] for _ in range(2)}
@@ -207,6 +225,7 @@ async def test_an_interrupt_ends_with_130_and_the_task_goes_on(shell: Shell) -> 
     _, err = await process.communicate()
     assert process.returncode == 130
     assert f"short-drama tasks wait {found[0]['task_id']}" in err.decode()
+    assert err.decode().splitlines()[-1] == "Interrupted."
     assert (await shell.run("tasks", "cancel", found[0]["task_id"])).code == 0
 
 
@@ -302,6 +321,36 @@ async def test_components_served_apart_do_a_task(tmp_path: Path) -> None:
     told = [json.loads(line) for line in err.splitlines()]
     assert {"ready", "task submitted"} <= {line["event"] for line in told}
     assert {line["level"] for line in told} == {"info"}
+
+
+async def test_an_interrupted_submit_says_where_to_look(shell: Shell) -> None:
+    async def answers_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()  # until the client has gone
+        writer.close()
+
+    asked = asyncio.Event()
+    server = await asyncio.start_server(answers_nothing, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        process = await shell.start("submit", "face-mask", "--image", "asset:x", "--cpu-url", url)
+        async with asyncio.timeout(SOON):
+            await asked.wait()
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert process.returncode == 130
+    assert "See: short-drama tasks ls" in err.decode()
+
+
+async def test_neither_pipes_nor_no_color_have_colours(shell: Shell) -> None:
+    await shell.run("submit", "face-mask", "--image", "still.png", "--wait")
+    assert "\x1b" not in (await shell.run("tasks", "ls")).out
+    shell.environment["NO_COLOR"] = "1"
+    shell.environment["TERM"] = "xterm-256color"
+    assert "\x1b[32m" not in (await at_a_terminal(shell, "tasks", "ls")).out
+    del shell.environment["NO_COLOR"]
+    assert "\x1b[32m" in (await at_a_terminal(shell, "tasks", "ls")).out
 
 
 async def test_help_is_there_for_every_command(shell: Shell) -> None:

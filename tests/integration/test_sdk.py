@@ -110,8 +110,22 @@ async def test_a_path_is_uploaded_and_the_same_bytes_are_one_asset(
     one, other = await client.upload(file), await client.upload(a_still())
     assert one == other
     assert (one.width, one.height) == (384, 288)
-    accepted = await client.submit("face-mask", {"image_url": file})
-    assert (await client.get(accepted.task_id)).request["image_url"] == one.image_url
+    for given in (file, str(file)):
+        accepted = await client.submit("face-mask", {"image_url": given})
+        assert (await client.get(accepted.task_id)).request["image_url"] == one.image_url
+        assert await client.upload(given) == one
+
+
+async def test_a_file_there_is_not_is_named(client: AsyncClient) -> None:
+    for kind in ("face-mask", "an-operators-own"):
+        with pytest.raises(FileNotFoundError, match=r"no-such-still\.jpg"):
+            await client.submit(kind, {"image_url": "no-such-still.jpg"})
+
+
+async def test_words_are_no_files(client: AsyncClient) -> None:
+    asked = {"image_url": a_still(), "prompt": "still.png"}
+    accepted = await client.submit("qwen-image-edit", asked)
+    assert (await client.get(accepted.task_id)).request["prompt"] == "still.png"
 
 
 async def test_consent_is_kept_only_by_face_swaps(client: AsyncClient) -> None:
@@ -296,7 +310,7 @@ def use_all_of_the_blocking_client(gpu: str, cpu: str, folder: Path) -> None:
         accepted = client.submit("face-mask", {"image_url": image}, labels={"sync": "yes"})
         task = client.wait(accepted.task_id, timeout=SOON)
         assert task == client.get(accepted.task_id)
-        assert client.download(task, folder / "result.png").stat().st_size > 0
+        assert client.download(task, str(folder / "result.png")).stat().st_size > 0
         assert [each.task_id for each in client.iterate(kind="face-mask")] == [accepted.task_id]
         assert client.list(label=("sync", "yes")).tasks == [task]
         slow = client.submit("camera-angle", endless(image))

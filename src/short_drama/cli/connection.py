@@ -38,9 +38,17 @@ def reported() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise Problem(str(error), fix=error.fix, code=_exit_code(error)) from None
+        raise Problem(_all_of(error), fix=error.fix, code=_exit_code(error)) from None
     except OSError as error:
         raise Problem(str(error), code=EXIT_USAGE) from None
+
+
+def _all_of(error: ClientError) -> str:
+    """What is wrong; a line for each field where several are."""
+    faults = (error.problem.errors or []) if isinstance(error, ApiError) else []
+    if len(faults) < 2:
+        return str(error)
+    return "\n".join(f"{fault['field']}: {fault['message']}" for fault in faults)
 
 
 def _exit_code(error: ClientError) -> int:

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from rich.text import Text
 
+from short_drama.cli.consoles import SafeConsole
 from short_drama.cli.terminal import say
 from short_drama.domain.letters import visible, visible_json
 from short_drama.sdk.models import LaneTrouble, PictureSize, TaskView
@@ -31,13 +31,6 @@ def print_json(shape: BaseModel | Mapping[str, Any]) -> None:
     else:
         text = json.dumps(shape, ensure_ascii=False)
     click.echo(visible_json(text))
-
-
-class SafeConsole(Console):
-    """Whatever is shown as text does nothing to the terminal."""
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(visible(text), **options)
 
 
 def console() -> Console:

@@ -19,9 +19,10 @@ from short_drama.cli.options import as_json, data_dir
     "--component",
     "components",
     multiple=True,
+    metavar="NAME",
     type=click.Choice(COMPONENTS),
-    help="What belongs on this machine; repeat it for more.  [default: what systemd's units say; "
-    "else everything, or on AWS nothing]",
+    help="What belongs on this machine, as for `serve`; repeat for more.  [default: what "
+    "systemd's units say; else everything, or on AWS nothing]",
 )
 @click.option(
     "--installed",
@@ -32,10 +33,14 @@ from short_drama.cli.options import as_json, data_dir
 @data_dir
 @as_json
 def doctor(**options: Any) -> None:
-    """Look whether everything is well, and say what to do where it is not.
+    """Look whether all is well, and say what to do where not.
 
     Changes nothing; on AWS one small object is put below each prefix that this machine writes to.
     docs/doctor.md says what each check means. Exit 4 if something is wrong; warnings are 0.
+
+    \b
+    short-drama doctor
+    short-drama doctor --fast --json
     """
     from short_drama.cli import doctor_report as command
 

@@ -40,7 +40,11 @@ def keys() -> None:
 @data_dir
 @as_json
 def create(**options: Any) -> None:
-    """Make a key; it is shown only now."""
+    """Make a key; it is shown only now.
+
+    \b
+    short-drama keys create --owner studio-a --scope tasks:read --scope tasks:write
+    """
     from short_drama.cli import keys as command
 
     command.create(**options)
@@ -50,7 +54,11 @@ def create(**options: Any) -> None:
 @data_dir
 @as_json
 def list_keys(**options: Any) -> None:
-    """Which there are, without their secrets."""
+    """Which there are, without their secrets.
+
+    \b
+    short-drama keys ls
+    """
     from short_drama.cli import keys as command
 
     command.ls(**options)
@@ -61,7 +69,11 @@ def list_keys(**options: Any) -> None:
 @data_dir
 @as_json
 def revoke(**options: Any) -> None:
-    """End a key, by the id in its middle: sd_ID_..."""
+    """End a key, by the id in its middle: sd_ID_...
+
+    \b
+    short-drama keys revoke ID
+    """
     from short_drama.cli import keys as command
 
     command.revoke(**options)
@@ -72,7 +84,11 @@ def revoke(**options: Any) -> None:
 @data_dir
 @as_json
 def rotate(**options: Any) -> None:
-    """Make another key for the same, and end this one."""
+    """Make another key for the same, and end this one.
+
+    \b
+    short-drama keys rotate ID
+    """
     from short_drama.cli import keys as command
 
     command.rotate(**options)

@@ -20,6 +20,9 @@ def kinds(*, as_json: bool, **where: Any) -> None:
 
     "takes" is the engine's time, by the latest tasks. Tasks of a kind that cannot be done now wait,
     unless it is a person that they would wait for: those are refused.
+
+    \b
+    short-drama kinds
     """
     from short_drama.cli import display
     from short_drama.cli.connection import connected

@@ -47,6 +47,9 @@ def logs(task_id: str, **options: Any) -> None:
 
     TASK may be a job's id as well. Read from this machine's journal and from the files in the data
     directory. Other instances have logs of their own.
+
+    \b
+    short-drama logs TASK --follow
     """
     from short_drama.cli import logs as command
 

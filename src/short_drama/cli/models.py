@@ -1,5 +1,7 @@
 """`short-drama models ...`, and what `up` and `demo` need of it."""
 
+from typing import Any
+
 from rich.table import Table
 
 from short_drama import model_files
@@ -19,17 +21,40 @@ def install(*, samples: bool) -> None:
         say(f"Sample photographs are in {settings.samples_dir}")
 
 
-def ls() -> None:
+def ls(*, as_json: bool) -> None:
     settings = read_settings()
+    files = [_entry(settings, file) for file in model_files.FILES]
+    if as_json:
+        for file in files:
+            display.print_json(file)
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("file", "for", "size", "rights"):
-        table.add_column(heading)
-    folders = {"models": settings.models_dir, "samples": settings.samples_dir}
-    for file in (file for file in model_files.FILES if file.group in folders):
-        path = folders[file.group] / file.name
-        size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "missing"
-        table.add_row(file.name, file.group, size, file.wheel.rights)
+    for heading in ("file", "for", "size", "here", "rights"):
+        table.add_column(heading, no_wrap=heading != "rights")
+    for file in files:
+        here = "yes" if file["present"] else "no"
+        size = f"{file['size'] / 1e6:.1f} MB"
+        table.add_row(file["file"], file["for"], size, here, file["rights"])
     display.console().print(table)
+    say(f"Models are kept in {settings.models_dir}, samples in {settings.samples_dir}")
+    lacking = {file["for"] for file in files if not file["present"]}
+    if lacking:
+        samples = " --samples" if "samples" in lacking else ""
+        say(f"Bring what is not here: short-drama models install{samples}")
+    say("What ComfyUI loads is another matter: short-drama workflows ls")
+
+
+def _entry(settings: Settings, file: model_files.ModelFile) -> dict[str, Any]:
+    folder = settings.models_dir if file.group == "models" else settings.samples_dir
+    return {
+        "file": file.name,
+        "for": file.group,
+        "size": file.size,
+        "present": (folder / file.name).is_file(),
+        "path": str(folder / file.name),
+        "rights": file.wheel.rights,
+        "from": f"{file.wheel.project} {file.wheel.version}",
+    }
 
 
 def require(settings: Settings, *, samples: bool) -> None:

@@ -8,7 +8,13 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-data_dir = click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path))
+data_dir = click.option(
+    "--data-dir",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where tasks and pictures are.  [default: ~/.local/share/short-drama, or "
+    "SHORT_DRAMA_DATA_DIR]",
+)
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
 )
@@ -21,5 +27,7 @@ def service(command: Command) -> Command:
         metavar="URL",
         help="The orchestrator for GPU tasks.  [default: this host, by the settings]",
     )
-    cpu = click.option("--cpu-url", metavar="URL", help="The orchestrator for CPU tasks.")
+    cpu = click.option(
+        "--cpu-url", metavar="URL", help="The orchestrator for CPU tasks; else --url."
+    )
     return gpu(cpu(command))

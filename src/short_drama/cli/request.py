@@ -1,7 +1,6 @@
 """From command-line words to a request."""
 
 import json
-import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import click
 
 from short_drama.cli.exits import EXIT_USAGE, Problem
+from short_drama.domain.image_reference import is_path
 from short_drama.domain.kinds import TaskKind
 
 Grouping = TypeVar("Grouping", bound=StrEnum)
-
-_REFERENCE = re.compile(r"https?://|s3://|asset:|character:")
 
 
 def read_images(kind: TaskKind, given: Sequence[str], face: str | None) -> dict[str, Path | str]:
@@ -83,7 +81,7 @@ def _short(field: str) -> str:
 
 def read_image(text: str) -> Path | str:
     """A file, or a reference as it is. Raises Problem."""
-    if _REFERENCE.match(text):
+    if not is_path(text):
         return text
     path = Path(text).expanduser()
     if not path.is_file():

@@ -53,9 +53,12 @@ def spend() -> None:
 @data_dir
 @as_json
 def show(**options: Any) -> None:
-    """Calls and their cost, what is held, and what is left of each budget.
+    """Calls and their cost, what is held, and what budgets have left.
 
     "maybe" was cut off and may have been charged besides, or is under way.
+
+    \b
+    short-drama spend --by label:episode --since 2026-11-01
     """
     from short_drama.cli import spend as command
 
@@ -86,6 +89,10 @@ def reconcile(**options: Any) -> None:
 
     Every difference is named, and the command then exits with 1. What may have been charged is no
     difference; a bill tells whether it was.
+
+    \b
+    short-drama spend reconcile
+    short-drama spend reconcile --bill november.csv --provider seedream
     """
     from short_drama.cli import spend as command
 
@@ -128,9 +135,13 @@ def adjust(**options: Any) -> None:
 @data_dir
 @as_json
 def costs(**options: Any) -> None:
-    """What tasks cost to run: GPU, providers, and AWS; by 1,000, and for the month.
+    """What tasks cost to run: GPU, providers, and AWS.
 
-    Of the tasks that ended in the time. Reads what the settings name; needs no running service.
+    By 1,000, and for the month; of the tasks that ended in the time. Reads what the settings name;
+    needs no running service.
+
+    \b
+    short-drama costs --by kind --on-aws
     """
     from short_drama.cli import costs as command
 

@@ -12,10 +12,13 @@ from short_drama.cli.options import as_json, data_dir
 @data_dir
 @as_json
 def storage(**options: Any) -> None:
-    """What takes the room, how old it is, and what of it goes when.
+    """What takes the room, how old it is, and what goes when.
 
     Reads the data directory that the settings name, beside whoever works on it; deletes nothing. A
     running orchestrator deletes what "goes now" within the hour.
+
+    \b
+    short-drama storage
     """
     from short_drama.cli import storage as command
 
@@ -27,7 +30,13 @@ def storage(**options: Any) -> None:
 @data_dir
 @as_json
 def backup(target: Path, **options: Any) -> None:
-    """Copy the data directory to the new folder DEST, also while it is at work."""
+    """Copy the data directory to the new folder DEST.
+
+    Also while a service works on it.
+
+    \b
+    short-drama backup /mnt/backups/monday
+    """
     from short_drama.cli import storage as command
 
     command.backup(target, **options)
@@ -40,7 +49,13 @@ def backup(target: Path, **options: Any) -> None:
 @data_dir
 @as_json
 def restore(source: Path, **options: Any) -> None:
-    """Make an empty data directory what the backup SRC is, and check every file of it."""
+    """Make an empty data directory what the backup SRC is.
+
+    Every file of it is checked.
+
+    \b
+    short-drama restore /mnt/backups/monday --data-dir /srv/short-drama
+    """
     from short_drama.cli import storage as command
 
     command.restore(source, **options)

@@ -1,8 +1,10 @@
 """`short-drama submit`."""
 
+import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from short_drama.cli import consent, display, request
 from short_drama.cli.configuration import read_settings
@@ -11,7 +13,7 @@ from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
 from short_drama.cli.terminal import say
 from short_drama.domain.casting import plays_characters_alone
 from short_drama.domain.kinds import KINDS, Catalogue, Lane, TaskKind
-from short_drama.sdk.models import TaskView
+from short_drama.sdk.models import Accepted, TaskView
 from short_drama.sdk.sync import Client
 
 
@@ -37,9 +39,7 @@ def submit(
     if task_kind.is_face_swap and not said:
         consent.ask_once(read_settings().data_dir / "consent-asked")
     with connected(url, cpu_url) as client:
-        accepted = client.submit(
-            kind, params, labels=given or None, idempotency_key=idempotency_key
-        )
+        accepted = _hand_in(client, kind, params, given, idempotency_key)
         if wait or output:
             finish(client, accepted.task_id, output=output, as_json=as_json)
         elif as_json:
@@ -52,14 +52,33 @@ def submit(
                 say(f"Follow it with: short-drama tasks wait {accepted.task_id}", err=True)
 
 
+def _hand_in(
+    client: Client,
+    kind: str,
+    params: Mapping[str, Any],
+    labels: Mapping[str, str],
+    key: str | None,
+) -> Accepted:
+    try:
+        return client.submit(kind, params, labels=labels or None, idempotency_key=key)
+    except KeyboardInterrupt:
+        say(
+            "The service has not answered yet, and may have the task. See: short-drama tasks ls",
+            err=True,
+        )
+        raise
+
+
 def find_kind(name: str) -> TaskKind:
     """One of the catalogue, or a workflow's. Raises Problem."""
     if name in KINDS:
         return KINDS[name]
     catalogue = _with_workflows()
     if name not in catalogue:
+        nearest = difflib.get_close_matches(name, catalogue, n=1)
+        meant = f": did you mean {nearest[0]}?" if nearest else ""
         raise Problem(
-            f"there is no kind {name}",
+            f"there is no kind {name}{meant}",
             fix=f"The kinds are: {', '.join(catalogue)}. More come from workflows in "
             "SHORT_DRAMA_WORKFLOWS_DIR.",
             code=EXIT_USAGE,

@@ -21,6 +21,7 @@ from short_drama.wiring.components import FREE_PORTS, Component
 log = logging.getLogger(__name__)
 
 
+_ENDS = "They end, or go back to the queue for the next start"
 _WITH_ENGINES = {Component.COMFYUI_API, Component.PAID_API}
 
 
@@ -67,6 +68,8 @@ def _run(settings: Settings, components: Iterable[Component], *, alone: bool) ->
 
     def draining(tasks: int) -> None:
         say(f"draining, {counted(tasks)}")
+        if tasks:
+            say(f"{_ENDS}, within {settings.drain_seconds:g} s; Ctrl-C again stops at once.")
 
     async def serving() -> None:
         manager = ServiceManager(unit().notify, watchdog=unit().watchdog)

@@ -20,6 +20,9 @@ def verify(image: Path, **options: Any) -> None:
 
     Asks the service, which knows its tasks; where none runs, the file is read here. Exit 1 unless
     it is as it was signed.
+
+    \b
+    short-drama verify moved.png
     """
     from short_drama.cli import verify_report as command
 

@@ -15,6 +15,11 @@ _PATTERN: Final = "(https?://|s3://).|asset:[^/]"
 """For the schema: our keys begin with no slash."""
 
 
+def is_path(text: str) -> bool:
+    """Whether this names a file of the caller's: it has no scheme, for a drive's letter is none."""
+    return re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]+:", text) is None
+
+
 def _image_reference(value: str) -> str:
     # What a URL may look like is judged by whoever sends it: here it only has to be one.
     if _LIBRARY.match(value):

@@ -1,9 +1,9 @@
 """The asynchronous client of both orchestrators.
 
     async with AsyncClient() as client:
-        accepted = await client.submit("camera-angle", {"image_url": Path("still.jpg"), "zoom": 1})
+        accepted = await client.submit("camera-angle", {"image_url": "still.jpg", "zoom": 1})
         task = await client.wait(accepted.task_id)
-        await client.download(task, Path("moved.png"))
+        await client.download(task, "moved.png")
 
 `short_drama.sdk.sync.Client` has the same methods for programs without an event loop.
 """
@@ -22,6 +22,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from short_drama.domain.errors import RouteNotFound
+from short_drama.domain.image_reference import is_path
 from short_drama.domain.kinds import KIND_NAME, KINDS, Lane
 from short_drama.sdk.characters import AsyncCharacters
 from short_drama.sdk.errors import ApiError, NoResult, WaitTimeout
@@ -165,12 +166,14 @@ class AsyncClient:
         """Hand in a task; it is durable once this returns.
 
         Args:
-            params: the kind's own fields. Paths and bytes among them are uploaded first.
+            params: the kind's own fields. Bytes and files among them are uploaded first; a file
+                is a Path, or in a field for images a string without a scheme.
             idempotency_key: the same key and request make one task, however often submitted.
                 By default each call has a key of its own, so that its own repeats are safe.
 
         A kind that is not in the catalogue may be a workflow of the service's operator, which only
-        the service knows. Raises ValueError for a kind there is not.
+        the service knows. Raises ValueError for a kind there is not; OSError when a file cannot be
+        read.
         """
         unknown = ValueError(f"there is no kind {kind!r}; the usual ones are: {', '.join(KINDS)}")
         if not re.fullmatch(KIND_NAME, kind):
@@ -180,7 +183,7 @@ class AsyncClient:
         call = self._call(
             "POST",
             f"/api/v1/{kind}/tasks",
-            json={**await self._uploaded(params), **given},
+            json={**await self._uploaded(kind, params), **given},
             headers={"Idempotency-Key": idempotency_key or str(uuid.uuid4())},
             repeatable=True,
         )
@@ -281,7 +284,7 @@ class AsyncClient:
         call = self._call("POST", f"{_path(task_id)}/retry", headers=headers, repeatable=True)
         return await self._ask(Accepted, call)
 
-    async def download(self, source: TaskView | str, path: Path) -> Path:
+    async def download(self, source: TaskView | str, path: Path | str) -> Path:
         """Write a task's result, or what an asset's URL shows, to `path`: whole or not at all.
 
         Raises NoResult for a task without one, and OSError.
@@ -290,6 +293,7 @@ class AsyncClient:
             if source.result_url is None:
                 raise NoResult(source)
             source = source.result_url
+        path = Path(path)
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
 
         async def save(answer: "aiohttp.ClientResponse") -> None:
@@ -339,17 +343,24 @@ class AsyncClient:
     ) -> Shape:
         return await self._ask(shape, self._call(method, path, repeatable=repeatable, **parts))
 
-    async def _reference(self, image: Path | bytes) -> str:
+    async def _reference(self, image: Path | str | bytes) -> str:
         return (await self.upload(image)).image_url
 
-    async def _uploaded(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    async def _uploaded(self, kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Paths and bytes as references, those of a cast as well."""
-        return {name: await self._sent(value) for name, value in params.items()}
+        return {name: await self._sent(kind, name, value) for name, value in params.items()}
 
-    async def _sent(self, value: Any) -> Any:
+    async def _sent(self, kind: str, name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
-            return await self._uploaded(value)
-        return await self._reference(value) if isinstance(value, Path | bytes) else value
+            return await self._uploaded(kind, value)
+        is_file = isinstance(value, Path | bytes) or _is_file(kind, name, value)
+        return await self._reference(value) if is_file else value
+
+
+def _is_file(kind: str, name: str, value: object) -> bool:
+    """An operator's kinds name their images as the usual ones do."""
+    images = KINDS[kind].image_fields if kind in KINDS else [name] * name.endswith("_url")
+    return name in images and isinstance(value, str) and is_path(value)
 
 
 async def _bytes_of(image: Path | str | bytes) -> bytes:

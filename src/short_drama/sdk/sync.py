@@ -1,8 +1,8 @@
 """The same client for programs without an event loop; works inside a notebook as well.
 
 with Client() as client:
-    accepted = client.submit("face-mask", {"image_url": Path("still.jpg")})
-    print(client.wait(accepted.task_id).result_url)
+    accepted = client.submit("face-mask", {"image_url": "still.jpg"})
+    client.download(client.wait(accepted.task_id), "mask.png")
 """
 
 import asyncio
@@ -216,7 +216,7 @@ class Client:
     def retry(self, task_id: str, *, idempotency_key: str | None = None) -> Accepted:
         return self._portal.run(self._client.retry(task_id, idempotency_key=idempotency_key))
 
-    def download(self, source: TaskView | str, path: Path) -> Path:
+    def download(self, source: TaskView | str, path: Path | str) -> Path:
         return self._portal.run(self._client.download(source, path))
 
 

@@ -124,6 +124,27 @@ def test_labels_and_errors_are_not_read_as_markup(capsys: pytest.CaptureFixture[
     assert "shot=[red]" in said
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_in_a_narrow_terminal_an_id_can_still_be_copied(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display, "_WIDTH", width)
+    task_id = "d90d3f12-6778-4427-a4c6-15305fea296f"
+    display.print_table(
+        [
+            a_task(
+                task_id=task_id, status="completed", labels={"shot": "[red]"}, engine="local-faces"
+            )
+        ]
+    )
+    said = capsys.readouterr().out
+    assert said.splitlines()[0].rstrip() == task_id
+    assert max(map(len, said.splitlines())) <= width
+    told = " ".join(said.split())
+    assert "kind: face-mask, status: completed" in told
+    assert "labels: shot=[red], engine or error: local-faces" in told
+
+
 @pytest.mark.parametrize(
     ("cost", "said"),
     [

@@ -1,5 +1,6 @@
 """Model files at the first start."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,36 @@ def test_offline_an_install_that_was_asked_for_fails(settings: Settings) -> None
     with pytest.raises(Problem, match="no route") as failed:
         models.require(settings, samples=False)
     assert failed.value.exit_code == EXIT_UNAVAILABLE
+
+
+@pytest.fixture
+def here(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What the command reads."""
+    monkeypatch.setattr(models, "read_settings", lambda: settings)
+    return settings
+
+
+def test_the_list_says_what_is_here_and_how_the_rest_is_had(
+    here: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.models_dir.mkdir(parents=True)
+    (here.models_dir / "centerface.onnx").touch()
+    models.ls(as_json=False)
+    said = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in said.splitlines() if line.strip()}
+    assert rows["centerface.onnx"].split()[1:6] == ["models", "7.3", "MB", "yes", "MIT,"]
+    assert rows["face_landmark.tflite"].split()[2:5] == ["1.2", "MB", "no"]
+    assert "NASA" in rows["astronaut.png"]
+    assert "short-drama models install --samples" in said
+
+
+@pytest.mark.usefixtures("installed")
+def test_where_all_is_here_nothing_is_to_be_brought(
+    here: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models.require(here, samples=True)
+    models.ls(as_json=True)
+    files = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [file["file"] for file in files] == [file.name for file in model_files.FILES]
+    assert {file["present"] for file in files} == {True}
+    assert all(Path(file["path"]).is_file() and file["size"] > 0 for file in files)
