@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from short_drama.domain.characters import visible
+from short_drama.domain.letters import visible
 
 _WIDE = 10_000
 
