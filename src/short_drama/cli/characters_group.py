@@ -22,7 +22,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 @click.group()
 def characters() -> None:
-    """People whose faces may come into stills, and what they agreed to.
+    """People whose faces are used, and what they agreed to.
 
     Use one as --face character:NAME, or several: --set cast='{"0": "lin", "1": "zhou"}'.
     """
@@ -43,9 +43,13 @@ def characters() -> None:
 @as_json
 @service
 def create(**options: Any) -> None:
-    """Make a character; nothing can be made of it before a consent is recorded.
+    """Make a character, which needs a consent next.
 
-    NAME is of small letters, digits and dashes.
+    NAME is of small letters, digits and dashes. Nothing can be made of it before a consent is
+    recorded.
+
+    \b
+    short-drama characters create lin --face lin.jpg --title "Lin Xia"
     """
     from short_drama.cli import characters as command
 
@@ -56,7 +60,11 @@ def create(**options: Any) -> None:
 @as_json
 @service
 def list_characters(**options: Any) -> None:
-    """Which there are, and whether they may be used."""
+    """Which there are, and whether they may be used.
+
+    \b
+    short-drama characters ls
+    """
     from short_drama.cli import characters as command
 
     command.ls(**options)
@@ -67,7 +75,11 @@ def list_characters(**options: Any) -> None:
 @as_json
 @service
 def show(**options: Any) -> None:
-    """All about one."""
+    """All about one.
+
+    \b
+    short-drama characters show lin
+    """
     from short_drama.cli import characters as command
 
     command.show(**options)
@@ -86,6 +98,9 @@ def change(**options: Any) -> None:
     """Give it another title, other pictures or portraits.
 
     What is given replaces what there is; a number stays the picture that had it.
+
+    \b
+    short-drama characters change lin --face 1 --face lin-profile.jpg
     """
     from short_drama.cli import characters as command
 
@@ -104,7 +119,13 @@ def change(**options: Any) -> None:
 @as_json
 @service
 def consent(**options: Any) -> None:
-    """Record what the person has agreed to; it counts instead of what was recorded before."""
+    """Record what the person has agreed to.
+
+    It counts instead of what was recorded before.
+
+    \b
+    short-drama characters consent lin --subject "Lin Xia" --recorded-by Zhou --project river
+    """
     from short_drama.cli import characters as command
 
     command.consent(**options)
@@ -115,7 +136,13 @@ def consent(**options: Any) -> None:
 @as_json
 @service
 def revoke(**options: Any) -> None:
-    """The person agrees no longer: stop what waits and runs, and make nothing new."""
+    """Stop what is made of a person who agrees no longer.
+
+    What waits and runs is ended, and nothing new is made.
+
+    \b
+    short-drama characters revoke lin
+    """
     from short_drama.cli import characters as command
 
     command.revoke(**options)
@@ -126,7 +153,11 @@ def revoke(**options: Any) -> None:
 @as_json
 @service
 def tasks(**options: Any) -> None:
-    """The tasks that it is used in."""
+    """The tasks that it is used in.
+
+    \b
+    short-drama characters tasks lin
+    """
     from short_drama.cli import characters as command
 
     command.tasks(**options)
@@ -138,9 +169,13 @@ def tasks(**options: Any) -> None:
 @as_json
 @service
 def purge(**options: Any) -> None:
-    """Delete its pictures and all that was made of them; prints what was deleted.
+    """Delete its pictures and all that was made of them.
 
-    Its consent must have been revoked. Tasks' records stay, without pictures. Safe to repeat.
+    Its consent must have been revoked. Prints what was deleted; tasks' records stay, without
+    pictures. Safe to repeat.
+
+    \b
+    short-drama characters purge lin
     """
     from short_drama.cli import characters as command
 
@@ -152,7 +187,11 @@ def purge(**options: Any) -> None:
 @as_json
 @service
 def rm(**options: Any) -> None:
-    """Delete a character of which nothing was made, or nothing is left."""
+    """Delete a character of which nothing is left.
+
+    \b
+    short-drama characters rm lin
+    """
     from short_drama.cli import characters as command
 
     command.rm(**options)

@@ -33,6 +33,9 @@ def create(**options: Any) -> None:
     """Register an endpoint; its secret is shown only now.
 
     Give the secret to the server at ADDRESS, and then: short-drama webhooks verify ID
+
+    \b
+    short-drama webhooks create https://studio.example/hooks --event task.completed
     """
     from short_drama.cli import webhooks as command
 
@@ -44,7 +47,13 @@ def create(**options: Any) -> None:
 @as_json
 @service
 def verify(**options: Any) -> None:
-    """Have the endpoint return a challenge; then it is told of every new task."""
+    """Have the endpoint return a challenge.
+
+    From then on it is told of every new task.
+
+    \b
+    short-drama webhooks verify wh_3f2a9c41d07e8b6a5c112f90
+    """
     from short_drama.cli import webhooks as command
 
     command.verify(**options)
@@ -54,7 +63,11 @@ def verify(**options: Any) -> None:
 @as_json
 @service
 def list_webhooks(**options: Any) -> None:
-    """Which there are, and whether they are told anything."""
+    """Which there are, and if they are told anything.
+
+    \b
+    short-drama webhooks ls
+    """
     from short_drama.cli import webhooks as command
 
     command.ls(**options)
@@ -65,7 +78,13 @@ def list_webhooks(**options: Any) -> None:
 @as_json
 @service
 def rotate(**options: Any) -> None:
-    """A new secret; for a day messages are signed with the earlier one as well."""
+    """A new secret, beside the earlier one for a day.
+
+    For so long messages are signed with both.
+
+    \b
+    short-drama webhooks rotate wh_3f2a9c41d07e8b6a5c112f90
+    """
     from short_drama.cli import webhooks as command
 
     command.rotate(**options)
@@ -76,7 +95,11 @@ def rotate(**options: Any) -> None:
 @as_json
 @service
 def rm(**options: Any) -> None:
-    """Forget an endpoint."""
+    """Forget an endpoint.
+
+    \b
+    short-drama webhooks rm wh_3f2a9c41d07e8b6a5c112f90
+    """
     from short_drama.cli import webhooks as command
 
     command.rm(**options)
@@ -88,7 +111,11 @@ def rm(**options: Any) -> None:
 @as_json
 @service
 def replay(**options: Any) -> None:
-    """Tell endpoints of a task's end once more."""
+    """Tell endpoints of a task's end once more.
+
+    \b
+    short-drama webhooks replay 0b0c7d1e-6a0f-4a53-9d0e-1f2a3b4c5d6e
+    """
     from short_drama.cli import webhooks as command
 
     command.replay(**options)
