@@ -4,7 +4,7 @@
 #
 #   GROUP       gpu, cpu or orchestrator: which parameters to read and which services to start
 #   UNITS       which systemd unit has which role in AWS, as unit=ARN
-#   STACK, LOGICAL_ID, REGION, RELEASE, PREFIX, BUCKET, CDN, BUDGET, PUBLIC_HOST
+#   STACK, LOGICAL_ID, REGION, RELEASE, PREFIX, BUCKET, CDN, CDN_KEY, BUDGET, PUBLIC_HOST
 #   ROOT        before every path, for tests
 
 set -euo pipefail
@@ -30,6 +30,7 @@ settings() {
   setting SHORT_DRAMA_NAME_PREFIX "$PREFIX"
   setting SHORT_DRAMA_BUCKET "$BUCKET"
   setting SHORT_DRAMA_CLOUDFRONT_DOMAIN "$CDN"
+  setting SHORT_DRAMA_CLOUDFRONT_KEY_PAIR_ID "${CDN_KEY:-}"
   setting SHORT_DRAMA_BUDGET_PER_DAY_USD "${BUDGET:-}"
   if [ -n "${PUBLIC_HOST:-}" ]; then
     setting SHORT_DRAMA_PUBLIC_HOSTS "$PUBLIC_HOST"

@@ -132,6 +132,7 @@ install_or_upgrade() {
     put_on_the_path
     roles_of_this_machine
     make_comfyui_its_users
+    make_service_token
     install_units "$UNITS"
     install_models "$release"
     if [[ $before == "$release" && $units_changed == false ]]; then
@@ -245,6 +246,20 @@ make_comfyui_its_users() {
         change "give $COMFYUI to the user comfyui" \
             chown --recursive -H comfyui:comfyui "$COMFYUI"
     fi
+}
+
+# What an adapter shows to its API service: both are on this machine.
+make_service_token() {
+    local file="$SETTINGS/credentials/service_token"
+    if [[ ${#lanes[@]} -gt 0 && ! -s $file ]]; then
+        change "make $file" new_secret "$file"
+    fi
+}
+
+new_secret() {
+    (umask 077 && od --address-radix=n --format=x1 --read-bytes=32 /dev/urandom |
+        tr --delete ' \n' >"$1.new") # nobody reads half of one
+    mv "$1.new" "$1"
 }
 
 install_models() {

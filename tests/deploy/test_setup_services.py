@@ -42,6 +42,10 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(role: str, wheel: str)
     assert all(line.startswith("would: ") for line in done.stdout.splitlines())
     started = set(re.findall(r"would: start (\S+) with the machine", done.stdout))
     assert started - {"comfyui"} == UNITS[role]
+    has_lane = bool(UNITS[role] & {"sqs-adapter"})
+    token = "/etc/short-drama/credentials/service_token"
+    if not Path(token).exists():
+        assert (f"would: make {token}" in done.stdout) is has_lane
     # sha256 of "a wheel"
     assert "would: install release 1.2.3-69f51477" in done.stdout
     assert setup(role, "--wheel", wheel, "--dry-run").stdout == done.stdout
@@ -78,6 +82,23 @@ def test_it_knows_every_port() -> None:
     fields = Settings.model_fields
     ports = [component.process.port for component in Component]
     assert told == {name.removesuffix("_port").upper(): str(fields[name].default) for name in ports}
+
+
+def test_a_service_token_is_one_of_our_settings(tmp_path: Path) -> None:
+    """Made as the script makes it, and read as the units read it."""
+    script = SCRIPT.read_text()
+    found = re.search(r"^new_secret\(\) \{\n.*?^\}$", script, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    tokens = []
+    for name in ("a", "b"):
+        file = tmp_path / name
+        subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"{found[0]}\nnew_secret {file}"], check=True
+        )
+        assert file.stat().st_mode & 0o777 == 0o600
+        tokens.append(Settings(service_token=file.read_text()).service_token)
+    assert tokens[0] != tokens[1]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a", "b"]
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")

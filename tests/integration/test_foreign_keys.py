@@ -29,6 +29,8 @@ class Studio:
     upload: Mapping[str, Any]
     task: Mapping[str, Any]
     result: bytes
+    webhook: str
+    """Its id."""
 
     @property
     def path(self) -> str:
@@ -51,7 +53,11 @@ async def studio(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stud
         )
         task = await lin.ended(submitted["task_id"])
         result = await lin.call("GET", task["result_url"], status=200)
-        yield Studio(stack, lin, zhou, upload, task, result)
+        hook = {"url": "https://hooks.example/secret"}
+        webhook = await lin.call("POST", "/api/v1/webhooks", status=201, json=hook)
+        person = {"name": "mei", "title": "secret", "faces": [upload["image_url"]]}
+        await lin.call("POST", "/api/v1/characters", status=201, json=person)
+        yield Studio(stack, lin, zhou, upload, task, result, webhook["webhook_id"])
 
 
 Rule = Callable[[Studio], Awaitable[None]]
@@ -81,6 +87,80 @@ hidden("GET", "/api/v1/tasks/{task_id}")
 hidden("GET", "/api/v1/tasks/{task_id}/events", after="/events")
 hidden("POST", "/api/v1/tasks/{task_id}/cancel", after="/cancel")
 hidden("POST", "/api/v1/tasks/{task_id}/retry", after="/retry")
+
+
+def of_lins(method: str, path: str, *, body: Any = None, code: str) -> None:
+    """What has its own id or name is not there, and stays as it is."""
+
+    async def check(studio: Studio) -> None:
+        named = path.replace("{webhook_id}", studio.webhook).replace("{name}", "mei")
+        own = named.replace("{task_id}", studio.task["task_id"]).replace("{number}", "1")
+        told = await studio.zhou.call(method, own, status=404, json=body)
+        assert told["code"] == code
+        assert "secret" not in str(told)
+        for still_there in (f"/api/v1/webhooks/{studio.webhook}", "/api/v1/characters/mei"):
+            assert "secret" in str(await studio.lin.call("GET", still_there, status=200))
+
+    RULES[method, path] = check
+
+
+_sent: dict[str, Any] | None
+HOOK, PERSON = "/api/v1/webhooks/{webhook_id}", "/api/v1/characters/{name}"
+for _method, _path, _sent in (
+    ("GET", HOOK, None),
+    ("PATCH", HOOK, {"disabled": True}),
+    ("DELETE", HOOK, None),
+    ("POST", f"{HOOK}/verify", None),
+    ("POST", f"{HOOK}/rotate", None),
+):
+    of_lins(_method, _path, body=_sent, code="webhook_not_found")
+for _method, _path, _sent in (
+    ("GET", PERSON, None),
+    ("PATCH", PERSON, {"title": "taken"}),
+    ("DELETE", PERSON, None),
+    ("GET", f"{PERSON}/faces/{{number}}", None),
+    ("PUT", f"{PERSON}/consent", {"subject": "x", "recorded_by": "x"}),
+    ("POST", f"{PERSON}/revoke", None),
+    ("GET", f"{PERSON}/tasks", None),
+    ("POST", f"{PERSON}/purge", None),
+):
+    of_lins(_method, _path, body=_sent, code="character_not_found")
+of_lins("POST", "/api/v1/tasks/{task_id}/webhooks/replay", body={}, code="task_not_found")
+
+
+@rule("GET", "/api/v1/webhooks")
+async def none_of_lins_webhooks(studio: Studio) -> None:
+    assert (await studio.lin.call("GET", "/api/v1/webhooks", status=200))["webhooks"]
+    assert "secret" not in str(await studio.zhou.call("GET", "/api/v1/webhooks", status=200))
+
+
+@rule("POST", "/api/v1/webhooks")
+async def a_webhook_of_ones_own(studio: Studio) -> None:
+    """For the same address, with another id and secret."""
+    body = {"url": "https://hooks.example/secret"}
+    made = await studio.zhou.call("POST", "/api/v1/webhooks", status=201, json=body)
+    assert made["webhook_id"] != studio.webhook
+    path = f"/api/v1/webhooks/{made['webhook_id']}"
+    await studio.lin.call("GET", path, status=404)
+    await studio.zhou.call("DELETE", path, status=200)
+
+
+@rule("GET", "/api/v1/characters")
+async def none_of_lins_characters(studio: Studio) -> None:
+    assert (await studio.lin.call("GET", "/api/v1/characters", status=200))["characters"]
+    assert "secret" not in str(await studio.zhou.call("GET", "/api/v1/characters", status=200))
+
+
+@rule("POST", "/api/v1/characters")
+async def no_face_of_anothers(studio: Studio) -> None:
+    """And a name may be had by both."""
+    path, body = "/api/v1/characters", {"name": "mei", "faces": [studio.upload["image_url"]]}
+    refused = await studio.zhou.call("POST", path, status=422, json=body)
+    assert refused["code"] == "asset_not_found"
+    own = {**body, "faces": [(await studio.zhou.upload())["image_url"]]}
+    await studio.zhou.call("POST", path, status=201, json=own)
+    await studio.zhou.call("PATCH", f"{path}/mei", status=422, json={"faces": body["faces"]})
+    await studio.zhou.call("DELETE", f"{path}/mei", status=204)
 
 
 @rule("POST", "/api/v1/tickets")

@@ -120,6 +120,8 @@ READ: dict[str, tuple[str, Any]] = {
     "table": ("tasks", "tasks"),
     "name_prefix": ("staging-", "staging-"),
     "cloudfront_domain": ("d1.cloudfront.net", "d1.cloudfront.net"),
+    "cloudfront_key_pair_id": ("K2JCJMDEHXQW5F", "K2JCJMDEHXQW5F"),
+    "cloudfront_private_key": ("/etc/cdn.pem", SecretStr("/etc/cdn.pem")),
     "aws_region": ("eu-west-1", "eu-west-1"),
     "secret": ("s" * 32, SecretStr("s" * 32)),
     "fetch_allow": (

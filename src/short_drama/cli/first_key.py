@@ -5,13 +5,13 @@ import sys
 import time
 
 from short_drama.cli.terminal import say
-from short_drama.domain.api_keys import Given, make
+from short_drama.domain.api_keys import FIRST_FILE, Given, make
 from short_drama.domain.principal import LOCAL_OWNER, Scope
 from short_drama.settings import Settings
 from short_drama.wiring.components import Component
 from short_drama.wiring.stack import Stack
 
-FILE = "admin-key"
+FILE = FIRST_FILE
 
 
 async def make_first_key(settings: Settings, stack: Stack) -> None:

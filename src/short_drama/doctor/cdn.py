@@ -16,7 +16,9 @@ from short_drama.backends.aws.rightless import NotAllowed
 from short_drama.backends.embedded.asset_facts import AssetFacts
 from short_drama.doctor.finding import Finding, not_applicable, ok, wrong
 from short_drama.doctor.site import Site
+from short_drama.domain.errors import InvalidRequest
 from short_drama.paid_api.providers.proxies import proxy_for
+from short_drama.wiring.addresses import cdn_query
 
 _PREFIX = "images/"
 _CURE = (
@@ -51,7 +53,18 @@ async def cdn(site: Site) -> Finding:
     sample = await _sample(site)
     url = f"{base.rstrip('/')}/{quote(sample.key if sample else f'{_PREFIX}doctor')}"
     try:
-        async with site.http.head(url, allow_redirects=False, proxy=proxy_for(URL(url))) as answer:
+        if (query := cdn_query(given)) is not None:
+            url = f"{url}?{query(url)}"
+    except InvalidRequest as error:
+        if given.cloudfront_key_pair_id is not None and given.cloudfront_private_key is None:
+            return not_applicable("addresses there are signed, with a key that we were not given")
+        return wrong(error.detail, error.fix or "Set both or none.")
+    return await _shown(site, base, URL(url, encoded=True), sample)
+
+
+async def _shown(site: Site, base: str, url: URL, sample: _Sample | None) -> Finding:
+    try:
+        async with site.http.head(url, allow_redirects=False, proxy=proxy_for(url)) as answer:
             status, size = answer.status, answer.headers.get("Content-Length")
     except (aiohttp.ClientError, OSError) as error:
         return wrong(f"{base} cannot be reached ({_why(error)})", _CURE)

@@ -10,6 +10,7 @@ from short_drama.doctor import (
     configuration,
     database,
     gpu,
+    keys,
     machine,
     manifests,
     neighbours,
@@ -82,6 +83,11 @@ CHECKS: Final = (
         name="units",
         examine=units.units,
         fast=True,
+    ),
+    Check(
+        name="keys",
+        examine=keys.keys,
+        needs=("database",),
     ),
     # AWS
     Check(

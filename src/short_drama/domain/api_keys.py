@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple, Self
 from short_drama.domain.errors import InvalidRequest
 from short_drama.domain.principal import Principal, Scope
 
+FIRST_FILE: Final = "admin-key"
+"""In the data directory: the first key, until somebody has read it."""
 OWNER: Final = re.compile(r"[a-z0-9-]{1,40}")
 _FORM = re.compile(r"sd_([a-z0-9]{8})_([A-Za-z0-9]{32,128})")
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"

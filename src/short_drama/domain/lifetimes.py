@@ -6,6 +6,7 @@ from typing import Final
 from short_drama.domain import asset_keys
 
 DAY: Final = 24 * 60 * 60.0
+_HOUR: Final = 60 * 60
 _MOST_NOTES = 30
 """Days for which what was paid for need not be paid again."""
 MARGIN: Final = 30
@@ -54,3 +55,9 @@ class Lifetimes:
 
 
 USUAL: Final = Lifetimes(tasks=90, uploads=1)
+
+
+def link_ends(now: float, *, hours: int) -> int:
+    """Until when a signed address opens something, in Unix seconds: for `hours` and up to one more.
+    Within an hour it is the same, so that browsers need not read what they have."""
+    return (int(now) // _HOUR + 1 + hours) * _HOUR

@@ -25,6 +25,10 @@ class AwsSettings(Group):
     """Before the names of queues and table, for several stages in one AWS account."""
     cloudfront_domain: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+(:\d+)?$")] | None = None
     """Where clients read assets of the AWS backend."""
+    cloudfront_key_pair_id: Annotated[str, Field(pattern=r"^[A-Z0-9]{5,40}$")] | None = None
+    """Of the public key in the distribution's key group: pictures' addresses are then signed."""
+    cloudfront_private_key: SecretStr | None = None
+    """That key's other half, in PEM, or the path of a file that holds it."""
     aws_region: str | None = Field(default_factory=lambda: os.environ.get("AWS_REGION"))
     secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     """Makes task ids of idempotency keys, and keys of uploads, unguessable: one for all

@@ -3,12 +3,11 @@
 import hmac
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
+from short_drama.domain.lifetimes import link_ends
 from short_drama.web.clients import SITE
-
-_HOUR: Final = 3600
 
 
 class Links(Protocol):
@@ -32,8 +31,7 @@ class OwnLinks:
 class Signatures:
     """Args:
     secret: the installation's.
-    hours: for which an address opens its asset, and up to one more: within an hour it is the
-        same, so that browsers need not read what they have.
+    hours: for which an address opens its asset, as `lifetimes.link_ends` has them.
     """
 
     def __init__(
@@ -43,7 +41,7 @@ class Signatures:
         self._hours, self._clock = hours, clock
 
     def query(self, key: str) -> str:
-        until = (int(self._clock()) // _HOUR + 1 + self._hours) * _HOUR
+        until = link_ends(self._clock(), hours=self._hours)
         return urlencode({"until": until, "signature": self._signed(key, str(until))})
 
     def seconds_left(self, key: str, *, until: str, signature: str) -> int | None:
@@ -66,3 +64,18 @@ class SignedLinks:
 
     def url(self, key: str) -> str:
         return f"{self._links.url(key)}?{self._signatures.query(key)}"
+
+
+class CdnLinks:
+    """Implements `Links`: addresses elsewhere, signed as they are there.
+
+    Args:
+        query: what goes behind an address so that it opens.
+    """
+
+    def __init__(self, links: Links, query: Callable[[str], str]) -> None:
+        self._links, self._query = links, query
+
+    def url(self, key: str) -> str:
+        url = self._links.url(key)
+        return f"{url}?{self._query(url)}"

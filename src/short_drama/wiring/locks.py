@@ -9,6 +9,7 @@ from short_drama.web.door import Lock
 from short_drama.web.key_ring import KeyRing
 from short_drama.web.signed_urls import Signatures
 from short_drama.web.tickets import Tickets
+from short_drama.wiring.addresses import cdn
 from short_drama.wiring.backend import Backend
 
 
@@ -27,9 +28,9 @@ def inner_lock(settings: Settings, backend: Backend) -> Lock:
 
 
 def asset_signatures(settings: Settings, backend: Backend) -> Signatures | None:
-    """None where every address of an asset opens it: without keys, where they are to be public, and
-    where a CDN shows them, which asks nobody."""
-    if not settings.demands_keys or settings.public_assets or settings.backend == "aws":
+    """None where every address of an asset opens it: without keys, where they are to be public; and
+    where a CDN shows them, which has signatures of its own."""
+    if not settings.demands_keys or settings.public_assets or cdn(settings) is not None:
         return None
     secret = backend.secret or secrets.token_bytes(32)
     return Signatures(secret, hours=settings.asset_url_hours)

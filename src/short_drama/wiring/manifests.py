@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Final
 
-from pydantic import SecretStr
-
 from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.images import certificate, manifest
 from short_drama.images.certificate import Certificate
 from short_drama.images.signing import Manifests
 from short_drama.settings import Settings
+from short_drama.wiring.pem import pem, pem_file
 
 _CERTIFICATE: Final = "SHORT_DRAMA_C2PA_CERTIFICATE"
 _KEY: Final = "SHORT_DRAMA_C2PA_KEY"
@@ -46,24 +45,7 @@ def given(settings: Settings) -> Certificate | None:
         raise InvalidRequest(
             "a certificate and its key go together", field=missing, fix=f"Set {missing} as well."
         )
-    return certificate.read(_text(chain, _CERTIFICATE), _pem(key))
-
-
-def _pem(key: SecretStr) -> str:
-    text = key.get_secret_value()
-    return text if text.startswith("-----BEGIN") else _text(Path(text), _KEY)
-
-
-def _text(file: Path, setting: str) -> str:
-    try:
-        return file.read_text("ascii")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not PEM"
-        raise InvalidRequest(
-            f"{setting} names a file that cannot be read: {reason}",
-            field=setting,
-            fix="Name a PEM file that this process may read.",
-        ) from None
+    return certificate.read(pem_file(chain, _CERTIFICATE), pem(key, _KEY))
 
 
 def _development(settings: Settings) -> Certificate | None:
