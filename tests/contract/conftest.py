@@ -7,13 +7,14 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from short_drama.backends.aws.asset_store import S3AssetStore
+from short_drama.backends.aws.audit_log import DynamoAuditLog
 from short_drama.backends.aws.bucket import create_bucket
 from short_drama.backends.aws.clients import Clients, open_clients
 from short_drama.backends.aws.key_store import DynamoKeyStore
@@ -25,6 +26,7 @@ from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.aws.webhook_store import DynamoWebhookStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
+from short_drama.backends.embedded.audit_log import EmbeddedAuditLog
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.key_store import EmbeddedKeyStore
 from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
@@ -36,6 +38,7 @@ from short_drama.backends.embedded.webhook_store import EmbeddedWebhookStore
 from short_drama.domain.kinds import Lane
 from short_drama.ports import (
     AssetStore,
+    AuditLog,
     KeyStore,
     LaneNotices,
     SpendLedger,
@@ -45,6 +48,7 @@ from short_drama.ports import (
 )
 from tests.protocol.memory import (
     MemoryAssets,
+    MemoryAudit,
     MemoryKeys,
     MemoryLedger,
     MemoryNotices,
@@ -93,6 +97,8 @@ class Backend(Protocol):
 
     async def webhooks(self) -> WebhookStore: ...
 
+    async def audit(self) -> AuditLog: ...
+
 
 # --- Embedded -----------------------------------------------------------------------------
 
@@ -136,6 +142,9 @@ class Embedded:
 
     async def webhooks(self) -> WebhookStore:
         return EmbeddedWebhookStore(self.database)
+
+    async def audit(self) -> AuditLog:
+        return EmbeddedAuditLog(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -191,6 +200,10 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoWebhookStore(self.clients.dynamodb, table=self.prefix + "tasks")
 
+    async def audit(self) -> AuditLog:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoAuditLog(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -204,6 +217,7 @@ async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
+    lines: MemoryAudit = field(default_factory=MemoryAudit)
     tick = 0.2
     prompt = 0.4
 
@@ -213,7 +227,7 @@ class Memory:
         return Queues(queue, dead_letters, MemoryQueue(time.time))
 
     async def store(self) -> TaskStore:
-        return MemoryStore(time.time)
+        return MemoryStore(time.time, self.lines)
 
     async def assets(self) -> AssetStore:
         return MemoryAssets()
@@ -229,6 +243,9 @@ class Memory:
 
     async def webhooks(self) -> WebhookStore:
         return MemoryWebhooks()
+
+    async def audit(self) -> AuditLog:
+        return self.lines
 
 
 @contextlib.asynccontextmanager
@@ -296,6 +313,11 @@ async def keys(backend: Backend) -> KeyStore:
 @pytest.fixture
 async def webhooks(backend: Backend) -> WebhookStore:
     return await backend.webhooks()
+
+
+@pytest.fixture
+async def audit(backend: Backend) -> AuditLog:
+    return await backend.audit()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from structlog.contextvars import bound_contextvars
 
 from short_drama import metrics, tracing
+from short_drama.domain.audit import AuditLine
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
@@ -81,11 +82,12 @@ class Submitter:
         key: str | None,
         key_id: str | None = None,
         webhooks: Sequence[str] = (),
+        line: AuditLine | None = None,
     ) -> Task:
         """The new task, or the one an earlier submit with the same key made.
 
         `key`: the idempotency key; `key_id`: of the API key that it came with; `webhooks`: ids of
-        the endpoints that are told of its end.
+        the endpoints that are told of its end; `line`: for the audit, of a new task.
 
         Raises IdempotencyKeyReused, InvalidRequest, BudgetExceeded, KindNotAvailable, and what
         taking an image in raises.
@@ -101,7 +103,7 @@ class Submitter:
         await self._check_available(kind.name, kind.lane, owner)
         task = await self._new_task(kind, given, task_id=task_id, owner=owner, hash_=fingerprint)
         task = replace(task, key_id=key_id, webhooks=tuple(webhooks))
-        return await self._store_and_send(task)
+        return await self._store_and_send(task, line and line.on(task_id, kind.name))
 
     async def retry(
         self,
@@ -110,6 +112,7 @@ class Submitter:
         key: str | None = None,
         key_id: str | None = None,
         webhooks: Sequence[str] = (),
+        line: AuditLine | None = None,
     ) -> Task:
         """A new task with the same request, labels and consent, or the one that an earlier retry of
         the task with the same key made.
@@ -127,13 +130,19 @@ class Submitter:
         for field in task.inputs:
             await self._sources.renew(task.request[field], field=field)
         again = self._again(task, task_id=task_id, hash_=fingerprint)
-        return await self._store_and_send(replace(again, key_id=key_id, webhooks=tuple(webhooks)))
+        return await self._store_and_send(
+            replace(again, key_id=key_id, webhooks=tuple(webhooks)),
+            line and line.on(task_id, f"{task.kind}, as {task.task_id}"),
+        )
 
-    async def cancel(self, task: Task) -> Task:
+    async def cancel(self, task: Task, *, line: AuditLine | None = None) -> Task:
         """Final at once; a worker that holds the task learns it and stops the engine.
 
         Raises TaskConflict when the task has ended."""
-        cancelled = await advance(self._store, task, lambda found: found.cancel(now=self._clock()))
+        line = line and line.on(task.task_id, task.kind)
+        cancelled = await advance(
+            self._store, task, lambda found: found.cancel(now=self._clock()), line=line
+        )
         metrics.ended(cancelled)
         log.info(Step.CANCELLED, extra=ids_of(cancelled) | end_of(cancelled))
         return cancelled
@@ -217,15 +226,15 @@ class Submitter:
             outbox_due=now + OUTBOX_SECONDS,
         )
 
-    async def _store_and_send(self, task: Task) -> Task:
+    async def _store_and_send(self, task: Task, line: AuditLine | None) -> Task:
         with bound_contextvars(**ids_of(task)):
-            return await self._stored_and_sent(task)
+            return await self._stored_and_sent(task, line)
 
-    async def _stored_and_sent(self, task: Task) -> Task:
+    async def _stored_and_sent(self, task: Task, line: AuditLine | None) -> Task:
         if self._hold is not None:
             await self._hold(task)
         try:
-            stored = await self._store.create(task)
+            stored = await self._store.create(task, line=line)
         except TaskExists as exists:  # a concurrent submit with the same key was first
             return _replayed(exists.task, task.request_hash)
         metrics.SUBMITTED.labels(task.kind).inc()

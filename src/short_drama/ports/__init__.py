@@ -9,6 +9,7 @@ from short_drama.ports.assets import (
     UploadForm,
     owned_by,
 )
+from short_drama.ports.audit import AuditLog, AuditPage
 from short_drama.ports.keys import KeyExists, KeyStore
 from short_drama.ports.lanes import LaneNotices
 from short_drama.ports.money import OverLimit, SpendLedger, StaleSpend
@@ -30,6 +31,8 @@ __all__ = [
     "AssetExists",
     "AssetInfo",
     "AssetStore",
+    "AuditLog",
+    "AuditPage",
     "Claim",
     "ClaimingQueue",
     "Delivery",

@@ -280,6 +280,7 @@ def _desk(
         store=backend.store,
         queues=backend.queues,
         assets=backend.assets,
+        audit=backend.audit,
         sources=sources,
         listeners=Listeners(places(settings.connections, descriptors=descriptors()) // 3),
         check=partial(backend.check, "queues", "tasks"),

@@ -84,8 +84,14 @@ _KEYS, _LEDGER = "dynamodb:LeadingKeys", "spend#*"
 """The partition keys of the items asked for, and those of the ledger."""
 _OF_THE_LEDGER: Condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER]}}
 _NO_TASKS = (_LEDGER, "key#*", "used#*")
-_OF_TASKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS, "webhook#*"]}}
-_OF_TASKS_AND_WEBHOOKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS]}}
+_OF_TASKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS, "webhook#*", "audit#*"]}}
+_OF_TASKS_AND_THE_AUDIT: Condition = {
+    "ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS, "webhook#*"]}
+}
+"""Lines of the audit are put. Nobody updates or deletes what has such a key; that a put replaces
+none, no right can say, and every put's own condition does."""
+_OF_TASKS_AND_MORE: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_NO_TASKS]}}
+"""Webhooks, and the audit."""
 
 # --- What several roles have --------------------------------------------------------------
 
@@ -94,9 +100,11 @@ _SEE_QUEUES = Statement(
 )
 _HANDLE = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
 _READ_THE_TABLE = Statement("ReadTheTable", ("dynamodb:GetItem", "dynamodb:BatchGetItem"), [_TABLE])
-_WRITE_TASKS = Statement("WriteTasks", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS)
-_WRITE_TASKS_AND_WEBHOOKS = Statement(
-    "WriteTasksAndWebhooks", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS_AND_WEBHOOKS
+_WRITE_TASKS_AND_THE_AUDIT = Statement(
+    "WriteTasksAndTheAudit", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS_AND_THE_AUDIT
+)
+_WRITE_TASKS_AND_MORE = Statement(
+    "WriteTasksAndMore", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS_AND_MORE
 )
 
 
@@ -131,7 +139,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("SendMessages", ("sqs:SendMessage",), _QUEUES),
         Statement("LookThroughDeadLetters", _HANDLE, _DEAD_LETTERS),
         _READ_THE_TABLE,
-        _WRITE_TASKS_AND_WEBHOOKS,
+        _WRITE_TASKS_AND_MORE,
         _write_the_ledger_and("used#*"),
         _FIND_TASKS,
         Statement("TakeImagesIn", ("s3:GetObject",), _objects(_INCOMING, *_PICTURES)),
@@ -173,7 +181,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("HandleDeadLetters", _HANDLE, _DEAD_LETTERS),
         Statement("Redrive", ("sqs:SendMessage",), _QUEUES),
         _READ_THE_TABLE,
-        _WRITE_TASKS,
+        _WRITE_TASKS_AND_THE_AUDIT,
         _write_the_ledger_and("key#*"),
         _FIND_TASKS,
         Statement(

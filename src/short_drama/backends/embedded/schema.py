@@ -165,8 +165,29 @@ CREATE TABLE IF NOT EXISTS webhooks (
 ) WITHOUT ROWID;
 PRAGMA user_version = 9;
 """
+_AUDIT = """
+CREATE TABLE IF NOT EXISTS audit (
+    number INTEGER PRIMARY KEY,
+    until  INTEGER,
+    before TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    line   TEXT NOT NULL
+);
+CREATE TRIGGER IF NOT EXISTS line_replaced BEFORE INSERT ON audit
+    WHEN EXISTS (SELECT 1 FROM audit WHERE number = new.number)
+    BEGIN SELECT RAISE(ABORT, 'a line of the audit is never replaced'); END;
+CREATE TRIGGER IF NOT EXISTS line_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'a line of the audit is never changed'); END;
+CREATE TRIGGER IF NOT EXISTS line_deleted BEFORE DELETE ON audit
+    WHEN old.until IS NULL OR old.until >= CAST(strftime('%s', 'now') AS INTEGER)
+    BEGIN SELECT RAISE(ABORT, 'a line of the audit is not deleted before its time'); END;
+PRAGMA user_version = 10;
+"""
+"""SQLite deletes what INSERT OR REPLACE replaces without asking the trigger for deletions, unless
+recursive triggers are on (SQLite, CREATE TRIGGER and ON CONFLICT)."""
 VERSIONS: Final = (
     _SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS, _FAIR, _WEBHOOKS,
+    _AUDIT,
 )  # fmt: skip
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)
