@@ -139,6 +139,7 @@ READ: dict[str, tuple[str, Any]] = {
     "cpu_instance": ("t3.large", "t3.large"),
     "keep_days": ("30", 30),
     "keep_uploads_days": ("7", 7),
+    "keep_audit_days": ("365", 365),
     "uploads_mib": ("1024", 1024),
     "log_level": ("Warning", "warning"),
     "log_format": ("json", "json"),

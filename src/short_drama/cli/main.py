@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from short_drama.cli import extras
+from short_drama.cli.audit_group import audit
 from short_drama.cli.catalogues import COMPONENTS, LANES, STATUSES, Kind
 from short_drama.cli.doctor import doctor
 from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
@@ -203,7 +204,7 @@ def retry(task_id: str, **options: Any) -> None:
 # --- The operator's -----------------------------------------------------------------------
 
 for command in (
-    doctor, keys, spend, costs, logs, storage, backup, restore, verify, webhooks,
+    doctor, keys, audit, spend, costs, logs, storage, backup, restore, verify, webhooks,
 ):  # fmt: skip
     cli.add_command(command)
 
