@@ -1,8 +1,12 @@
 """Who did what: every route that changes something, and what was not let do it."""
 
+import asyncio
 import contextlib
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -242,6 +246,44 @@ async def test_the_table_refuses_every_change_and_without_triggers_it_shows(
     async with Database(tmp_path / "tasks.db") as database:
         verdict = await verified(EmbeddedAuditLog(database).every(), known=f"3:{'0' * 64}")
         assert verdict.faults
+
+
+KILLED = """
+import asyncio, os, pathlib, signal, sys
+from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.task_store import EmbeddedTaskStore
+from short_drama.backends.embedded.wakeups import Wakeups
+from short_drama.domain.audit import AuditLine
+from tests.samples import a_task
+
+async def main(root):
+    async with Database(root / "tasks.db") as database, Wakeups(root) as wakeups:
+        store = EmbeddedTaskStore(database, wakeups)
+        for number in range(50):
+            line = AuditLine(at=1e9, action="task.submit", origin="::1", target=f"t{number}")
+            await store.create(a_task(f"t{number}"), line=line)
+        print("answered", flush=True)
+        writes = [store.create(a_task(f"x{n}"), line=line.on(f"x{n}")) for n in range(200)]
+        asyncio.get_running_loop().call_later(0.005, os.kill, os.getpid(), signal.SIGKILL)
+        await asyncio.gather(*writes)
+        await asyncio.sleep(60)
+
+asyncio.run(main(pathlib.Path(sys.argv[1])))
+"""
+
+
+async def test_a_kill_leaves_no_task_without_its_line_and_no_line_without_its_task(
+    tmp_path: Path,
+) -> None:
+    ended = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE
+    )
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, b"answered\n")
+    async with Database(tmp_path / "tasks.db") as database:
+        entries = [entry async for entry in EmbeddedAuditLog(database).every()]
+        ids = database.look(lambda db: db.execute("SELECT task_id FROM tasks").fetchall())
+        assert {entry.line.target for entry in entries} == {row["task_id"] for row in ids}
+        assert len(entries) >= 50
 
 
 async def test_a_line_goes_when_its_own_time_has_come_and_no_sooner(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ READ: dict[str, tuple[str, Any]] = {
     "owner_running_tasks": ("4", 4),
     "owner_uploads_mib": ("512", 512),
     "owner_budget_per_day_usd": ("2.5", Decimal("2.5")),
+    "visible_mark": ("AI生成", "AI生成"),
+    "visible_mark_font": ("/fonts/cjk.otf", Path("/fonts/cjk.otf")),
     "c2pa_certificate": ("/etc/c2pa.pem", Path("/etc/c2pa.pem")),
     "c2pa_key": ("/etc/c2pa.key", SecretStr("/etc/c2pa.key")),
     "comfyui_api_url": ("http://gpu:8000", "http://gpu:8000"),

@@ -15,12 +15,12 @@ from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
 from short_drama.images import manifest, png
-from short_drama.images.codec import Pixels, encode, size_of
+from short_drama.images.codec import Pixels, decode, encode, size_of
 from short_drama.images.labels import Label, SourceType
 from short_drama.images.manifest import Claim, Ingredient
 from short_drama.images.mask_note import MaskNote
 from short_drama.images.sources import size_metadata
-from short_drama.images.structure import sniff
+from short_drama.images.structure import MAX_BYTES_OF_OURS, PNG, sniff
 from short_drama.jobs.job import Job
 from short_drama.ports import AssetExists, AssetStore, owned_by
 
@@ -65,6 +65,8 @@ async def publish_picture(
     """Encode the pixels with the label that says how they were made, sign and store them; `mask` is
     where a masked picture's is."""
     label = label_of(job, source, engine=engine, mask=mask)
+    if job.mark is not None:
+        pixels = await asyncio.to_thread(job.mark.drawn_on, pixels)
     # High enough that a JPEG can be worked on again.
     data = await asyncio.to_thread(encode, pixels, content_type, label=label, jpeg_quality=95)
     return await _publish(assets, job, key, data, size=size_of(pixels), label=label)
@@ -81,6 +83,11 @@ async def publish_png(
     engine: str,
 ) -> Stored:
     """Label, sign and store a PNG that has no metadata."""
+    if job.mark is not None:  # its pixels are wanted after all
+        made = await asyncio.to_thread(decode, file, max_bytes=MAX_BYTES_OF_OURS)
+        return await publish_picture(
+            assets, job, key, made.pixels, content_type=PNG, source=source, engine=engine
+        )
     label = label_of(job, source, engine=engine)
     data = await asyncio.to_thread(png.labelled, file, label)
     return await _publish(assets, job, key, data, size=size, label=label)
@@ -129,6 +136,7 @@ async def _publish(
             "job_id": label.job_id,
             "kind": label.kind,
             "engine": label.engine,
+            **({} if job.mark is None else {"visible mark": job.mark.text}),
             **{f"sha256 of {name}": one["sha256"] for name, one in told_inputs.items()},
         },
     )
@@ -148,6 +156,7 @@ async def _publish(
             "sha256": await asyncio.to_thread(_sha256, data),
             "inputs": told_inputs,
             "manifest": signer,
+            **({} if job.mark is None else {"visible_mark": job.mark.text}),
         },
     )
 
