@@ -21,6 +21,7 @@ from short_drama.images.manifest import Claim, Ingredient
 from short_drama.images.mask_note import MaskNote
 from short_drama.images.sources import size_metadata
 from short_drama.images.structure import MAX_BYTES_OF_OURS, PNG, sniff
+from short_drama.images.visible_mark import VisibleMark
 from short_drama.jobs.job import Job
 from short_drama.ports import AssetExists, AssetStore, owned_by
 
@@ -61,15 +62,16 @@ async def publish_picture(
     source: SourceType,
     engine: str,
     mask: MaskNote | None = None,
+    is_kept: bool = False,
 ) -> Stored:
     """Encode the pixels with the label that says how they were made, sign and store them; `mask` is
-    where a masked picture's is."""
-    label = label_of(job, source, engine=engine, mask=mask)
-    if job.mark is not None:
-        pixels = await asyncio.to_thread(job.mark.drawn_on, pixels)
+    where a masked picture's is. `is_kept`: to be worked on again, and so without a visible mark."""
+    label, mark = label_of(job, source, engine=engine, mask=mask), None if is_kept else job.mark
+    if mark is not None:
+        pixels = await asyncio.to_thread(mark.drawn_on, pixels)
     # High enough that a JPEG can be worked on again.
     data = await asyncio.to_thread(encode, pixels, content_type, label=label, jpeg_quality=95)
-    return await _publish(assets, job, key, data, size=size_of(pixels), label=label)
+    return await _publish(assets, job, key, data, size=size_of(pixels), label=label, mark=mark)
 
 
 async def publish_png(
@@ -90,7 +92,7 @@ async def publish_png(
         )
     label = label_of(job, source, engine=engine)
     data = await asyncio.to_thread(png.labelled, file, label)
-    return await _publish(assets, job, key, data, size=size, label=label)
+    return await _publish(assets, job, key, data, size=size, label=label, mark=None)
 
 
 def label_of(job: Job, source: SourceType, *, engine: str, mask: MaskNote | None = None) -> Label:
@@ -122,7 +124,14 @@ async def publish_once(
 
 
 async def _publish(
-    assets: AssetStore, job: Job, key: str, data: bytes, *, size: Size, label: Label
+    assets: AssetStore,
+    job: Job,
+    key: str,
+    data: bytes,
+    *,
+    size: Size,
+    label: Label,
+    mark: VisibleMark | None,
 ) -> Stored:
     content_type = sniff(data)
     inputs = await _inputs(assets, job)
@@ -136,7 +145,7 @@ async def _publish(
             "job_id": label.job_id,
             "kind": label.kind,
             "engine": label.engine,
-            **({} if job.mark is None else {"visible mark": job.mark.text}),
+            **({} if mark is None else {"visible mark": mark.text}),
             **{f"sha256 of {name}": one["sha256"] for name, one in told_inputs.items()},
         },
     )
@@ -156,7 +165,7 @@ async def _publish(
             "sha256": await asyncio.to_thread(_sha256, data),
             "inputs": told_inputs,
             "manifest": signer,
-            **({} if job.mark is None else {"visible_mark": job.mark.text}),
+            **({} if mark is None else {"visible_mark": mark.text}),
         },
     )
 

@@ -33,6 +33,12 @@ ACTIONS: Final[dict[tuple[str, str], str | None]] = {
     ("POST", "/api/v1/assets/direct"): "asset.form",
     ("POST", "/api/v1/tickets"): None,
     ("POST", "/api/v1/verify"): None,
+    ("POST", "/api/v1/webhooks"): "webhook.create",
+    ("PATCH", "/api/v1/webhooks/{webhook_id}"): "webhook.change",
+    ("DELETE", "/api/v1/webhooks/{webhook_id}"): "webhook.delete",
+    ("POST", "/api/v1/webhooks/{webhook_id}/verify"): "webhook.verify",
+    ("POST", "/api/v1/webhooks/{webhook_id}/rotate"): "webhook.rotate",
+    ("POST", "/api/v1/tasks/{task_id}/webhooks/replay"): "webhook.replay",
     ("POST", "/api/v1/{kind}/jobs"): "job.begin",
     ("DELETE", "/api/v1/jobs/{job_id}"): "job.cancel",
 }

@@ -121,6 +121,17 @@ async def test_a_visible_mark_is_on_every_kind_and_told_of(
         assert "'visible mark': 'AI'" in str(told["assertions"])
 
 
+async def test_what_is_kept_to_be_worked_on_has_no_visible_mark(assets: MemoryAssets) -> None:
+    job = await a_job(assets, "full-face-swap", UNSIGNED)
+    job.mark = VisibleMark("AI")
+    how: dict[str, Any] = {"source": SourceType.COMPOSITE_CAPTURE, "engine": "local"}
+    kept = await publish_picture(
+        assets, job, "images/x", PIXELS, content_type="image/png", is_kept=True, **how
+    )
+    assert (decode(await assets.get("images/x")).pixels == PIXELS).all()
+    assert "visible_mark" not in kept.outcome({}).details
+
+
 async def test_a_chain_of_tasks_names_each_inputs_manifest(
     assets: MemoryAssets, ours: Certificate
 ) -> None:
