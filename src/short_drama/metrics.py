@@ -93,6 +93,9 @@ REQUEST_SECONDS = _histogram(
     buckets=_CALLS,
 )  # fmt: skip
 
+AUDIT_REFUSALS = _counter(
+    "audit_refusals", "Refusals, by whether the audit has a line of them", "outcome"
+)
 TURNED_AWAY = _counter("turned_away", "Pieces of work for which too many waited", "work")
 DECODERS_STARTED = _counter("decoders_started", "Child processes begun that decode pictures")
 MANIFESTS = _counter("manifests", "Pictures published, by whether they have a manifest", "outcome")

@@ -3,21 +3,29 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from short_drama.domain.audit import AuditLine
 from short_drama.domain.errors import TaskNotFound, Unavailable
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.ports import SpendLedger, StaleSpend, StaleTask, TaskStore
 
 
-async def advance(store: TaskStore, task: Task, change: Callable[[Task], Task]) -> Task:
-    """Apply `change` to the task and store it; on a concurrent write, to the newer version.
+async def advance(
+    store: TaskStore,
+    task: Task,
+    change: Callable[[Task], Task],
+    *,
+    line: AuditLine | None = None,
+) -> Task:
+    """Apply `change` to the task and store it, with `line` in the audit; on a concurrent write, to
+    the newer version.
 
     Raises what `change` raises, TaskNotFound when the task is gone, and Unavailable when others
     keep writing first.
     """
     for _ in range(20):
         try:
-            return await store.replace(change(task))
+            return await store.replace(change(task), line=line)
         except StaleTask:
             newer = await store.get(task.task_id)
             if newer is None:

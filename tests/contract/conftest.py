@@ -7,13 +7,14 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from short_drama.backends.aws.asset_store import S3AssetStore
+from short_drama.backends.aws.audit_log import DynamoAuditLog
 from short_drama.backends.aws.bucket import create_bucket
 from short_drama.backends.aws.character_store import DynamoCharacterStore
 from short_drama.backends.aws.clients import Clients, open_clients
@@ -26,6 +27,7 @@ from short_drama.backends.aws.task_queue import SqsTaskQueue
 from short_drama.backends.aws.task_store import DynamoTaskStore
 from short_drama.backends.aws.webhook_store import DynamoWebhookStore
 from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
+from short_drama.backends.embedded.audit_log import EmbeddedAuditLog
 from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.key_store import EmbeddedKeyStore
@@ -38,6 +40,7 @@ from short_drama.backends.embedded.webhook_store import EmbeddedWebhookStore
 from short_drama.domain.kinds import Lane
 from short_drama.ports import (
     AssetStore,
+    AuditLog,
     CharacterStore,
     KeyStore,
     LaneNotices,
@@ -48,6 +51,7 @@ from short_drama.ports import (
 )
 from tests.protocol.memory import (
     MemoryAssets,
+    MemoryAudit,
     MemoryCharacters,
     MemoryKeys,
     MemoryLedger,
@@ -99,6 +103,8 @@ class Backend(Protocol):
 
     async def characters(self) -> CharacterStore: ...
 
+    async def audit(self) -> AuditLog: ...
+
 
 # --- Embedded -----------------------------------------------------------------------------
 
@@ -145,6 +151,9 @@ class Embedded:
 
     async def characters(self) -> CharacterStore:
         return EmbeddedCharacterStore(self.database)
+
+    async def audit(self) -> AuditLog:
+        return EmbeddedAuditLog(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -204,6 +213,10 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoCharacterStore(self.clients.dynamodb, table=self.prefix + "tasks")
 
+    async def audit(self) -> AuditLog:
+        await create_table(self.clients.dynamodb, self.prefix + "tasks")
+        return DynamoAuditLog(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -217,6 +230,7 @@ async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
+    lines: MemoryAudit = field(default_factory=MemoryAudit)
     tick = 0.2
     prompt = 0.4
 
@@ -226,7 +240,7 @@ class Memory:
         return Queues(queue, dead_letters, MemoryQueue(time.time))
 
     async def store(self) -> TaskStore:
-        return MemoryStore(time.time)
+        return MemoryStore(time.time, self.lines)
 
     async def assets(self) -> AssetStore:
         return MemoryAssets()
@@ -245,6 +259,9 @@ class Memory:
 
     async def characters(self) -> CharacterStore:
         return MemoryCharacters()
+
+    async def audit(self) -> AuditLog:
+        return self.lines
 
 
 @contextlib.asynccontextmanager
@@ -317,6 +334,11 @@ async def webhooks(backend: Backend) -> WebhookStore:
 @pytest.fixture
 async def characters(backend: Backend) -> CharacterStore:
     return await backend.characters()
+
+
+@pytest.fixture
+async def audit(backend: Backend) -> AuditLog:
+    return await backend.audit()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.consent_gate import ConsentGate
+from short_drama.domain.audit import AuditLine
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
@@ -54,9 +55,9 @@ class StallingStore(EmbeddedTaskStore):
         self.awake = asyncio.Event()
         self.awake.set()
 
-    async def replace(self, task: Task) -> Task:
+    async def replace(self, task: Task, *, line: AuditLine | None = None) -> Task:
         await self.awake.wait()
-        return await super().replace(task)
+        return await super().replace(task, line=line)
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
         await self.awake.wait()
@@ -68,10 +69,10 @@ class FailingStore(EmbeddedTaskStore):
 
     broken = False
 
-    async def replace(self, task: Task) -> Task:
+    async def replace(self, task: Task, *, line: AuditLine | None = None) -> Task:
         if self.broken:
             raise Unavailable("no answer")
-        return await super().replace(task)
+        return await super().replace(task, line=line)
 
 
 class ForgetfulStore(EmbeddedTaskStore):
@@ -79,8 +80,8 @@ class ForgetfulStore(EmbeddedTaskStore):
 
     answers_to_lose = 0
 
-    async def replace(self, task: Task) -> Task:
-        stored = await super().replace(task)
+    async def replace(self, task: Task, *, line: AuditLine | None = None) -> Task:
+        stored = await super().replace(task, line=line)
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise Unavailable("no answer")

@@ -15,6 +15,7 @@ from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.outlook import outlook
 from short_drama.consent_gate import ConsentGate
 from short_drama.domain.api_keys import ApiKey
+from short_drama.domain.audit import AuditEntry, AuditFilter, AuditLine
 from short_drama.domain.characters import Character
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.kinds import Lane
@@ -27,6 +28,7 @@ from short_drama.domain.webhooks import Endpoints
 from short_drama.ports import (
     AssetExists,
     AssetInfo,
+    AuditPage,
     Delivery,
     KeyExists,
     Outlook,
@@ -134,8 +136,8 @@ class MemoryStore:
     """Remembers every version of every task, and when it was written, for whoever checks what
     happened."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, audit: "MemoryAudit | None" = None) -> None:
+        self._clock, self._audit = clock, audit or MemoryAudit()
         self.history: defaultdict[str, list[Task]] = defaultdict(list)
         self.written_at: dict[tuple[str, int], float] = {}
         self._changed = Signal()
@@ -144,18 +146,20 @@ class MemoryStore:
     def tasks(self) -> Sequence[Task]:
         return [versions[-1] for versions in self.history.values()]
 
-    async def create(self, task: Task) -> Task:
+    async def create(self, task: Task, *, line: AuditLine | None = None) -> Task:
         if task.task_id in self.history:
             raise TaskExists(self.history[task.task_id][-1])
+        self._audit.note(line)
         return self._write(task)
 
     async def get(self, task_id: str) -> Task | None:
         return self.history[task_id][-1] if task_id in self.history else None
 
-    async def replace(self, task: Task) -> Task:
+    async def replace(self, task: Task, *, line: AuditLine | None = None) -> Task:
         stored = await self.get(task.task_id)
         if stored is None or stored.version != task.version:
             raise StaleTask(task.task_id)
+        self._audit.note(line)
         return self._write(task)
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
@@ -345,6 +349,32 @@ class MemoryWebhooks:
             raise StaleEndpoints(endpoints.owner)
         stored = self._of[endpoints.owner] = replace(endpoints, version=endpoints.version + 1)
         return stored
+
+
+class MemoryAudit:
+    """Implements `ports.AuditLog`; a cursor is a number."""
+
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+
+    def note(self, line: AuditLine | None) -> None:
+        if line is not None:
+            number, before = len(self.entries), self.entries[-1].digest if self.entries else ""
+            entry = AuditEntry.of(line, until=None, number=number + 1, before=before)
+            self.entries.append(entry)
+
+    async def append(self, line: AuditLine) -> None:
+        self.note(line)
+
+    async def list(self, where: AuditFilter, *, cursor: str | None, limit: int) -> AuditPage:
+        end = len(self.entries) if cursor is None else int(read_cursor(cursor)[0])
+        begin = max(end - limit, 0)
+        found = [one for one in self.entries[begin:end][::-1] if where.matches(one.line)]
+        return AuditPage(found, write_cursor(float(begin), "") if begin else None)
+
+    async def every(self) -> AsyncIterator[AuditEntry]:
+        for entry in self.entries:
+            yield entry
 
 
 class MemoryKeys:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Literal
 
+from short_drama.domain.audit import AuditLine
 from short_drama.domain.errors import (
     EngineUnavailable,
     JobNotFound,
@@ -93,8 +94,8 @@ class SignedStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def replace(self, task: Task) -> Task:
-        written = await self._store.replace(task)
+    async def replace(self, task: Task, *, line: AuditLine | None = None) -> Task:
+        written = await self._store.replace(task, line=line)
         self._writers[written.task_id, written.version] = self._name
         return written
 

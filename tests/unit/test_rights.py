@@ -70,6 +70,15 @@ def test_an_adapter_has_nothing_to_do_with_money(role: str) -> None:
         assert missing(rights, [task, page]) == {page}
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_changes_or_deletes_a_line_of_the_audit(role: str) -> None:
+    rights, line = policy(role, MINE), frozenset({"audit#x"})
+    for action in ("dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:PartiQLUpdate"):
+        assert missing(rights, [Call(action, TABLE, line)])
+    writes = not missing(rights, [Call("dynamodb:PutItem", TABLE, line)])
+    assert writes == (role in ("orchestrator", "operator"))
+
+
 def test_the_paid_service_has_only_to_do_with_money() -> None:
     rights = policy("paid-api", MINE)
     for action in ("dynamodb:GetItem", "dynamodb:UpdateItem"):

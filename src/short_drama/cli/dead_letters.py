@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from short_drama.cli import display
+from short_drama.cli.audited import audited
 from short_drama.cli.backend import opened
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
 from short_drama.cli.terminal import say
@@ -25,6 +26,7 @@ from short_drama.orchestrator.dead_letter_office import (
     HandledLetters,
 )
 from short_drama.orchestrator.dead_letters import Letter
+from short_drama.ports import AuditLog
 
 Found = tuple[Lane, Letter]
 
@@ -100,18 +102,18 @@ def choice(task_ids: Sequence[str], *, everything: bool) -> Choice:
 @contextlib.asynccontextmanager
 async def _offices(
     lane: str | None, data_dir: Path | None
-) -> AsyncIterator[Mapping[Lane, DeadLetterOffice]]:
+) -> AsyncIterator[tuple[AuditLog, Mapping[Lane, DeadLetterOffice]]]:
     lanes = list(Lane) if lane is None else [Lane(lane)]
     async with opened(data_dir) as (_, backend):
         lines = backend.lane_queues()
-        yield {lane: DeadLetterOffice(backend.store, lines[lane]) for lane in lanes}
+        yield backend.audit, {lane: DeadLetterOffice(backend.store, lines[lane]) for lane in lanes}
 
 
 async def _look(**where: Any) -> tuple[list[Found], int]:
     """The letters, and how many more the queues count."""
     found: list[Found] = []
     hidden = 0
-    async with _offices(**where) as offices:
+    async with _offices(**where) as (_, offices):
         for lane, office in offices.items():
             letters = await office.look()
             found += [(lane, letter) for letter in letters]
@@ -128,12 +130,18 @@ async def _settle(
 ) -> list[Handled]:
     """Act, and tell of each letter as soon as it is known what became of it."""
     settled: list[Handled] = []
-    async with _offices(**where) as offices:
+    async with _offices(**where) as (audit, offices):
         for lane, office in offices.items():
-            async with contextlib.aclosing(action(office, chosen)) as letters:
+            async with (
+                audited(audit, f"letter.{action.__name__}", about=lane) as doing,
+                contextlib.aclosing(action(office, chosen)) as letters,
+            ):
                 async for handled in letters:
                     _tell(lane, handled, as_json=as_json)
                     settled.append(handled)
+                    if handled.outcome != "left":
+                        about = f"{lane}: {handled.outcome}"
+                        await doing.tell(handled.letter.names or "", about=about)
     return settled
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from short_drama.cli.audited import audited
 from short_drama.cli.terminal import say
 from short_drama.domain.api_keys import FIRST_FILE, Given, make
 from short_drama.domain.principal import LOCAL_OWNER, Scope
@@ -27,7 +28,8 @@ async def make_first_key(settings: Settings, stack: Stack) -> None:
     if any(key.is_valid(now) for key in await stack.backend.keys.list()):
         return
     key, given = make(owner=LOCAL_OWNER, scopes=Scope, now=now, label="made at the first start")
-    await stack.backend.keys.add(key)
+    async with audited(stack.backend.audit, "key.create", key.key_id, "at the first start"):
+        await stack.backend.keys.add(key)
     _show(given, settings)
 
 

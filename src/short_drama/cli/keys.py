@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from short_drama.cli import display
+from short_drama.cli.audited import audited
 from short_drama.cli.backend import opened
 from short_drama.cli.exits import EXIT_USAGE, Problem
 from short_drama.cli.terminal import say
@@ -44,7 +45,8 @@ def create(
         expires_at=None if days is None else now + days * _DAY_SECONDS,
         daily_limit=None if daily_usd is None else _micros(daily_usd),
     )
-    _with_store(data_dir, lambda keys: keys.add(key))
+    about = f"{key.owner}: {', '.join(sorted(key.scopes))}"
+    _change("key.create", data_dir, lambda keys: keys.add(key), of=key.key_id, about=about)
     _show_new(key, given, as_json=as_json)
 
 
@@ -63,9 +65,12 @@ def ls(*, data_dir: Path | None, as_json: bool) -> None:
 
 
 def revoke(*, key_id: str, data_dir: Path | None, as_json: bool) -> None:
-    key = _with_store(data_dir, lambda keys: keys.revoke(_id(key_id), at=time.time()))
-    if key is None:
-        raise _no_key(key_id)
+    async def end(keys: KeyStore) -> ApiKey:
+        if (ended := await keys.revoke(_id(key_id), at=time.time())) is None:
+            raise _no_key(key_id)
+        return ended
+
+    key = _change("key.revoke", data_dir, end, of=_id(key_id))
     if as_json:
         display.print_json(_members(key))
     else:
@@ -73,23 +78,40 @@ def revoke(*, key_id: str, data_dir: Path | None, as_json: bool) -> None:
 
 
 def rotate(*, key_id: str, data_dir: Path | None, as_json: bool) -> None:
-    async def change(keys: KeyStore) -> tuple[ApiKey, Given]:
-        now = time.time()
-        old = await keys.get(_id(key_id))
-        if old is None or not old.is_valid(now):
-            raise _no_key(key_id)
-        key, given = renewed(old, now=now)
+    now = time.time()
+    old = _with_store(data_dir, lambda keys: keys.get(_id(key_id)))
+    if old is None or not old.is_valid(now):
+        raise _no_key(key_id)
+    key, given = renewed(old, now=now)
+
+    async def put_in_place(keys: KeyStore) -> None:
         await keys.add(key)
         await keys.revoke(old.key_id, at=now)
-        return key, given
 
-    key, given = _with_store(data_dir, change)
+    _change("key.rotate", data_dir, put_in_place, of=old.key_id, about=f"now {key.key_id}")
     _show_new(key, given, as_json=as_json)
 
 
 def _with_store(data_dir: Path | None, work: Callable[[KeyStore], Awaitable[Answer]]) -> Answer:
     async def run() -> Answer:
         async with opened(data_dir) as (_, backend):
+            return await work(backend.keys)
+
+    return asyncio.run(run())
+
+
+def _change(
+    action: str,
+    data_dir: Path | None,
+    work: Callable[[KeyStore], Awaitable[Answer]],
+    *,
+    of: str,
+    about: str = "",
+) -> Answer:
+    """As `_with_store`, and in the audit. `of`: the key's id."""
+
+    async def run() -> Answer:
+        async with opened(data_dir) as (_, backend), audited(backend.audit, action, of, about):
             return await work(backend.keys)
 
     return asyncio.run(run())

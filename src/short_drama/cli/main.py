@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from short_drama.cli import extras
+from short_drama.cli.audit_group import audit
 from short_drama.cli.catalogues import COMPONENTS, STATUSES, Kind
 from short_drama.cli.characters_group import characters
 from short_drama.cli.dead_letters_group import dlq
@@ -248,8 +249,8 @@ def retry(task_id: str, **options: Any) -> None:
 # --- The operator's -----------------------------------------------------------------------
 
 for command in (
-    dlq, doctor, keys, webhooks, spend, costs, logs, storage, backup, restore, verify, workflows,
-    models, samples, demo,
+    dlq, doctor, keys, audit, webhooks, spend, costs, logs, storage, backup, restore, verify,
+    workflows, models, samples, demo,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from short_drama.cli import display, spend_display
+from short_drama.cli.audited import audited
 from short_drama.cli.backend import opened
 from short_drama.cli.exits import EXIT_FAILED, Problem
 from short_drama.cli.request import read_grouping, read_pairs
@@ -160,8 +161,15 @@ async def _correct(
         if day is not None and day > today:
             raise click.UsageError(f"{day} has not come yet.")
         at = now if day in (None, today) else Period(zone=zone, since=day).begins
-        books = Books(backend.store, backend.ledger)
-        return await books.correct(Correction(day=day or today, **correction), at=at)
+        books, change = (
+            Books(backend.store, backend.ledger),
+            Correction(day=day or today, **correction),
+        )
+        about = f"{change.provider}: {change.micros / 1e6:+.6f} USD on {change.day}"
+        async with audited(backend.audit, "spend.adjust", about=about) as doing:
+            page = await books.correct(change, at=at)
+            await doing.tell(page.task_id, about=about)
+            return page
 
 
 # --- What was asked for -------------------------------------------------------------------

@@ -1,12 +1,15 @@
 """`short-drama storage`, `backup` and `restore`."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
 
 from short_drama.backends.embedded.backup import Manifest
 from short_drama.cli import display
+from short_drama.cli.audited import line_here
+from short_drama.cli.backend import opened
 from short_drama.cli.configuration import read_settings
 from short_drama.cli.host import claim
 from short_drama.cli.terminal import say
@@ -32,7 +35,16 @@ def restore(source: Path, *, data_dir: Path | None, as_json: bool) -> None:
     settings = read_settings(data_dir=data_dir)
     with claim(settings.data_dir, alone=True):
         restored = asyncio.run(keeping.restore(settings, source))
+        asyncio.run(_tell_the_audit(data_dir, restored))
     _tell(restored, settings.data_dir, as_json=as_json)
+
+
+async def _tell_the_audit(data_dir: Path | None, restored: Manifest) -> None:
+    """There is none before: the backup brings its own, which goes on with this."""
+    made_at = datetime.fromtimestamp(restored.made_at, UTC)
+    async with opened(data_dir) as (_, backend):
+        line = line_here("data.restore", about=f"the backup of {made_at:%Y-%m-%dT%H:%M:%SZ}")
+        await backend.audit.append(line)
 
 
 def print_table(stored: Stored) -> None:

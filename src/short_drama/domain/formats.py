@@ -57,6 +57,7 @@ ANSWER: Final = Format("a kept answer")
 NOTE: Final = Format("the note of a hosted job")
 MESSAGE: Final = Format("a message")
 ENDPOINTS: Final = Format("a list of webhooks")
+LINE: Final = Format("a line of the audit")
 
 
 def _noun(words: type[StrEnum]) -> str:

@@ -18,14 +18,19 @@ SPEND_DAYS: Final = 400
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetimes:
     """In days; 0 is for ever. `tasks`: since a task has ended; `uploads`: of one that no task
-    names, since it was put or renewed."""
+    names, since it was put or renewed; `audit`: of its lines, since they were written."""
 
     tasks: int
     uploads: int
+    audit: int = 0
 
     def ended_before(self, now: float) -> float | None:
         """Tasks that ended before then go; None where none do."""
         return now - self.tasks * DAY if self.tasks else None
+
+    def line_until(self, at: float) -> int | None:
+        """When a line of the audit may go that is written at `at`; None is never."""
+        return int(at + self.audit * DAY) if self.audit else None
 
     def unnamed(self, key: str) -> float | None:
         """Seconds for which a file that no task names is kept: since it was put, or renewed. None

@@ -18,7 +18,7 @@ class Scope(StrEnum):
     OPERATE = "operate"
     """Queues, dead letters, figures, and what belongs to other owners."""
     ADMIN = "admin"
-    """Keys."""
+    """Keys, and the audit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import IN_LANE, StageTimes, account_of_stage, added
 from short_drama.images.signing import UNSIGNED, Manifests
+from short_drama.images.visible_mark import VisibleMark
 
 Prepared = TypeVar("Prepared")
 Made = TypeVar("Made")
@@ -74,6 +75,8 @@ class Job:
     """What keeps it from going on for the moment, if that is worth telling."""
     manifests: Manifests = UNSIGNED
     """Signs what it publishes."""
+    mark: VisibleMark | None = None
+    """What is drawn on it."""
     clock: Callable[[], float] = time.monotonic
     on_move: Callable[[], None] = lambda: None
     """To be called when somebody's place in the line may have changed; its stages' changes do."""

@@ -15,12 +15,13 @@ from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.sizes import Size
 from short_drama.images import manifest, png
-from short_drama.images.codec import Pixels, encode, size_of
+from short_drama.images.codec import Pixels, decode, encode, size_of
 from short_drama.images.labels import Label, SourceType
 from short_drama.images.manifest import Claim, Ingredient
 from short_drama.images.mask_note import MaskNote
 from short_drama.images.sources import size_metadata
-from short_drama.images.structure import sniff
+from short_drama.images.structure import MAX_BYTES_OF_OURS, PNG, sniff
+from short_drama.images.visible_mark import VisibleMark
 from short_drama.jobs.job import Job
 from short_drama.ports import AssetExists, AssetStore, owned_by
 
@@ -61,13 +62,16 @@ async def publish_picture(
     source: SourceType,
     engine: str,
     mask: MaskNote | None = None,
+    is_kept: bool = False,
 ) -> Stored:
     """Encode the pixels with the label that says how they were made, sign and store them; `mask` is
-    where a masked picture's is."""
-    label = label_of(job, source, engine=engine, mask=mask)
+    where a masked picture's is. `is_kept`: to be worked on again, and so without a visible mark."""
+    label, mark = label_of(job, source, engine=engine, mask=mask), None if is_kept else job.mark
+    if mark is not None:
+        pixels = await asyncio.to_thread(mark.drawn_on, pixels)
     # High enough that a JPEG can be worked on again.
     data = await asyncio.to_thread(encode, pixels, content_type, label=label, jpeg_quality=95)
-    return await _publish(assets, job, key, data, size=size_of(pixels), label=label)
+    return await _publish(assets, job, key, data, size=size_of(pixels), label=label, mark=mark)
 
 
 async def publish_png(
@@ -81,9 +85,14 @@ async def publish_png(
     engine: str,
 ) -> Stored:
     """Label, sign and store a PNG that has no metadata."""
+    if job.mark is not None:  # its pixels are wanted after all
+        made = await asyncio.to_thread(decode, file, max_bytes=MAX_BYTES_OF_OURS)
+        return await publish_picture(
+            assets, job, key, made.pixels, content_type=PNG, source=source, engine=engine
+        )
     label = label_of(job, source, engine=engine)
     data = await asyncio.to_thread(png.labelled, file, label)
-    return await _publish(assets, job, key, data, size=size, label=label)
+    return await _publish(assets, job, key, data, size=size, label=label, mark=None)
 
 
 def label_of(job: Job, source: SourceType, *, engine: str, mask: MaskNote | None = None) -> Label:
@@ -115,7 +124,14 @@ async def publish_once(
 
 
 async def _publish(
-    assets: AssetStore, job: Job, key: str, data: bytes, *, size: Size, label: Label
+    assets: AssetStore,
+    job: Job,
+    key: str,
+    data: bytes,
+    *,
+    size: Size,
+    label: Label,
+    mark: VisibleMark | None,
 ) -> Stored:
     content_type = sniff(data)
     inputs = await _inputs(assets, job)
@@ -130,6 +146,7 @@ async def _publish(
             "kind": label.kind,
             "engine": label.engine,
             **({"consents": " ".join(job.order.consents)} if job.order.consents else {}),
+            **({} if mark is None else {"visible mark": mark.text}),
             **{f"sha256 of {name}": one["sha256"] for name, one in told_inputs.items()},
         },
     )
@@ -149,6 +166,7 @@ async def _publish(
             "sha256": await asyncio.to_thread(_sha256, data),
             "inputs": told_inputs,
             "manifest": signer,
+            **({} if mark is None else {"visible_mark": mark.text}),
         },
     )
 

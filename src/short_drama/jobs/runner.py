@@ -31,6 +31,7 @@ from short_drama.domain.failure import Failure
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.stage_times import PUBLISHING
 from short_drama.images.signing import UNSIGNED, Manifests
+from short_drama.images.visible_mark import VisibleMark
 from short_drama.jobs.engine_time import EngineTime
 from short_drama.jobs.job import Job, JobOrder, Work
 from short_drama.jobs.offers import abandon, require_able, unready, weight
@@ -87,6 +88,7 @@ class JobRunner:
     ) -> None:
         self._service, self._works, self._clock = service, works, clock
         self.manifests: Manifests = UNSIGNED
+        self.mark: VisibleMark | None = None
         self._store = store or _stores
         self._room = room or Room(usual_room())
         self._preparing = asyncio.Semaphore(parallel + ahead)
@@ -171,6 +173,7 @@ class JobRunner:
         job = Job(
             order, job_id_for(order.key, order.attempt), order.attempt,
             clock=self._clock, on_move=self._standings.moved, manifests=self.manifests,
+            mark=self.mark,
         )  # fmt: skip
         while job.job_id in self._jobs:  # a client that retries without counting attempts
             job.job_id = job_id_for(job.job_id, order.attempt)

@@ -16,7 +16,7 @@ from short_drama.orchestrator.character_office import CharacterOffice
 from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.orchestrator.webhooks.registry import Registry
-from short_drama.ports import AssetStore, Outlook, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import AssetStore, AuditLog, Outlook, SpendLedger, TaskQueue, TaskStore
 from short_drama.web.listeners import Listeners
 from short_drama.web.owner_rate import OwnerRate
 from short_drama.web.signed_urls import Links, Signatures
@@ -31,6 +31,7 @@ class Desk:
     store: TaskStore
     queues: Mapping[Lane, TaskQueue]
     assets: AssetStore
+    audit: AuditLog
     sources: ImageSources
     characters: CharacterOffice
     ledger: SpendLedger

@@ -14,6 +14,7 @@ from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.domain.principal import Scope
 from short_drama.orchestrator import (
+    audit_routes,
     character_routes,
     events,
     kind_routes,
@@ -36,6 +37,7 @@ from short_drama.web.clients import CLIENT
 from short_drama.web.door import Lock, principal_of, require
 from short_drama.web.prefer import preferences
 from short_drama.web.proxies import Proxies
+from short_drama.web.trail import line_of
 from short_drama.web.waiting import stopping
 
 
@@ -89,6 +91,7 @@ def _install_routes(app: FastAPI, lane: Lane, desk: Desk) -> None:
     kind_routes.install(app, lane, desk)
     task_routes.install(app, desk)
     ticket_routes.install(app, desk)
+    audit_routes.install(app, desk)
     uploads.install(app, desk.sources, desk.links)
     uploads.install_direct(app, desk.assets)
     verification.install(app, desk)
@@ -152,6 +155,7 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
                 key=key,
                 key_id=who.key_id,
                 webhooks=await desk.webhooks.told(who.owner),
+                line=line_of(request),
             )
             traced.tell(task_id=task.task_id)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}

@@ -21,6 +21,7 @@ from structlog.contextvars import bound_contextvars
 
 from short_drama import metrics, tracing
 from short_drama.consent_gate import ConsentGate
+from short_drama.domain.audit import AuditLine
 from short_drama.domain.casting import images_of, plays_characters_alone, with_images
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
@@ -88,11 +89,12 @@ class Submitter:
         key: str | None,
         key_id: str | None = None,
         webhooks: Sequence[str] = (),
+        line: AuditLine | None = None,
     ) -> Task:
         """The new task, or the one an earlier submit with the same key made.
 
         `key`: the idempotency key; `key_id`: of the API key that it came with; `webhooks`: ids of
-        the endpoints that are told of its end.
+        the endpoints that are told of its end; `line`: for the audit, of a new task.
 
         Raises IdempotencyKeyReused, InvalidRequest, CharacterNotFound, ConsentMissing,
         BudgetExceeded, KindNotAvailable, and what taking an image in raises.
@@ -110,7 +112,7 @@ class Submitter:
         task = await self._new_task(
             kind, given, partial(made, request_hash=fingerprint), owner=owner
         )
-        return await self._store_and_send(task)
+        return await self._store_and_send(task, line and line.on(task_id, kind.name))
 
     async def retry(
         self,
@@ -119,6 +121,7 @@ class Submitter:
         key: str | None = None,
         key_id: str | None = None,
         webhooks: Sequence[str] = (),
+        line: AuditLine | None = None,
     ) -> Task:
         """A new task with the same request, labels and consent, or the one that an earlier retry of
         the task with the same key made.
@@ -146,13 +149,17 @@ class Submitter:
             webhooks=tuple(webhooks),
             characters=admitted.consents,
         )
-        return await self._store_and_send(again)
+        told = line and line.on(task_id, f"{task.kind}, as {task.task_id}")
+        return await self._store_and_send(again, told)
 
-    async def cancel(self, task: Task) -> Task:
+    async def cancel(self, task: Task, *, line: AuditLine | None = None) -> Task:
         """Final at once; a worker that holds the task learns it and stops the engine.
 
         Raises TaskConflict when the task has ended."""
-        cancelled = await advance(self._store, task, lambda found: found.cancel(now=self._clock()))
+        line = line and line.on(task.task_id, task.kind)
+        cancelled = await advance(
+            self._store, task, lambda found: found.cancel(now=self._clock()), line=line
+        )
         metrics.ended(cancelled)
         log.info(Step.CANCELLED, extra=ids_of(cancelled) | end_of(cancelled))
         return cancelled
@@ -245,16 +252,16 @@ class Submitter:
             return await self._sources.take_face(face, owner=owner, field=field)
         return await self._sources.take_in(reference, owner=owner, field=field)
 
-    async def _store_and_send(self, task: Task) -> Task:
+    async def _store_and_send(self, task: Task, line: AuditLine | None) -> Task:
         with bound_contextvars(**ids_of(task)):
-            return await self._stored_and_sent(task)
+            return await self._stored_and_sent(task, line)
 
-    async def _stored_and_sent(self, task: Task) -> Task:
+    async def _stored_and_sent(self, task: Task, line: AuditLine | None) -> Task:
         if self._hold is not None:
             await self._hold(task)
         await self._gate.note(task)
         try:
-            stored = await self._store.create(task)
+            stored = await self._store.create(task, line=line)
         except TaskExists as exists:  # a concurrent submit with the same key was first
             return _replayed(exists.task, task.request_hash)
         metrics.SUBMITTED.labels(task.kind).inc()

@@ -34,6 +34,7 @@ from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, traceparent
 from short_drama.web.clients import CLIENT
 from short_drama.web.door import principal_of, require, require_still
+from short_drama.web.trail import line_of
 from short_drama.web.waiting import stopping
 
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
@@ -223,7 +224,8 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
         responses={**_ONE, 409: {"model": Problem}},
     )
     async def cancel_task(task_id: str, request: Request) -> Response:
-        cancelled = await desk.submitter.cancel(await desk.find(task_id, principal_of(request)))
+        task = await desk.find(task_id, principal_of(request))
+        cancelled = await desk.submitter.cancel(task, line=line_of(request))
         return JsonAnswer(await desk.view(cancelled, base_url(request)))
 
     @app.post(
@@ -248,7 +250,9 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
             if kind is not None and kind.is_face_swap:
                 require(request, Scope.FACE_SWAP)
             told = await desk.webhooks.told(earlier.owner)
-            task = await desk.submitter.retry(earlier, key=key, key_id=who.key_id, webhooks=told)
+            task = await desk.submitter.retry(
+                earlier, key=key, key_id=who.key_id, webhooks=told, line=line_of(request)
+            )
             traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)

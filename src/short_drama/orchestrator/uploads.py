@@ -22,6 +22,7 @@ from short_drama.web import openapi
 from short_drama.web.body import limited, read_json, read_limited
 from short_drama.web.door import principal_of
 from short_drama.web.signed_urls import Links
+from short_drama.web.trail import note_target
 
 _FORM_BYTES = MAX_BYTES + 64 * 1024
 _TOO_LARGE = "Save the image as JPEG, or smaller: at most 20 MiB are accepted."
@@ -61,6 +62,7 @@ def install(app: FastAPI, sources: ImageSources, links: Links) -> None:
     )
     async def upload(request: Request) -> JSONResponse:
         kept = await sources.keep(await image_bytes(request), owner=principal_of(request).owner)
+        note_target(request, kept.key)
         return JSONResponse(
             {
                 "key": kept.key,
@@ -96,6 +98,7 @@ def install_direct(
                 fix="Send the image to POST /api/v1/assets.",
             )
         key = f"{asset_keys.incoming_prefix(principal_of(request).owner)}{uuid.uuid4()}"
+        note_target(request, key)
         form = await assets.upload_form(
             key,
             content_type=wanted.content_type,

@@ -19,6 +19,7 @@ from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, read_json
 from short_drama.web.door import principal_of
+from short_drama.web.trail import note_target
 
 _ALL = "/api/v1/webhooks"
 _ONE = _ALL + "/{webhook_id}"
@@ -79,6 +80,7 @@ def _install_all(app: FastAPI, desk: Desk) -> None:
         endpoint, secret = await desk.webhooks.make(
             owner, wanted.url, events=wanted.events, label=wanted.label
         )
+        note_target(request, endpoint.endpoint_id)
         view = {**endpoint_view(endpoint), "secret": secret}
         return JSONResponse(view, 201, {**_PRIVATE, "Location": f"{_ALL}/{endpoint.endpoint_id}"})
 

@@ -172,18 +172,20 @@ class SwapWork(_FaceWork):
         """The frame first, wherever there is one: it was paid for."""
         frame = swapped.image if swapped.whole else swapped.frame
         if frame is not None:
-            stored = await self._store(job, _frame_key(job), frame, JPEG)
+            stored = await self._store(job, _frame_key(job), frame, JPEG, is_kept=not swapped.whole)
             await self._allow_reuse(job, swapped, key=stored.key)
             if swapped.whole:
                 return stored
         key = asset_keys.face_picture(job.order.created_at, job.job_id)
         return await self._store(job, key, swapped.image, PNG)
 
-    async def _store(self, job: Job, key: str, picture: Pixels, content_type: str) -> Stored:
+    async def _store(
+        self, job: Job, key: str, picture: Pixels, content_type: str, *, is_kept: bool = False
+    ) -> Stored:
         generator = self._pipeline.generator
         return await publish_picture(
             self._pipeline.assets, job, key, picture, content_type=content_type,
-            source=generator.source_type, engine=generator.name,
+            source=generator.source_type, engine=generator.name, is_kept=is_kept,
         )  # fmt: skip
 
     async def _allow_reuse(self, job: Job, swapped: SwappedStill, *, key: str) -> None:

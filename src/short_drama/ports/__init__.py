@@ -9,6 +9,7 @@ from short_drama.ports.assets import (
     UploadForm,
     owned_by,
 )
+from short_drama.ports.audit import AuditLog, AuditPage
 from short_drama.ports.characters import CharacterStore, StaleCharacter
 from short_drama.ports.keys import KeyExists, KeyStore
 from short_drama.ports.lanes import LaneNotices
@@ -31,6 +32,8 @@ __all__ = [
     "AssetExists",
     "AssetInfo",
     "AssetStore",
+    "AuditLog",
+    "AuditPage",
     "CharacterStore",
     "Claim",
     "ClaimingQueue",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from short_drama.domain.audit import AuditLine
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
@@ -75,8 +76,9 @@ class TaskStore(Protocol):
     of every sort go on without it, as without one that is damaged, and do not become shorter.
     """
 
-    async def create(self, task: Task) -> Task:
-        """Store a new task; the returned one carries version 1.
+    async def create(self, task: Task, *, line: AuditLine | None = None) -> Task:
+        """Store a new task; the returned one carries version 1. `line`: of the audit, which is
+        written with it, both or neither.
 
         When the backend queues the task's message in the same transaction, the returned
         `outbox_due` is None and there is nothing left to send. Raises TaskExists.
@@ -85,9 +87,10 @@ class TaskStore(Protocol):
 
     async def get(self, task_id: str) -> Task | None: ...
 
-    async def replace(self, task: Task) -> Task:
+    async def replace(self, task: Task, *, line: AuditLine | None = None) -> Task:
         """Write `task` over the version it was computed from, and return it with the next
-        version. Raises StaleTask when the stored version is another one, or there is none."""
+        version; `line` as in `create`. Raises StaleTask when the stored version is another one, or
+        there is none."""
         ...
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:

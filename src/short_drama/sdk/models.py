@@ -371,6 +371,31 @@ class TicketView(Shape):
     expires_at: float
 
 
+class AuditView(Shape):
+    """Who did what. `at`: Unix seconds; `origin`: a client's address, or `cli:user@host`; `number`
+    and digests where lines are in order: see docs/audit.md."""
+
+    at: float
+    action: str
+    outcome: str
+    owner: str = ""
+    key_id: str | None = None
+    origin: str = ""
+    target: str = ""
+    about: str = ""
+    until: int | None = None
+    number: int | None = None
+    before: str | None = None
+    digest: str | None = None
+
+
+class AuditPage(Shape):
+    """A page may be short, even empty, and have a successor."""
+
+    lines: list[AuditView]
+    next_cursor: str | None = None
+
+
 class JobAccepted(Shape):
     job_id: str
     status: Status

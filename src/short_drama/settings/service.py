@@ -57,6 +57,12 @@ class ServiceSettings(Group):
     c2pa_key: SecretStr | None = None
     """That leaf's key, in PEM, or the path of a file that holds it."""
 
+    visible_mark: Annotated[str, Field(max_length=20)] = ""
+    """Drawn in a corner of every result; nothing where it is empty. Chinese platforms want
+    `AI生成`."""
+    visible_mark_font: Path | None = None
+    """A TrueType or OpenType file with its characters; without one there are Latin letters only."""
+
     fetch_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks the URL fetcher may reach, comma separated: for tests and laptops."""
     consent_required: bool = False

@@ -17,5 +17,7 @@ class StorageSettings(Group):
     """Of tasks that have ended, and of what they made."""
     keep_uploads_days: _Days = USUAL.uploads
     """Of uploads that no task names; on AWS nobody knows which those are, see docs/storage.md."""
+    keep_audit_days: _Days = USUAL.audit
+    """Of the audit's lines: each says when it is written how long it is kept, for good."""
     uploads_mib: Annotated[int, Field(ge=0)] = 0
     """MiB that all uploads together may take on one machine; 0: as much as there is room for."""

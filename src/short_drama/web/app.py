@@ -30,6 +30,7 @@ from short_drama.web.hosts import HostGuard, host_names
 from short_drama.web.origins import OriginGuard
 from short_drama.web.owner_rate import OwnerRate, OwnerRateLimit
 from short_drama.web.proxies import BehindProxies, Proxies
+from short_drama.web.trail import Trail
 from short_drama.web.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -108,8 +109,11 @@ def create_app(
 def _guards(names: frozenset[str], lock: Lock | None, rate: OwnerRate | None) -> Sequence[Layer]:
     """Whoever is counted has come through the door before."""
     door: list[Layer] = [] if lock is None else [partial(Door, lock=lock)]
+    audit = None if lock is None else lock.audit
+    trail: list[Layer] = [] if audit is None else [partial(Trail, audit=audit)]
     share: list[Layer] = [] if rate is None else [partial(OwnerRateLimit, rate=rate)]
-    return [partial(HostGuard, hosts=names), partial(OriginGuard, hosts=names), *door, *share]
+    gates: list[Layer] = [partial(HostGuard, hosts=names), partial(OriginGuard, hosts=names)]
+    return [*trail, *gates, *door, *share]
 
 
 def _around(app: FastAPI, *layers: Layer) -> ASGIApp:

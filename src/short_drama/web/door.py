@@ -16,6 +16,7 @@ from starlette.types import Scope as Asked
 
 from short_drama.domain.errors import KeyRefused, ScopeMissing, ShortDramaError
 from short_drama.domain.principal import LOCAL, Principal, Scope
+from short_drama.ports import AuditLog
 from short_drama.web.key_ring import KeyRing
 from short_drama.web.problems import problem
 from short_drama.web.tickets import Tickets
@@ -36,6 +37,7 @@ ROUTES: Final[dict[tuple[str, str], Scope | None]] = {
     ("GET", "/api/v1/tasks/{task_id}"): Scope.TASKS_READ,
     ("GET", "/api/v1/tasks/{task_id}/events"): Scope.TASKS_READ,
     ("POST", "/api/v1/tickets"): Scope.TASKS_READ,
+    ("GET", "/api/v1/audit"): Scope.ADMIN,
     ("POST", "/api/v1/tasks/{task_id}/cancel"): Scope.TASKS_WRITE,
     ("POST", "/api/v1/tasks/{task_id}/retry"): Scope.TASKS_WRITE,
     ("POST", "/api/v1/verify"): Scope.TASKS_READ,
@@ -98,11 +100,12 @@ async def require_still(request: HTTPConnection) -> None:
 @dataclass(frozen=True, slots=True)
 class Lock:
     """What a door is opened with. `demanded`: whether nobody is let in without a key; otherwise
-    whoever brings none is the service's owner."""
+    whoever brings none is the service's owner. `audit`: where it is written who did what."""
 
     keys: KeyRing
     tickets: Tickets
     demanded: bool
+    audit: AuditLog | None = None
 
     async def require_still(self, principal: Principal) -> None:
         """Raises KeyRefused and Unavailable."""
@@ -125,19 +128,21 @@ class Door:
             await self._app(scope, receive, send)
             return
         try:
-            state = scope.setdefault("state", {})
-            state["principal"], state["lock"] = await self._admitted(scope), self._lock
+            await self._admit(scope)
         except ShortDramaError as error:
             await problem(error, instance=scope["path"])(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _admitted(self, scope: Asked) -> Principal:
+    async def _admit(self, scope: Asked) -> None:
         """Raises KeyRefused, ScopeMissing and Unavailable."""
-        is_known, its_scope = needed(scope["method"], scope["path"])
+        template, _ = ADDRESSES.find(scope["method"], scope["path"])
+        its_scope = ROUTES.get((scope["method"], template))
         principal = await self._principal(scope)
-        if is_known and its_scope is None:
-            return principal or NOBODY
+        # Also of whoever is refused: see trail.py.
+        scope.setdefault("state", {}).update(principal=principal or NOBODY, lock=self._lock)
+        if template and its_scope is None:
+            return
         if principal is None:
             raise KeyRefused(
                 "this needs an API key, and the request brings none",
@@ -147,7 +152,6 @@ class Door:
             _require(principal, its_scope)
         elif _is_answered(scope):  # a route that the table has forgotten
             raise ScopeMissing("no key opens this address")
-        return principal
 
     async def _principal(self, scope: Asked) -> Principal | None:
         """None for nobody. Raises KeyRefused for a key that is none of ours, and Unavailable."""
@@ -162,28 +166,39 @@ class Door:
         return None if self._lock.demanded else LOCAL
 
 
+class _Addresses:
+    """Looks a request's address up in ROUTES: fixed ones first."""
+
+    def __init__(self) -> None:
+        self._open = [(method, _pattern(path), path) for method, path in ROUTES if "{" in path]
+
+    def find(self, method: str, path: str) -> tuple[str, str]:
+        """The route's template, empty for what the table does not have; and what the address names
+        last, empty for nothing."""
+        if (method, path) in ROUTES:
+            return path, ""
+        for its_method, pattern, template in self._open:
+            if method == its_method and (found := pattern.fullmatch(path)):
+                return template, found[pattern.groups]
+        return "", ""
+
+
 def _pattern(path: str) -> re.Pattern[str]:
     """Of a parameter: one segment, but of `{path}` any number."""
     parts = re.split(r"(\{\w+\})", path)
-    wild = {"{path}": ".*"}
+    wild = {"{path}": "(.*)"}
     return re.compile(
-        "".join(wild.get(one, "[^/]*") if one[:1] == "{" else re.escape(one) for one in parts)
+        "".join(wild.get(one, "([^/]*)") if one[:1] == "{" else re.escape(one) for one in parts)
     )
 
 
-_OPEN: Final = [
-    (method, _pattern(path), scope) for (method, path), scope in ROUTES.items() if "{" in path
-]
+ADDRESSES: Final = _Addresses()
 
 
 def needed(method: str, path: str) -> tuple[bool, Scope | None]:
-    """Whether ROUTES has an address, and what it needs there: fixed ones first."""
-    if (method, path) in ROUTES:
-        return True, ROUTES[method, path]
-    for its_method, pattern, scope in _OPEN:
-        if method == its_method and pattern.fullmatch(path):
-            return True, scope
-    return False, None
+    """Whether ROUTES has an address, and what it needs there."""
+    template, _ = ADDRESSES.find(method, path)
+    return bool(template), ROUTES.get((method, template))
 
 
 def _is_answered(scope: Asked) -> bool:

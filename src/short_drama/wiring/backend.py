@@ -16,6 +16,7 @@ from short_drama.domain.lifetimes import Lifetimes
 from short_drama.orchestrator.dead_letters import LaneQueues
 from short_drama.ports import (
     AssetStore,
+    AuditLog,
     CharacterStore,
     KeyStore,
     LaneNotices,
@@ -51,6 +52,7 @@ class Backend:
     keys: KeyStore
     webhooks: WebhookStore
     characters: CharacterStore
+    audit: AuditLog
     secret: bytes | None
     """Makes task ids of idempotency keys, and keys of uploads, unguessable; only orchestrators need
     it."""
@@ -135,6 +137,7 @@ def _embedded(
     *,
     secret: bytes | None,
 ) -> Backend:
+    from short_drama.backends.embedded.audit_log import EmbeddedAuditLog
     from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
     from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
     from short_drama.backends.embedded.key_store import EmbeddedKeyStore
@@ -145,7 +148,8 @@ def _embedded(
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
     from short_drama.backends.embedded.webhook_store import EmbeddedWebhookStore
 
-    root, store = settings.data_dir, EmbeddedTaskStore(database, wakeups)
+    root, kept = settings.data_dir, lifetimes(settings)
+    store = EmbeddedTaskStore(database, wakeups, lifetimes=kept)
     assets = _embedded_assets(settings, complaints, assets_url)
 
     def queue(name: str, dead_letter: str | None = None) -> EmbeddedClaimingQueue:
@@ -164,11 +168,12 @@ def _embedded(
         keys=EmbeddedKeyStore(database),
         webhooks=EmbeddedWebhookStore(database),
         characters=EmbeddedCharacterStore(database),
+        audit=EmbeddedAuditLog(database, lifetimes=kept),
         secret=secret,
         look=partial(look_at_disk, "data", root),
         take_over=lambda: take_over(database, store),
         check=_embedded_check(root, database, assets, complaints),
-        tidy=Keeper(database, root, lifetimes(settings)).tidy,
+        tidy=Keeper(database, root, kept).tidy,
     )
 
 
@@ -203,12 +208,17 @@ def _embedded_check(
 
 
 def lifetimes(settings: Settings) -> Lifetimes:
-    return Lifetimes(tasks=settings.keep_days, uploads=settings.keep_uploads_days)
+    return Lifetimes(
+        tasks=settings.keep_days,
+        uploads=settings.keep_uploads_days,
+        audit=settings.keep_audit_days,
+    )
 
 
 @contextlib.asynccontextmanager
 async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backend]:
     from short_drama.backends.aws.asset_store import S3AssetStore
+    from short_drama.backends.aws.audit_log import DynamoAuditLog
     from short_drama.backends.aws.character_store import DynamoCharacterStore
     from short_drama.backends.aws.clients import open_clients
     from short_drama.backends.aws.key_store import DynamoKeyStore
@@ -222,6 +232,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
         return 0  # other machines may hold what this one does not know of
 
     prefix, secret = settings.name_prefix, settings.secret
+    table, kept = prefix + settings.table, lifetimes(settings)
     async with open_clients(settings.aws_region) as clients:
 
         async def check(*parts: Part) -> None:
@@ -229,19 +240,18 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
                 raise trouble
 
         yield Backend(
-            store=DynamoTaskStore(
-                clients.dynamodb, table=prefix + settings.table, lifetimes=lifetimes(settings)
-            ),
+            store=DynamoTaskStore(clients.dynamodb, table=table, lifetimes=kept),
             queues={lane: SqsTaskQueue(clients.sqs, prefix + lane.queue) for lane in Lane},
             dead_letters={
                 lane: SqsTaskQueue(clients.sqs, prefix + lane.dead_letter_queue) for lane in Lane
             },
             assets=S3AssetStore(clients.s3, bucket=settings.bucket, public_url=assets_url),
-            ledger=DynamoSpendLedger(clients.dynamodb, table=prefix + settings.table),
-            notices=DynamoLaneNotices(clients.dynamodb, table=prefix + settings.table),
-            keys=DynamoKeyStore(clients.dynamodb, table=prefix + settings.table),
-            webhooks=DynamoWebhookStore(clients.dynamodb, table=prefix + settings.table),
-            characters=DynamoCharacterStore(clients.dynamodb, table=prefix + settings.table),
+            ledger=DynamoSpendLedger(clients.dynamodb, table=table),
+            notices=DynamoLaneNotices(clients.dynamodb, table=table),
+            keys=DynamoKeyStore(clients.dynamodb, table=table),
+            audit=DynamoAuditLog(clients.dynamodb, table=table, lifetimes=kept),
+            webhooks=DynamoWebhookStore(clients.dynamodb, table=table),
+            characters=DynamoCharacterStore(clients.dynamodb, table=table),
             look=clients.look,
             secret=None if secret is None else secret.get_secret_value().encode(),
             take_over=nothing_to_take_over,

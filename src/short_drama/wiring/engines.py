@@ -30,6 +30,7 @@ from short_drama.paid_api.paying.budgets import Budgets
 from short_drama.ports import AssetStore
 from short_drama.settings import Settings
 from short_drama.wiring.backend import Backend
+from short_drama.wiring.manifests import open_mark
 from short_drama.wiring.prices import open_prices, seedream_model
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ async def open_runner(
             **order,
         ) as runner,
     ):
-        runner.manifests = sources.manifests
+        runner.manifests, runner.mark = sources.manifests, open_mark(settings)
         yield runner
 
 

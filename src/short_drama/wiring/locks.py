@@ -16,15 +16,20 @@ from short_drama.wiring.backend import Backend
 def front_lock(settings: Settings, backend: Backend) -> Lock:
     """An orchestrator's: people's keys."""
     tickets = Tickets(backend.secret or secrets.token_bytes(32))
-    return Lock(KeyRing(backend.keys), tickets, demanded=settings.demands_keys)
+    return Lock(KeyRing(backend.keys), tickets, demanded=settings.demands_keys, audit=backend.audit)
 
 
 def inner_lock(settings: Settings, backend: Backend) -> Lock:
     """An API service's or an adapter's: what our processes show each other, and on the embedded
-    backend the keys as well; on AWS these processes have no right to read them."""
-    keys = backend.keys if settings.backend == "embedded" else None
-    ring = KeyRing(keys, service=service_token(settings, backend))
-    return Lock(ring, Tickets(secrets.token_bytes(32)), demanded=settings.demands_keys)
+    backend the keys and the audit as well; on AWS these processes have no right to either."""
+    is_embedded = settings.backend == "embedded"
+    ring = KeyRing(backend.keys if is_embedded else None, service=service_token(settings, backend))
+    return Lock(
+        ring,
+        Tickets(secrets.token_bytes(32)),
+        demanded=settings.demands_keys,
+        audit=backend.audit if is_embedded else None,
+    )
 
 
 def asset_signatures(settings: Settings, backend: Backend) -> Signatures | None:

@@ -1,4 +1,4 @@
-"""Who signs results' manifests, by the settings."""
+"""Who signs results' manifests, and what mark is drawn on them, by the settings."""
 
 from pathlib import Path
 from typing import Final
@@ -7,10 +7,12 @@ from short_drama.domain.errors import InvalidRequest, Unavailable
 from short_drama.images import certificate, manifest
 from short_drama.images.certificate import Certificate
 from short_drama.images.signing import Manifests
+from short_drama.images.visible_mark import VisibleMark
 from short_drama.settings import Settings
 from short_drama.wiring.pem import pem, pem_file
 
 _CERTIFICATE: Final = "SHORT_DRAMA_C2PA_CERTIFICATE"
+_FONT: Final = "SHORT_DRAMA_VISIBLE_MARK_FONT"
 _KEY: Final = "SHORT_DRAMA_C2PA_KEY"
 
 
@@ -46,6 +48,28 @@ def given(settings: Settings) -> Certificate | None:
             "a certificate and its key go together", field=missing, fix=f"Set {missing} as well."
         )
     return certificate.read(pem_file(chain, _CERTIFICATE), pem(key, _KEY))
+
+
+def open_mark(settings: Settings) -> VisibleMark | None:
+    """None where there is to be none. Raises InvalidRequest for one that cannot be drawn."""
+    if not settings.visible_mark.strip():
+        return None
+    mark = VisibleMark(settings.visible_mark.strip(), settings.visible_mark_font)
+    try:
+        missing = mark.missing()
+    except OSError as error:
+        raise InvalidRequest(
+            f"{_FONT} names a file that is no font: {error}"[:300],
+            field=_FONT,
+            fix="Name a TrueType or OpenType file that this process may read.",
+        ) from None
+    if missing:
+        raise InvalidRequest(
+            f"the font has no {missing!r}, and the visible mark is {mark.text!r}",
+            field=_FONT,
+            fix=f"Set {_FONT} to a font that has it, such as Noto Sans CJK's.",
+        )
+    return mark
 
 
 def _development(settings: Settings) -> Certificate | None:

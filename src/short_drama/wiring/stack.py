@@ -277,6 +277,7 @@ def _desk(
         store=backend.store,
         queues=backend.queues,
         assets=backend.assets,
+        audit=backend.audit,
         sources=sources,
         characters=CharacterOffice(
             characters=backend.characters,

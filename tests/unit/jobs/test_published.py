@@ -14,9 +14,10 @@ from short_drama.domain.kinds import KINDS
 from short_drama.domain.sizes import Size
 from short_drama.images import certificate, labels, manifest, png
 from short_drama.images.certificate import Certificate
-from short_drama.images.codec import encode
+from short_drama.images.codec import decode, encode
 from short_drama.images.labels import SourceType
 from short_drama.images.signing import UNSIGNED, Manifests
+from short_drama.images.visible_mark import VisibleMark
 from short_drama.jobs.job import Job, JobOrder
 from short_drama.jobs.results import publish_picture, publish_png
 from tests.protocol.memory import MemoryAssets
@@ -94,6 +95,41 @@ async def test_a_result_of_every_kind(
     changed = bytearray(data)
     changed[-200] ^= 1
     assert manifest.read(bytes(changed), content_type, trusted=ours.chain).state == "changed"
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_visible_mark_is_on_every_kind_and_told_of(
+    kind: str, content_type: str, assets: MemoryAssets, ours: Certificate
+) -> None:
+    job = await a_job(assets, kind, Manifests(ours))
+    job.mark = VisibleMark("AI")
+    plain = np.full((200, 300, 3), 128, dtype=np.uint8)
+    how: dict[str, Any] = {"source": SourceType.COMPOSITE_CAPTURE, "engine": "local"}
+    stored = await publish_picture(assets, job, "images/x", plain, content_type=content_type, **how)
+    file = encode(plain, "image/png", label=None)
+    drawn = await publish_png(assets, job, "images/y", file, size=Size(300, 200), **how)
+    for one, type_ in ((stored, content_type), (drawn, "image/png")):
+        data = await assets.get(one.key)
+        pixels = decode(data).pixels
+        assert (pixels[-25:, -40:] > 200).any()
+        assert (pixels[-25:, -40:] < 30).any()
+        assert (abs(pixels[:150].astype(int) - 128) < 4).all()
+        told, state = others_read(data, type_)
+        assert state == "Valid"
+        assert one.outcome({}).details["visible_mark"] == "AI"
+        assert "'visible mark': 'AI'" in str(told["assertions"])
+
+
+async def test_what_is_kept_to_be_worked_on_has_no_visible_mark(assets: MemoryAssets) -> None:
+    job = await a_job(assets, "full-face-swap", UNSIGNED)
+    job.mark = VisibleMark("AI")
+    how: dict[str, Any] = {"source": SourceType.COMPOSITE_CAPTURE, "engine": "local"}
+    kept = await publish_picture(
+        assets, job, "images/x", PIXELS, content_type="image/png", is_kept=True, **how
+    )
+    assert (decode(await assets.get("images/x")).pixels == PIXELS).all()
+    assert "visible_mark" not in kept.outcome({}).details
 
 
 async def test_a_chain_of_tasks_names_each_inputs_manifest(

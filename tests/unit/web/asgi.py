@@ -30,6 +30,7 @@ async def ask(
     *,
     method: str = "GET",
     headers: Headers = LOCAL,
+    body: bytes = b"",
     http_version: str = "1.1",
     hangs_up: bool = False,
 ) -> Answer | None:
@@ -41,7 +42,7 @@ async def ask(
     Raises what the application raises: a server would break off.
     """
     answers: list[Answer] = []
-    requests = [{"type": "http.request", "body": b"", "more_body": False}]
+    requests = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
         if hangs_up:

@@ -10,7 +10,6 @@ from short_drama.domain.kinds import Lane
 _ACTIONS: Final[Mapping[str, str]] = {
     "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
-    "TransactWriteItems": "UpdateItem",
 }
 """What IAM calls operations that it knows by another name, or by what they do."""
 _PARTS: Final[Mapping[str, Part]] = {"sqs": "queues", "dynamodb": "tasks", "s3": "assets"}
@@ -63,12 +62,18 @@ def asked_of(
     thing, detail = _NAMES.get(service, lambda _: ("", ""))(parameters)
     return Asked(
         service=service,
-        operation=operation,
+        operation=_written(operation, parameters),
         region=region,
         endpoint=endpoint,
         thing=thing,
         detail=detail,
     )
+
+
+def _written(operation: str, parameters: Mapping[str, Any]) -> str:
+    """Of a transaction, what it does first: IAM knows no right to transactions."""
+    first: Mapping[str, Any] = next(iter(parameters.get("TransactItems", ())), {})
+    return next((f"{verb}Item" for verb in first), operation)
 
 
 def _queue(parameters: Mapping[str, Any]) -> tuple[str, str]:

@@ -83,15 +83,23 @@ _PICTURES = ("uploads/*", "images/*", "seedream/*")
 
 _KEYS: Final = "dynamodb:LeadingKeys"
 """The partition keys of the items asked for."""
-_LEDGER, _CHARACTERS, _WEBHOOKS = "spend#*", "character#*", "webhook#*"
+_LEDGER, _CHARACTERS, _WEBHOOKS, _AUDIT = "spend#*", "character#*", "webhook#*", "audit#*"
 _OF_THE_LEDGER: Condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER]}}
 _OF_CHARACTERS: Condition = {"ForAllValues:StringLike": {_KEYS: [_CHARACTERS]}}
 _SECRETS = (_LEDGER, "key#*", "used#*")
-_TOLD_TO_ADAPTERS: Condition = {"ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _WEBHOOKS)}}
-_OF_TASKS: Condition = {"ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS, _WEBHOOKS)}}
-_OF_TASKS_AND_WEBHOOKS: Condition = {
-    "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS)}
+_TOLD_TO_ADAPTERS: Condition = {
+    "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _WEBHOOKS, _AUDIT)}
 }
+_OF_TASKS: Condition = {
+    "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS, _WEBHOOKS, _AUDIT)}
+}
+_OF_TASKS_AND_THE_AUDIT: Condition = {
+    "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS, _WEBHOOKS)}
+}
+"""Lines of the audit are put. Nobody updates or deletes what has such a key; that a put replaces
+none, no right can say, and every put's own condition does."""
+_OF_TASKS_AND_MORE: Condition = {"ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS)}}
+"""Webhooks, and the audit."""
 
 # --- What several roles have --------------------------------------------------------------
 
@@ -100,9 +108,11 @@ _SEE_QUEUES = Statement(
 )
 _HANDLE = ("sqs:ReceiveMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage")
 _READ_THE_TABLE = Statement("ReadTheTable", ("dynamodb:GetItem", "dynamodb:BatchGetItem"), [_TABLE])
-_WRITE_TASKS = Statement("WriteTasks", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS)
-_WRITE_TASKS_AND_WEBHOOKS = Statement(
-    "WriteTasksAndWebhooks", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS_AND_WEBHOOKS
+_WRITE_TASKS_AND_THE_AUDIT = Statement(
+    "WriteTasksAndTheAudit", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS_AND_THE_AUDIT
+)
+_WRITE_TASKS_AND_MORE = Statement(
+    "WriteTasksAndMore", ("dynamodb:PutItem",), [_TABLE], _OF_TASKS_AND_MORE
 )
 
 
@@ -133,7 +143,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("SendMessages", ("sqs:SendMessage",), _QUEUES),
         Statement("LookThroughDeadLetters", _HANDLE, _DEAD_LETTERS),
         _READ_THE_TABLE,
-        _WRITE_TASKS_AND_WEBHOOKS,
+        _WRITE_TASKS_AND_MORE,
         _write_the_ledger_and("used#*", _CHARACTERS),
         Statement("PurgeCharacters", ("dynamodb:DeleteItem",), [_TABLE], _OF_CHARACTERS),
         _FIND_TASKS,
@@ -181,7 +191,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("HandleDeadLetters", _HANDLE, _DEAD_LETTERS),
         Statement("Redrive", ("sqs:SendMessage",), _QUEUES),
         _READ_THE_TABLE,
-        _WRITE_TASKS,
+        _WRITE_TASKS_AND_THE_AUDIT,
         _write_the_ledger_and("key#*"),
         _FIND_TASKS,
         Statement(

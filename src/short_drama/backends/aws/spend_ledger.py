@@ -4,20 +4,15 @@ Their keys begin with `spend#`, which no task's id does. No list of tasks has th
 neither a status nor a lane, and those of a page are no task's. In the index by status all pages
 are found by when they were last written; in the one by lane only those that are open.
 
-A page and its accounts are written in one transaction, which can be repeated safely: the SDK
-repeats a request whose answer was lost, and DynamoDB knows it again by its token (for ten minutes).
-A page expires a good year after it was last written, and so does an account.
+A page and its accounts are written in one transaction. A page expires a good year after it was
+last written, and so does an account.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.batch import fetch
 from short_drama.backends.aws.clients import answer
@@ -28,9 +23,9 @@ from short_drama.backends.aws.item import (
     attribute,
     read_attribute,
 )
+from short_drama.backends.aws.transaction import transact
 from short_drama.backends.left_out import LEFT_OUT
 from short_drama.domain import formats
-from short_drama.domain.errors import Unavailable
 from short_drama.domain.record import page_of, record_of_page
 from short_drama.ports import OverLimit, StaleSpend
 
@@ -47,9 +42,6 @@ _EVERY, _OPEN = "spend", "spend#open"
 _PAGE = "SET spend = :spend, version = :next, #status = :every, created_at = :now, {}"
 _IS_OPEN = "lane = :open, due_at = :now, expires_at = :expires_at"
 _IS_CLOSED = "expires_at = :expires_at REMOVE lane, due_at"
-_CANCELLED, _REFUSED = "TransactionCanceledException", "ConditionalCheckFailed"
-_TRIES, _PAUSE_SECONDS = 12, 0.02
-"""When others write an account at the same moment; the pause grows with each try."""
 _CHUNK = 100
 
 
@@ -75,7 +67,8 @@ class DynamoSpendLedger:
             self._addition(account, micros, (limits or {}).get(account))
             for account, micros in more.items()
         ]
-        refused = await self._transact([self._new_version(stored), *additions])
+        updates = [{"Update": update} for update in (self._new_version(stored), *additions)]
+        refused = await transact(self._dynamodb, updates, what="the same budgets")
         if refused == 0:
             raise StaleSpend(page.task_id)
         if refused is not None:
@@ -106,27 +99,6 @@ class DynamoSpendLedger:
             seen.update(found)
 
     # --- Writing ---------------------------------------------------------------------------
-
-    async def _transact(self, updates: Sequence[dict[str, Any]]) -> int | None:
-        """The place of one whose condition does not hold; None when all have been made."""
-        for number in range(1, _TRIES + 1):
-            try:
-                await answer(
-                    "dynamodb",
-                    self._dynamodb.transact_write_items(
-                        TransactItems=[{"Update": update} for update in updates],  # type: ignore[typeddict-item]
-                        ClientRequestToken=str(uuid.uuid4()),
-                    ),
-                    expected={_CANCELLED},
-                )
-            except ClientError as error:
-                codes = _codes(error)
-                if _REFUSED in codes:
-                    return codes.index(_REFUSED)
-                await asyncio.sleep(number * _PAUSE_SECONDS)
-            else:
-                return None
-        raise Unavailable("too many write the same budgets at once")
 
     def _new_version(self, page: TaskSpend) -> dict[str, Any]:
         values: dict[str, Any] = {
@@ -214,9 +186,3 @@ def _key_of(task_id: str) -> str:
 
 def _page(item: Item) -> TaskSpend:
     return page_of(read_attribute(item["spend"]))
-
-
-def _codes(error: ClientError) -> list[str | None]:
-    """Of the reasons why a transaction was cancelled, in the order of what it was to do."""
-    reasons: Any = error.response.get("CancellationReasons") or ()
-    return [reason.get("Code") for reason in reasons]

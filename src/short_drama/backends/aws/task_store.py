@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from short_drama.backends.aws.audit_log import line_item
 from short_drama.backends.aws.batch import BATCH, fetch
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.followed import Followed
 from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
 from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
+from short_drama.backends.aws.transaction import transact
 from short_drama.backends.believed import Believed
 from short_drama.backends.cursor import read_cursor, write_cursor
 from short_drama.backends.left_out import LEFT_OUT
 from short_drama.backends.outlook import outlook
 from short_drama.domain import formats
+from short_drama.domain.audit import AuditLine
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lifetimes import USUAL, Lifetimes
@@ -67,10 +70,10 @@ class DynamoTaskStore:
         self._seconds_each = Believed(self._median_seconds, seconds=_believed, clock=clock)
         self._line = Believed(self._those_that_wait, seconds=_line_believed, clock=clock)
 
-    async def create(self, task: Task) -> Task:
+    async def create(self, task: Task, *, line: AuditLine | None = None) -> Task:
         stored = replace(task, version=task.version + 1)
         try:
-            await self._put(stored, "attribute_not_exists(task_id)", {})
+            await self._put(stored, "attribute_not_exists(task_id)", {}, line)
         except _Refused as refused:
             if refused.item is None:  # it expired between our two requests
                 raise Unavailable(f"an earlier task {task.task_id} has just gone") from None
@@ -81,10 +84,11 @@ class DynamoTaskStore:
         item = await self._item(task_id)
         return None if item is None else to_task(item)
 
-    async def replace(self, task: Task) -> Task:
+    async def replace(self, task: Task, *, line: AuditLine | None = None) -> Task:
         stored = replace(task, version=task.version + 1)
         try:
-            await self._put(stored, "version = :version", {":version": {"N": str(task.version)}})
+            before = {":version": {"N": str(task.version)}}
+            await self._put(stored, "version = :version", before, line)
         except _Refused:
             raise StaleTask(task.task_id) from None
         self._waiting.ring(task.task_id)
@@ -168,8 +172,8 @@ class DynamoTaskStore:
 
     # --- Items -----------------------------------------------------------------------------
 
-    async def _put(self, task: Task, condition: str, values: Item) -> None:
-        """Raises _Refused.
+    async def _put(self, task: Task, condition: str, values: Item, line: AuditLine | None) -> None:
+        """With the line, or neither. Raises _Refused.
 
         botocore repeats a call whose answer was lost, and the repetition meets our own item.
         """
@@ -183,12 +187,23 @@ class DynamoTaskStore:
         if values:
             write["ExpressionAttributeValues"] = values
         try:
-            await answer("dynamodb", self._dynamodb.put_item(**write), expected=_CONFLICT)
+            if line is None:
+                await answer("dynamodb", self._dynamodb.put_item(**write), expected=_CONFLICT)
+            elif not await self._put_with(write, line):
+                raise _Refused(await self._item(task.task_id))
         except ClientError as error:
             refusal: Mapping[str, Any] = error.response
             existing = refusal.get("Item") or await self._item(task.task_id)
             if existing is None or existing.get("write_id") != {"S": write_id}:
                 raise _Refused(existing) from None
+
+    async def _put_with(self, write: Item, line: AuditLine) -> bool:
+        """Whether the condition held."""
+        puts = [write, line_item(self._table, line, self._lifetimes)]
+        refused = await transact(
+            self._dynamodb, [{"Put": put} for put in puts], what="the same task"
+        )
+        return refused is None
 
     async def _item(self, task_id: str) -> Item | None:
         key = {"task_id": {"S": task_id}}

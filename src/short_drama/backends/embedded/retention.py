@@ -58,6 +58,21 @@ DELETE FROM spend_pages WHERE task_id IN (
 """
 _PAGES = "SELECT count(*), coalesce(sum(length(record)), 0) FROM spend_pages"
 
+_LINES = (
+    "SELECT count(*), coalesce(sum(length(line) + length(digest) + length(before)), 0) FROM audit"
+)
+_OLD_LINES = """
+DELETE FROM audit WHERE number IN (
+    SELECT number FROM audit WHERE number < coalesce(
+        (SELECT number FROM audit
+            WHERE until IS NULL OR until >= CAST(strftime('%s', 'now') AS INTEGER)
+            ORDER BY number LIMIT 1),
+        (SELECT max(number) FROM audit))
+    ORDER BY number LIMIT ?)
+"""
+"""From the oldest up to the first one whose time has not come, by the clock of the table's trigger;
+the last line stays, for the next one follows it."""
+
 
 class Keeper:
     """`root`: the data directory. `rest`: between two steps."""
@@ -97,6 +112,7 @@ class Keeper:
         stored = Stored(now=now)
         marks = await self._records(stored, delete_them=delete_them)
         await self._pages(stored, delete_them=delete_them)
+        await self._lines(stored, delete_them=delete_them)
         found = walk(self._assets)
         while some := await asyncio.to_thread(lambda: list(itertools.islice(found, _STEP))):
             await asyncio.to_thread(self._files, stored, some, marks, delete_them)
@@ -151,12 +167,21 @@ class Keeper:
     async def _pages(self, stored: Stored, *, delete_them: bool) -> None:
         pages, size = await self._read(lambda db: db.execute(_PAGES).fetchone())
         stored.count_all("spending", pages, size)
-        if not (self._lifetimes.tasks and delete_them):
-            return
-        old = (stored.now - max(SPEND_DAYS, self._lifetimes.tasks) * DAY, _STEP)
+        if self._lifetimes.tasks and delete_them:
+            old = stored.now - max(SPEND_DAYS, self._lifetimes.tasks) * DAY
+            await self._delete(_OLD_PAGES, old)
+
+    async def _lines(self, stored: Stored, *, delete_them: bool) -> None:
+        lines, size = await self._read(lambda db: db.execute(_LINES).fetchone())
+        stored.count_all("audit", lines, size)
+        if delete_them:
+            await self._delete(_OLD_LINES)
+
+    async def _delete(self, sql: str, *given: float) -> None:
+        """In steps; `sql` takes the size of one last."""
         gone = _STEP
         while gone == _STEP:
-            gone = await self._database.write(lambda db: db.execute(_OLD_PAGES, old).rowcount)
+            gone = await self._database.write(lambda db: db.execute(sql, (*given, _STEP)).rowcount)
             await self._rest(_PAUSE)
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -184,8 +184,29 @@ CREATE TRIGGER IF NOT EXISTS task_uncast AFTER DELETE ON tasks BEGIN
     DELETE FROM character_uses WHERE task_id = old.task_id; END;
 PRAGMA user_version = 10;
 """
+_AUDIT = """
+CREATE TABLE IF NOT EXISTS audit (
+    number INTEGER PRIMARY KEY,
+    until  INTEGER,
+    before TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    line   TEXT NOT NULL
+);
+CREATE TRIGGER IF NOT EXISTS line_replaced BEFORE INSERT ON audit
+    WHEN EXISTS (SELECT 1 FROM audit WHERE number = new.number)
+    BEGIN SELECT RAISE(ABORT, 'a line of the audit is never replaced'); END;
+CREATE TRIGGER IF NOT EXISTS line_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'a line of the audit is never changed'); END;
+CREATE TRIGGER IF NOT EXISTS line_deleted BEFORE DELETE ON audit
+    WHEN old.until IS NULL OR old.until >= CAST(strftime('%s', 'now') AS INTEGER)
+    BEGIN SELECT RAISE(ABORT, 'a line of the audit is not deleted before its time'); END;
+PRAGMA user_version = 11;
+"""
+"""SQLite deletes what INSERT OR REPLACE replaces without asking the trigger for deletions, unless
+recursive triggers are on (SQLite, CREATE TRIGGER and ON CONFLICT)."""
 VERSIONS: Final = (
     _SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS, _FAIR, _WEBHOOKS, _CHARACTERS,
+    _AUDIT,
 )  # fmt: skip
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from short_drama.backends.cursor import not_ours, read_cursor, write_cursor
+from short_drama.backends.embedded.audit_log import write_line
 from short_drama.backends.embedded.database import Database, Reads
 from short_drama.backends.embedded.line import Line, older
 from short_drama.backends.embedded.task_lists import Position, newest
@@ -19,7 +20,9 @@ from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.backends.left_out import LEFT_OUT
 from short_drama.backends.outlook import outlook
 from short_drama.domain import formats
+from short_drama.domain.audit import AuditLine
 from short_drama.domain.kinds import Lane
+from short_drama.domain.lifetimes import USUAL, Lifetimes
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task
@@ -51,12 +54,18 @@ class EmbeddedTaskStore:
     """Implements `ports.TaskStore`; a new task and its message are one transaction."""
 
     def __init__(
-        self, database: Database, wakeups: Wakeups, *, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        wakeups: Wakeups,
+        *,
+        lifetimes: Lifetimes = USUAL,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._lifetimes = lifetimes
         self._database, self._wakeups, self._clock = database, wakeups, clock
         self._line = Line(database)
 
-    async def create(self, task: Task) -> Task:
+    async def create(self, task: Task, *, line: AuditLine | None = None) -> Task:
         stored = replace(task, outbox_due=None, version=task.version + 1)
         row, body, now = _row(stored), TaskMessage.of(stored).to_body(), self._clock()
 
@@ -69,6 +78,7 @@ class EmbeddedTaskStore:
                     raise
                 raise TaskExists(existing) from None
             enqueue(db, stored.lane.queue, body, group=stored.owner, now=now, visible=now)
+            self._write_line(db, line)
 
         await self._database.write(insert, then=lambda _: self._wakeups.notify(stored.lane.queue))
         return stored
@@ -76,11 +86,19 @@ class EmbeddedTaskStore:
     async def get(self, task_id: str) -> Task | None:
         return self._database.look(lambda db: read_task(db, task_id))
 
-    async def replace(self, task: Task) -> Task:
+    async def replace(self, task: Task, *, line: AuditLine | None = None) -> Task:
+        def write(db: sqlite3.Connection) -> Task:
+            stored = write_over(db, task)
+            self._write_line(db, line)
+            return stored
+
         return await self._database.write(
-            lambda db: write_over(db, task),
-            then=lambda _: self._wakeups.notify(topic_of(task.task_id)),
+            write, then=lambda _: self._wakeups.notify(topic_of(task.task_id))
         )
+
+    def _write_line(self, db: sqlite3.Connection, line: AuditLine | None) -> None:
+        if line is not None:
+            write_line(db, line, self._lifetimes)
 
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
         until = time.monotonic() + timeout

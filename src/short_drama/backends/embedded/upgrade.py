@@ -18,7 +18,9 @@ _COLUMNS = (
 _EARLIEST = "FROM tasks_of_5 ORDER BY created_at, task_id LIMIT ?"
 _MOVE = f"INSERT OR IGNORE INTO tasks ({_COLUMNS}) SELECT {_COLUMNS} {_EARLIEST}"
 _FORGET = f"DELETE FROM tasks_of_5 WHERE task_id IN (SELECT task_id {_EARLIEST})"  # noqa: S608
-_TABLES_SINCE = {"labels": 6, "api_keys": 7, "served": 8, "webhooks": 9, "characters": 10}
+_TABLES_SINCE = {
+    "labels": 6, "api_keys": 7, "served": 8, "webhooks": 9, "characters": 10, "audit": 11,
+}  # fmt: skip
 """A table that each later version than 5 was the first to have."""
 _AT_ONCE = 2_000
 """Tasks moved in one transaction: a fraction of a second, for which others may wait."""

@@ -1,0 +1,75 @@
+"""The commands about the audit; as quick to import as `main`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from short_drama.cli.logs_command import Moment
+from short_drama.cli.options import as_json, data_dir
+
+_since = click.option("--since", type=Moment(), metavar="AGO|DATE", help="90s, 2h, 7d, or a date.")
+_until = click.option("--until", type=Moment(), metavar="AGO|DATE")
+_owner = click.option("--owner", metavar="NAME", help="Whose key did it.")
+_action = click.option("--action", metavar="NAME", help="task.submit, key.revoke, ...")
+_target = click.option("--target", metavar="ID", help="The task, key or asset that it was done to.")
+
+
+@click.group()
+def audit() -> None:
+    """Who did what, to which task or key, from where and when.
+
+    Reads the data directory, or the AWS account, that the settings name; needs no running service.
+    """
+
+
+@audit.command("ls")
+@_since
+@_until
+@_owner
+@_action
+@_target
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@data_dir
+@as_json
+def list_lines(**options: Any) -> None:
+    """The newest lines."""
+    from short_drama.cli import audit as command
+
+    command.ls(**options)
+
+
+@audit.command()
+@click.option(
+    "--known",
+    default="",
+    metavar="HEAD",
+    help="What an earlier look ended with: finds whatever has changed since, up to there.",
+)
+@data_dir
+@as_json
+def verify(**options: Any) -> None:
+    """Whether all lines are as they were written; exit 1 if not.
+
+    Ends with the head, to be noted somewhere else: whoever changes a line has to change it too.
+    """
+    from short_drama.cli import audit as command
+
+    command.verify(**options)
+
+
+@audit.command()
+@click.argument(
+    "file", metavar="FILE", type=click.Path(dir_okay=False, writable=True, path_type=Path)
+)
+@_since
+@_until
+@_owner
+@_action
+@_target
+@data_dir
+def export(file: Path, **options: Any) -> None:
+    """Write lines to a new FILE, oldest first, one JSON object each; - is the output."""
+    from short_drama.cli import audit as command
+
+    command.export(file, **options)
