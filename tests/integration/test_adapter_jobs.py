@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
 from short_drama.domain.attempts import MAX_ATTEMPTS
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
@@ -23,6 +24,7 @@ from tests.integration.adapter_line import (
     held,
 )
 from tests.integration.fake_job_service import FakeJob, at_once
+from tests.samples import NOW, a_character
 
 # --- How jobs end -------------------------------------------------------------------------
 
@@ -39,6 +41,26 @@ async def test_a_job_is_posted_under_its_tasks_name_and_its_result_recorded(
     assert task.outcome is not None
     assert (task.outcome.result_key, task.outcome.engine) == ("images/job-1.png", "fake")
     assert task.api_job_id == "job-1"
+    await line.idle()
+
+
+async def test_a_face_comes_into_nothing_once_its_consent_is_revoked(line: WorkedLine) -> None:
+    characters = EmbeddedCharacterStore(line.database)
+    lin = await characters.write(a_character())
+
+    async def revoking(job: FakeJob) -> None:
+        await characters.write(lin.revoked(now=NOW))
+        job.complete()
+
+    line.service.scripts.insert(0, revoking)
+    await line.consumer()
+    for task_id in ("while-it-ran", "before"):
+        await line.task(task_id, characters={"lin": "consent-1"})
+        task = await line.ended(task_id)
+        assert (task.status, task.outcome) == (TaskStatus.FAILED, None)
+        assert task.failure is not None
+        assert (task.failure.code, task.failure.retryable) == ("consent_missing", False)
+    assert line.service.posts == [("while-it-ran", 1)]
     await line.idle()
 
 

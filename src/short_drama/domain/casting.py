@@ -117,16 +117,13 @@ class OneOrSeveral(Strict):
         found = handler(core)
         whole, null = handler.resolve_ref_schema(found), {"type": "null"}
         if _CAST in whole.get("properties", {}):
-            named = {"target_face_url": {"type": "string"}, _CAST: null}
-            cast = {_CAST: {"type": "object"}, "target_face_url": null, "size": {"const": "auto"}}
-            whole["anyOf"] = [
-                {"properties": named, "required": ["target_face_url"]},
-                {
-                    "properties": cast,
-                    "required": [_CAST],
-                    "not": {"required": ["face_index"]},
-                },
-            ]
+            whole["if"] = {"properties": {_CAST: {"type": "object"}}, "required": [_CAST]}
+            whole["then"] = {
+                "properties": {"target_face_url": null, "size": {"const": "auto"}},
+                "not": {"required": ["face_index"]},
+            }
+            named = {"target_face_url": {"type": "string"}}
+            whole["else"] = {"properties": named, "required": ["target_face_url"]}
         return found
 
 

@@ -1,7 +1,8 @@
 """How a request names an image, and whose face it wants."""
 
 import re
-from typing import Annotated, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -11,8 +12,7 @@ from short_drama.domain.characters import PART, Part, referred
 _PICTURE: Final = re.compile(r"\s*((?i:https?)://|s3://|asset:).", re.DOTALL)
 _LIBRARY: Final = re.compile(r"\s*asset://", re.IGNORECASE)
 _LONGEST: Final = 2048
-_PATTERN: Final = "(https?://|s3://).|asset:[^/]"
-"""For the schema: our keys begin with no slash."""
+_PATTERN: Final = "^(https?://|s3://|asset:)."
 
 
 def is_path(text: str) -> bool:
@@ -52,27 +52,29 @@ def _cast_part(value: str) -> str:
     return _face_reference(referred(value))
 
 
+def _or(more: str) -> Callable[[dict[str, Any]], None]:
+    """For a schema: an image, or what that pattern says."""
+
+    def widen(schema: dict[str, Any]) -> None:
+        del schema["type"]
+        schema["anyOf"] = [{"type": "string", "pattern": one} for one in (_PATTERN, more)]
+
+    return widen
+
+
 ImageReference = Annotated[
     str,
-    Field(min_length=1, max_length=_LONGEST, json_schema_extra={"pattern": f"^({_PATTERN})"}),
+    Field(min_length=1, max_length=_LONGEST, json_schema_extra={"pattern": _PATTERN}),
     AfterValidator(_image_reference),
 ]
 FaceReference = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=_LONGEST,
-        json_schema_extra={"pattern": f"^({_PATTERN}|character:{PART}$)"},
-    ),
+    Field(min_length=1, max_length=_LONGEST, json_schema_extra=_or(f"^character:{PART}$")),
     AfterValidator(_face_reference),
 ]
 """An image, or a character's face."""
 CastPart = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=_LONGEST,
-        json_schema_extra={"pattern": f"^({_PATTERN}|(character:)?{PART}$)"},
-    ),
+    Field(min_length=1, max_length=_LONGEST, json_schema_extra=_or(f"^(character:)?{PART}$")),
     AfterValidator(_cast_part),
 ]
