@@ -16,7 +16,7 @@ from short_drama.ports import CharacterStore
 
 @dataclass(slots=True)
 class Admitted:
-    """`faces`: keys of the pictures that are used, by the request's field; `consents`: ids of
+    """`faces`: references to the pictures that are used, by the request's field; `consents`: ids of
     consents, by the character's name."""
 
     faces: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class ConsentGate:
                 raise not_found(part.name, field=place)
             use = Use(kind=kind, project=labels.get(PROJECT), now=now, field=place)
             admitted.consents[part.name] = character.covering(use).consent_id
-            admitted.faces[place] = character.face(part.face, field=place).key
+            admitted.faces[place] = f"asset:{character.face(part.face, field=place).key}"
         return admitted
 
     async def note(self, task: Task) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from short_drama.cli.main import cli
 from short_drama.domain.kinds import Lane
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.errors import ApiError
@@ -227,3 +229,34 @@ async def test_two_at_once_lose_nothing(client: AsyncClient) -> None:
     lin = await client.characters.get("lin")
     assert {one.subject for one in lin.consents} >= {one["subject"] for one in given}
     assert lin.consent == lin.consents[-1]
+
+
+async def test_the_command_keeps_characters(stack: RunningStack, tmp_path: Path) -> None:
+    picture = tmp_path / "lin.png"
+    picture.write_bytes(png())
+    where = ("--url", stack.gpu, "--cpu-url", stack.cpu)
+
+    def run(*words: str, code: int = 0) -> str:
+        done = CliRunner().invoke(cli, [*words, *where])
+        assert done.exit_code == code, (words, done.output, done.exception)
+        return done.output
+
+    def play() -> None:
+        face = ("--face", str(picture))
+        made = run("characters", "create", "lin", *face, "--title", "林薇")
+        assert "nobody has recorded a consent for lin" in made
+        said = ("--subject", "Lin Wei", "--recorded-by", "casting", "--project", "Nightfall")
+        assert "may be used" in run("characters", "consent", "lin", *said, "--until", "2999-01-01")
+        assert "林薇" in run("characters", "ls")
+        still = ("--image", str(picture), "--face", "character:lin")
+        run("submit", FULL, *still, "--label", "project=Nightfall", "--wait")
+        assert '"until": 32472144000.0' in run("characters", "show", "lin", "--json")
+        assert "0 tasks are stopped" in run("characters", "revoke", "lin")
+        assert FULL in run("characters", "tasks", "lin")
+        deleted = run("characters", "purge", "lin", "--yes")
+        assert "images/face_swap/" in deleted
+        assert "faces/local/lin/" in deleted
+        assert "lin is deleted" in run("characters", "rm", "lin")
+        assert "No characters" in run("characters", "ls")
+
+    await asyncio.to_thread(play)

@@ -11,7 +11,7 @@ from short_drama.cli import display, request
 from short_drama.cli.connection import connected
 from short_drama.cli.exits import EXIT_FAILED, EXIT_USAGE, Problem
 from short_drama.cli.terminal import say
-from short_drama.sdk.models import CharacterView
+from short_drama.sdk.characters import CharacterView
 
 
 def create(

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Self
 
+from short_drama.domain.asset_keys import FACES_PREFIX
 from short_drama.domain.errors import CharacterConflict, ConsentMissing, InvalidRequest
 
 NAME: Final = r"[a-z0-9][a-z0-9-]{0,39}"
@@ -41,6 +42,15 @@ class Part(NamedTuple):
 def referred(part: str) -> str:
     """`lin` as an image field takes it; what is a reference already stays."""
     return f"{_MARK}{part}" if _PART.fullmatch(part) else part
+
+
+def require_no_face(key: str) -> None:
+    """Of an asset that a request names itself. Raises ConsentMissing."""
+    if key.startswith(FACES_PREFIX):
+        raise ConsentMissing(
+            "a character's face is used by the character's name, which its consent goes with",
+            fix="Write character:NAME.",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,9 @@ from functools import partial
 from urllib.parse import unquote
 
 from short_drama.domain import asset_keys
+from short_drama.domain.characters import require_no_face
 from short_drama.domain.errors import (
     AssetNotFound,
-    ConsentMissing,
     ImageRejected,
     ShortDramaError,
     UrlRefused,
@@ -116,8 +116,11 @@ class ImageSources:
     async def close(self) -> None:
         await self._decoders.close()
 
-    async def take_in(self, reference: str, *, owner: str, field: str) -> Held:
-        """A picture that we hold from now on.
+    async def take_in(
+        self, reference: str, *, owner: str, field: str, is_face: bool = False
+    ) -> Held:
+        """A picture that we hold from now on. `is_face`: it may be a character's, whose consent has
+        been looked at.
 
         Raises UrlRefused, UrlUnreachable, ImageRejected or AssetNotFound, naming `field`.
         """
@@ -126,28 +129,19 @@ class ImageSources:
                 sent = await self._assets.get(reference.removeprefix("asset:"))
                 upload = await self.keep(sent, owner=owner)
             elif (key := self.key_of(reference)) is not None:
-                _require_no_face(key)
-                return await self._hold(key, owner)
+                if not is_face:
+                    require_no_face(key)
+                # It may have been deleted since it was last looked at.
+                info = await self._assets.head(key)
+                _require_owner(info, owner)
+                held = Held(f"asset:{key}", await self._size_in(info))
+                await self._assets.renew(key)
+                return held
             else:
                 upload = await self._at(reference, owner=owner)
         except UserError as error:
             raise error.about(field) from None
         return Held(f"asset:{upload.key}", upload.size)
-
-    async def take_face(self, key: str, *, owner: str, field: str) -> Held:
-        """A character's, whose consent has been looked at. Raises as `take_in` does."""
-        try:
-            return await self._hold(key, owner)
-        except UserError as error:
-            raise error.about(field) from None
-
-    async def _hold(self, key: str, owner: str) -> Held:
-        # It may have been deleted since it was last looked at.
-        info = await self._assets.head(key)
-        _require_owner(info, owner)
-        held = Held(f"asset:{key}", await self._size_in(info))
-        await self._assets.renew(key)
-        return held
 
     async def renew(self, reference: str, *, field: str) -> None:
         """A task is about to name a picture that an earlier one named. Raises as `take_in` does."""
@@ -399,14 +393,6 @@ def _require_owner(info: AssetInfo, owner: str) -> None:
     """What is another owner's is not there."""
     if info.owner != owner:
         raise _not_there(info.key)
-
-
-def _require_no_face(key: str) -> None:
-    if key.startswith(asset_keys.FACES_PREFIX):
-        raise ConsentMissing(
-            "a character's face is used by the character's name, which its consent goes with",
-            fix="Write character:NAME.",
-        )
 
 
 def _not_there(key: str) -> AssetNotFound:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from short_drama import metrics
 from short_drama.consent_gate import not_found
 from short_drama.domain import asset_keys
-from short_drama.domain.characters import Character, Face
+from short_drama.domain.characters import NAME, Character, Face
 from short_drama.domain.errors import (
     CharacterConflict,
     ConsentMissing,
@@ -59,7 +60,8 @@ class CharacterOffice:
     clock: Callable[[], float] = time.time
 
     async def find(self, owner: str, name: str) -> Character:
-        character = await self.characters.get(owner, name)
+        known = re.fullmatch(NAME, name) is not None
+        character = await self.characters.get(owner, name) if known else None
         if character is None:
             raise not_found(name)
         return character

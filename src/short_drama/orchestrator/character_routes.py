@@ -15,12 +15,9 @@ from short_drama.orchestrator.character_bodies import (
 )
 from short_drama.orchestrator.character_purge import CharacterPurge
 from short_drama.orchestrator.desk import Desk
+from short_drama.sdk.characters import CharacterList, CharacterView, PurgeView, RevocationView
 from short_drama.sdk.models import (
-    CharacterList,
-    CharacterView,
     Problem,
-    PurgeView,
-    RevocationView,
     TaskPage,
 )
 from short_drama.web import openapi

@@ -34,7 +34,7 @@ from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import OUTBOX_SECONDS, Task
 from short_drama.domain.task_state import TaskStatus
-from short_drama.images.sources import Held, ImageSources
+from short_drama.images.sources import ImageSources
 from short_drama.images.written import Written
 from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.newest import advance
@@ -201,7 +201,12 @@ class Submitter:
         images, labels = images_of(request), given.get("labels", {})
         admitted = await self._gate.admit(images, owner=owner, kind=kind.name, labels=labels)
         held = {
-            field: await self._held(reference, admitted.faces.get(field), owner, field)
+            field: await self._sources.take_in(
+                admitted.faces.get(field, reference),
+                owner=owner,
+                field=field,
+                is_face=field in admitted.faces,
+            )
             for field, reference in images.items()
         }
         request = with_images(request, {field: one.reference for field, one in held.items()})
@@ -246,11 +251,6 @@ class Submitter:
             deadline=None if span is None else now + span,
             outbox_due=now + OUTBOX_SECONDS,
         )
-
-    async def _held(self, reference: str, face: str | None, owner: str, field: str) -> Held:
-        if face is not None:
-            return await self._sources.take_face(face, owner=owner, field=field)
-        return await self._sources.take_in(reference, owner=owner, field=field)
 
     async def _store_and_send(self, task: Task, line: AuditLine | None) -> Task:
         with bound_contextvars(**ids_of(task)):

@@ -13,21 +13,81 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
-from short_drama.sdk.models import (
-    CharacterList,
-    CharacterView,
-    PurgeView,
-    RevocationView,
-    Shape,
-    TaskPage,
-    TaskView,
-)
+from short_drama.sdk.models import PictureSize, Shape, TaskPage, TaskView
 
 Found = TypeVar("Found", bound=BaseModel)
 Picture = Path | str | bytes
 """A file, or its bytes; text is a reference, as an image field takes it."""
+
+
+class FaceView(PictureSize):
+    """A picture of a character; `url` opens it for its owner's key."""
+
+    number: int
+    sha256: str
+    url: str
+
+
+class ConsentScopeView(Shape):
+    """Without projects for all of them, and so with kinds."""
+
+    projects: list[str]
+    kinds: list[str]
+
+
+class ConsentView(Shape):
+    """What a person has agreed to. Times are Unix seconds; `from` is `since` in Python."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    consent_id: str
+    subject: str
+    scope: ConsentScopeView
+    recorded_by: str
+    recorded_at: float
+    evidence_sha256: str | None = None
+    since: float | None = Field(default=None, alias="from")
+    until: float | None = None
+    revoked_at: float | None = None
+
+
+class CharacterView(Shape):
+    """A person's faces. `consent` is the one that counts; `consent_problem`: why nothing can be
+    made of it, null where something can."""
+
+    name: str
+    title: str = ""
+    faces: list[FaceView]
+    portraits: dict[str, str]
+    consent: ConsentView | None = None
+    consent_problem: str | None = None
+    consents: list[ConsentView]
+    purges: list[dict[str, Any]]
+    created_at: float
+    updated_at: float
+
+
+class CharacterList(Shape):
+    characters: list[CharacterView]
+
+
+class RevocationView(Shape):
+    """`stopped`: ids of the tasks that waited or ran; `tasks`: how many it is used in in all."""
+
+    character: CharacterView
+    stopped: list[str]
+    tasks: int
+
+
+class PurgeView(Shape):
+    """`deleted`: `key` and `sha256` each, and `task_id` of what was a task's; `left`: tasks that
+    have not ended."""
+
+    deleted: list[dict[str, str]]
+    left: list[str]
+    next_cursor: str | None = None
 
 
 class Ask(Protocol):

@@ -12,15 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from short_drama.sdk.characters import AsyncCharacters, Picture
+from short_drama.sdk.characters import (
+    AsyncCharacters,
+    CharacterView,
+    Picture,
+    PurgeView,
+    RevocationView,
+)
 from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient, Where
 from short_drama.sdk.models import (
     Accepted,
     AssetView,
-    CharacterView,
     KindView,
-    PurgeView,
-    RevocationView,
     TaskPage,
     TaskView,
     Verification,
