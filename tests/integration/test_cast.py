@@ -57,7 +57,7 @@ async def test_two_characters_come_in_with_one_task(tmp_path: Path) -> None:
         for one in told:
             assert await stage.bytes_of(one["frame_url"])
 
-        read = await stage.client.verify(await stage.bytes_of(task.result_url))
+        read = await client.verify(tmp_path / "result.png")
         assert read.manifest.state == "valid"
         assert set(read.manifest.facts["consents"].split()) == set(task.characters.values())
 
@@ -123,7 +123,7 @@ async def test_the_local_engine_swaps_two_faces_of_one_still(tmp_path: Path) -> 
         assert [one["face"] for one in task.provenance["cast"]] == [0, 1]
         await client.download(task, tmp_path / "result.png")
         result = np.asarray(Image.open(tmp_path / "result.png").convert("RGB")).astype(int)
-        read = await stage.client.verify(await stage.bytes_of(task.result_url))
+        read = await client.verify(tmp_path / "result.png")
         assert read.manifest.state == "valid"
         assert set(read.manifest.facts["consents"].split()) == set(task.characters.values())
 
