@@ -57,7 +57,7 @@ async def test_two_characters_come_in_with_one_task(tmp_path: Path) -> None:
         for one in told:
             assert await stage.bytes_of(one["frame_url"])
 
-        read = await client.verify(tmp_path / "result.png")
+        read = await stage.client.verify(await stage.bytes_of(task.result_url))
         assert read.manifest.state == "valid"
         assert set(read.manifest.facts["consents"].split()) == set(task.characters.values())
 
