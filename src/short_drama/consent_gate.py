@@ -7,9 +7,12 @@ of task, for this project, now. Between the two the person may have thought bett
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from short_drama.domain.casting import plays_characters_alone
 from short_drama.domain.characters import PROJECT, Part, Use
-from short_drama.domain.errors import CharacterNotFound, ConsentMissing
+from short_drama.domain.errors import CharacterNotFound, ConsentMissing, InvalidRequest
+from short_drama.domain.kinds import TaskKind
 from short_drama.domain.task import Task
 from short_drama.ports import CharacterStore
 
@@ -24,10 +27,26 @@ class Admitted:
 
 
 class ConsentGate:
+    """`demanded`: refuse face swaps that come without anybody's consent."""
+
     def __init__(
-        self, characters: CharacterStore, *, clock: Callable[[], float] = time.time
+        self,
+        characters: CharacterStore,
+        *,
+        demanded: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._characters, self._clock = characters, clock
+        self._characters, self._demanded, self._clock = characters, demanded, clock
+
+    def require_consent(self, kind: TaskKind, given: Mapping[str, Any]) -> None:
+        """That a request brings one; characters have theirs with them. Raises InvalidRequest."""
+        said = "consent" in given or plays_characters_alone(given)
+        if self._demanded and kind.is_face_swap and not said:
+            raise InvalidRequest(
+                "a face may be swapped only with the consent of the person it belongs to",
+                field="consent",
+                fix='Add "consent": {"granted_by": ..., "recorded_by": ...}.',
+            )
 
     async def admit(
         self, images: Mapping[str, str], *, owner: str, kind: str, labels: Mapping[str, str]

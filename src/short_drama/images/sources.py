@@ -19,13 +19,8 @@ from urllib.parse import unquote
 
 from short_drama.domain import asset_keys
 from short_drama.domain.characters import require_no_face
-from short_drama.domain.errors import (
-    AssetNotFound,
-    ImageRejected,
-    ShortDramaError,
-    UrlRefused,
-    UserError,
-)
+from short_drama.domain.errors import AssetNotFound, ImageRejected, ShortDramaError, UrlRefused
+from short_drama.domain.errors import UserError
 from short_drama.domain.sizes import MAX_PIXELS, Size
 from short_drama.images import manifest
 from short_drama.images.codec import EXTENSIONS, Intake, Picture, decode, kept_as, normalise

@@ -136,20 +136,7 @@ async def _publish(
     content_type = sniff(data)
     inputs = await _inputs(assets, job)
     told_inputs = await asyncio.to_thread(_told, inputs)
-    claim = Claim(
-        action="c2pa.edited",
-        agent=label.engine,
-        source=label.source,
-        facts={
-            "task_id": label.task_id,
-            "job_id": label.job_id,
-            "kind": label.kind,
-            "engine": label.engine,
-            **({"consents": " ".join(job.order.consents)} if job.order.consents else {}),
-            **({} if mark is None else {"visible mark": mark.text}),
-            **{f"sha256 of {name}": one["sha256"] for name, one in told_inputs.items()},
-        },
-    )
+    claim = _claim(job, label, mark, told_inputs)
     data, signer = await job.manifests.sign(data, content_type, claim, inputs)
     facts = {"kind": label.kind, "engine": label.engine, **owned_by(job.order.owner)}
     if label.mask is not None:
@@ -167,6 +154,26 @@ async def _publish(
             "inputs": told_inputs,
             "manifest": signer,
             **({} if mark is None else {"visible_mark": mark.text}),
+        },
+    )
+
+
+def _claim(
+    job: Job, label: Label, mark: VisibleMark | None, inputs: Mapping[str, Mapping[str, Any]]
+) -> Claim:
+    """What the result's manifest says."""
+    return Claim(
+        action="c2pa.edited",
+        agent=label.engine,
+        source=label.source,
+        facts={
+            "task_id": label.task_id,
+            "job_id": label.job_id,
+            "kind": label.kind,
+            "engine": label.engine,
+            **({"consents": " ".join(job.order.consents)} if job.order.consents else {}),
+            **({} if mark is None else {"visible mark": mark.text}),
+            **{f"sha256 of {name}": one["sha256"] for name, one in inputs.items()},
         },
     )
 

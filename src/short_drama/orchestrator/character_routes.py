@@ -38,6 +38,7 @@ def _answers(model: type[Any], *problems: int, status: int = 200) -> dict[int | 
 
 def install(app: FastAPI, desk: Desk) -> None:
     _install_keeping(app, desk)
+    _install_changing(app, desk)
     _install_consent(app, desk)
     _install_made(app, desk)
 
@@ -70,6 +71,10 @@ def _install_keeping(app: FastAPI, desk: Desk) -> None:
     async def create_character(request: Request) -> Response:
         wanted = await read_json(request, CharacterBody)
         return _answer(await office.create(principal_of(request).owner, wanted), desk, 201)
+
+
+def _install_changing(app: FastAPI, desk: Desk) -> None:
+    office = desk.characters
 
     @app.get(_ONE, tags=_TAGS, summary="A character", responses=_answers(CharacterView))
     async def get_character(name: str, request: Request) -> Response:

@@ -57,7 +57,6 @@ class Submitter:
 
     Args:
         secret: makes task ids of idempotency keys unguessable; the same in every orchestrator.
-        consent_required: refuse face swaps that come without a consent record.
         gate: that characters' faces go through.
         hold: raises BudgetExceeded for a task that would cost too much.
         available: raises KindNotAvailable for a task that would wait for a person, and QueueFull.
@@ -70,14 +69,13 @@ class Submitter:
         sources: ImageSources,
         *,
         secret: bytes,
-        consent_required: bool = False,
         gate: ConsentGate,
         hold: Hold | None = None,
         available: Available | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._queues, self._sources = store, queues, sources
-        self._secret, self._consent_required, self._clock = secret, consent_required, clock
+        self._secret, self._clock = secret, clock
         self._gate, self._hold, self._available = gate, hold, available
 
     async def submit(
@@ -106,7 +104,7 @@ class Submitter:
             if earlier.request_hash == _early_fingerprint(kind, body, earlier.request):
                 return earlier
             return _replayed(earlier, fingerprint)
-        self._check_consent(kind, given)
+        self._gate.require_consent(kind, given)
         await self._check_available(kind.name, kind.lane, owner)
         made = partial(Task, task_id=task_id, owner=owner, key_id=key_id, webhooks=tuple(webhooks))
         task = await self._new_task(
@@ -178,16 +176,6 @@ class Submitter:
             return str(random_uuid())
         digest = hmac.digest(self._secret, f"{owner}\0{key}".encode(), "sha256")
         return str(uuid.UUID(bytes=digest[:16], version=4))
-
-    def _check_consent(self, kind: TaskKind, given: Mapping[str, Any]) -> None:
-        """Characters have theirs with them."""
-        said = "consent" in given or plays_characters_alone(given)
-        if self._consent_required and kind.is_face_swap and not said:
-            raise InvalidRequest(
-                "a face may be swapped only with the consent of the person it belongs to",
-                field="consent",
-                fix='Add "consent": {"granted_by": ..., "recorded_by": ...}.',
-            )
 
     async def _check_available(self, kind: str, lane: Lane, owner: str) -> None:
         if self._available is not None:

@@ -43,7 +43,6 @@ class Consumer:
         queue: one that can claim what it gives, which is one write less for each task.
         gate: that characters' faces go through when a task is begun.
         check: raises Unavailable while no task could be claimed: no message is taken then.
-        about: what each of its lines in the log tells.
     """
 
     def __init__(
@@ -56,12 +55,12 @@ class Consumer:
         jobs: JobClient,
         gate: ConsentGate,
         check: Callable[[], Awaitable[None]] | None = None,
-        about: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._check = check
         self._limits, self._queue, self._jobs = limits, queue, jobs
-        self._about = about or {}
+        self.about: Mapping[str, str] = {}
+        """What each of its lines in the log tells."""
         rng = Random()  # noqa: S311 - spreads retries, keeps no secret
         self._handler = Handler(
             limits, queue=queue, store=store, jobs=jobs, gate=gate, clock=clock, rng=rng
@@ -94,7 +93,7 @@ class Consumer:
         self._stopping.set()
 
     async def run(self) -> None:
-        bind_contextvars(**self._about)
+        bind_contextvars(**self.about)
         handling = self._handling
         guests = asyncio.create_task(self._receive_guests())
         try:

@@ -54,6 +54,10 @@ async def _nothing() -> None:
     pass
 
 
+_TAGS: Final = ("submit", "tasks", "characters", "webhooks", "jobs", "assets", "service")
+"""In the order in which the documentation shows them."""
+
+
 def create_app(
     *,
     service: str,
@@ -84,10 +88,7 @@ def create_app(
         description=description,
         version="1",
         redoc_url=None,
-        openapi_tags=[
-            {"name": name}
-            for name in ("submit", "tasks", "characters", "jobs", "assets", "service")
-        ],
+        openapi_tags=[{"name": name} for name in _TAGS],
     )
     app.state.stopping = asyncio.Event()  # see waiting.py
     app.state.check = check
@@ -100,9 +101,8 @@ def create_app(
     before: list[Layer] = [] if proxies is None else [partial(BehindProxies, proxies=proxies)]
     context, direct = partial(RequestContext, service=service), app.state.direct
     guards = _guards(host_names(hosts), lock, rate)
-    app.middleware_stack = _around(
-        app, *before, context, AnswerHead, *guards, partial(Direct, routes=direct)
-    )
+    within = (*guards, partial(Direct, routes=direct))
+    app.middleware_stack = _around(app, *before, context, AnswerHead, *within)
     return app
 
 

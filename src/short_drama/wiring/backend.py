@@ -152,15 +152,14 @@ def _embedded(
     store = EmbeddedTaskStore(database, wakeups, lifetimes=kept)
     assets = _embedded_assets(settings, complaints, assets_url)
 
-    def queue(name: str, dead_letter: str | None = None) -> EmbeddedClaimingQueue:
-        most = settings.owner_running_tasks if dead_letter is not None else 0
-        return EmbeddedClaimingQueue(
-            database, wakeups, name, dead_letter=dead_letter, most_each=most or None
-        )
-
+    most = settings.owner_running_tasks or None
+    queue = partial(EmbeddedClaimingQueue, database, wakeups)
     return Backend(
         store=store,
-        queues={lane: queue(lane.queue, lane.dead_letter_queue) for lane in Lane},
+        queues={
+            lane: queue(lane.queue, dead_letter=lane.dead_letter_queue, most_each=most)
+            for lane in Lane
+        },
         dead_letters={lane: queue(lane.dead_letter_queue) for lane in Lane},
         assets=assets,
         ledger=EmbeddedSpendLedger(database),

@@ -92,8 +92,7 @@ async def open_stack(
         components: each with the address it is served at.
         engines: how each lane's kinds are done, if not as the settings say.
     """
-    catalogue = open_catalogue(settings)
-    metrics.begin(catalogue)
+    metrics.begin(catalogue := open_catalogue(settings))
     addresses = _addresses(settings, components)
     here = f"{addresses[Component.ORCHESTRATOR]}/assets"
     assets_url = settings.assets_url or cdn(settings) or here
@@ -317,8 +316,7 @@ def _submitter(
         backend.queues,
         sources,
         secret=backend.required_secret,
-        consent_required=settings.consent_required,
-        gate=ConsentGate(backend.characters),
+        gate=ConsentGate(backend.characters, demanded=settings.consent_required),
         hold=open_hold(settings, backend),
         available=available,
     )
@@ -361,8 +359,8 @@ def _add_adapter(stack: Stack, lane: Lane, settings: Settings, jobs: JobClient) 
         jobs=jobs,
         gate=ConsentGate(backend.characters),
         check=partial(backend.check, "tasks"),
-        about=about,
     )
+    consumer.about = about
     stack.apps[_LANES[lane].adapter] = adapter_api.create_app(
         lane,
         consumer,
