@@ -19,8 +19,13 @@ from urllib.parse import unquote
 
 from short_drama.domain import asset_keys
 from short_drama.domain.characters import require_no_face
-from short_drama.domain.errors import AssetNotFound, ImageRejected, ShortDramaError, UrlRefused
-from short_drama.domain.errors import UserError
+from short_drama.domain.errors import (
+    AssetNotFound,
+    ImageRejected,
+    ShortDramaError,
+    UrlRefused,
+    UserError,
+)
 from short_drama.domain.sizes import MAX_PIXELS, Size
 from short_drama.images import manifest
 from short_drama.images.codec import EXTENSIONS, Intake, Picture, decode, kept_as, normalise
@@ -104,7 +109,10 @@ class ImageSources:
         self._keys = asset_keys.UploadKeys(secret or secrets.token_bytes(32))
         self._decoders = Decoders()
         self._decoding = asyncio.Semaphore(_DECODES_AT_ONCE)
-        self._small, self._large = _slots("small pictures"), _slots("large pictures")
+        slots = partial(
+            FairSlots, places=_TAKEN_IN_AT_ONCE, waiting=_WAITING, seconds=_WAIT_SECONDS
+        )
+        self._small, self._large = slots("small pictures"), slots("large pictures")
         self._sizes: OrderedDict[str, Size] = OrderedDict()
         self._seen: SeenUrls[Upload] = SeenUrls()
 
@@ -354,10 +362,6 @@ def _known_by(data: bytes) -> tuple[str, str]:
     that is kept. Raises ImageRejected for bytes of another kind."""
     extension = EXTENSIONS[kept_as(sniff(data))]
     return hashlib.sha256(data).hexdigest(), extension
-
-
-def _slots(what: str) -> FairSlots:
-    return FairSlots(what, _TAKEN_IN_AT_ONCE, waiting=_WAITING, seconds=_WAIT_SECONDS)
 
 
 def size_metadata(size: Size) -> dict[str, str]:

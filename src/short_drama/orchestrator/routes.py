@@ -144,9 +144,8 @@ def _install_submit(app: FastAPI, kind: TaskKind, desk: Desk) -> None:
     async def submit(request: Request) -> Response:
         if kind.is_face_swap:
             require(request, Scope.FACE_SWAP)
-        wait, key = _preferred_wait(request), idempotency_key(request)
-        body = await read_json(request, kind.task_request)
-        who = principal_of(request)
+        wait, who = _preferred_wait(request), principal_of(request)
+        key, body = idempotency_key(request), await read_json(request, kind.task_request)
         with tracing.span("submit", traceparent(request), kind=kind.name) as traced:
             task = await desk.submitter.submit(
                 kind,

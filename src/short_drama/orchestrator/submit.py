@@ -22,10 +22,9 @@ from structlog.contextvars import bound_contextvars
 from short_drama import metrics, tracing
 from short_drama.consent_gate import ConsentGate
 from short_drama.domain.audit import AuditLine
-from short_drama.domain.casting import images_of, plays_characters_alone, with_images
+from short_drama.domain.casting import images_of, with_images
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
-    InvalidRequest,
     TaskConflict,
     TaskNotFound,
     Unavailable,

@@ -67,12 +67,7 @@ def task_view(
         "purged": None if task.purged is None else dict(task.purged),
         "waiting_for": _waiting_for(task),
         "lane": _lane(task, lane),
-        "stage": task.stage,
-        "progress": task.progress,
-        "preview": task.preview,
-        "attempts": task.attempt,
-        "started_at": task.started_at,
-        "api_job_id": task.api_job_id,
+        **_attempt(task),
         "queue_position": _queue_position(task, outlook),
         "eta_seconds": None if lane else _eta_seconds(task, outlook, now),
         "deadline": task.deadline,
@@ -81,6 +76,18 @@ def task_view(
         "cost": None if task.cost is None else dict(task.cost),
         "notifications": [notification_view(one) for one in task.notifications],
         "urls": urls(task, base_url),
+    }
+
+
+def _attempt(task: Task) -> dict[str, Any]:
+    """How far the present one is, or the last."""
+    return {
+        "stage": task.stage,
+        "progress": task.progress,
+        "preview": task.preview,
+        "attempts": task.attempt,
+        "started_at": task.started_at,
+        "api_job_id": task.api_job_id,
     }
 
 

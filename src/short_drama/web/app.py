@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -90,20 +90,24 @@ def create_app(
         redoc_url=None,
         openapi_tags=[{"name": name} for name in _TAGS],
     )
-    app.state.stopping = asyncio.Event()  # see waiting.py
-    app.state.check = check
-    app.state.demands_keys = lock is not None and lock.demanded
-    app.state.figures_at = None  # where /metrics is, if it is another's in this process
-    app.state.direct = DirectRoutes()
+    _set_state(app, check, lock)
     problems.install(app)
     _install_service_routes(app, service, report, check, remark)
     _install_metrics(app)
     before: list[Layer] = [] if proxies is None else [partial(BehindProxies, proxies=proxies)]
     context, direct = partial(RequestContext, service=service), app.state.direct
     guards = _guards(host_names(hosts), lock, rate)
-    within = (*guards, partial(Direct, routes=direct))
+    within: Sequence[Layer] = (*guards, partial(Direct, routes=direct))
     app.middleware_stack = _around(app, *before, context, AnswerHead, *within)
     return app
+
+
+def _set_state(app: FastAPI, check: Check, lock: Lock | None) -> None:
+    app.state.stopping = asyncio.Event()  # see waiting.py
+    app.state.check = check
+    app.state.demands_keys = lock is not None and lock.demanded
+    app.state.figures_at = None  # where /metrics is, if it is another's in this process
+    app.state.direct = DirectRoutes()
 
 
 def _guards(names: frozenset[str], lock: Lock | None, rate: OwnerRate | None) -> Sequence[Layer]:

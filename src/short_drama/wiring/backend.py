@@ -139,7 +139,6 @@ def _embedded(
 ) -> Backend:
     from short_drama.backends.embedded.audit_log import EmbeddedAuditLog
     from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
-    from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
     from short_drama.backends.embedded.key_store import EmbeddedKeyStore
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
     from short_drama.backends.embedded.recovery import take_over
@@ -152,15 +151,11 @@ def _embedded(
     store = EmbeddedTaskStore(database, wakeups, lifetimes=kept)
     assets = _embedded_assets(settings, complaints, assets_url)
 
-    most = settings.owner_running_tasks or None
-    queue = partial(EmbeddedClaimingQueue, database, wakeups)
+    queues, dead_letters = _embedded_queues(settings, database, wakeups)
     return Backend(
         store=store,
-        queues={
-            lane: queue(lane.queue, dead_letter=lane.dead_letter_queue, most_each=most)
-            for lane in Lane
-        },
-        dead_letters={lane: queue(lane.dead_letter_queue) for lane in Lane},
+        queues=queues,
+        dead_letters=dead_letters,
         assets=assets,
         ledger=EmbeddedSpendLedger(database),
         notices=EmbeddedLaneNotices(database),
@@ -174,6 +169,20 @@ def _embedded(
         check=_embedded_check(root, database, assets, complaints),
         tidy=Keeper(database, root, kept).tidy,
     )
+
+
+def _embedded_queues(
+    settings: Settings, database: "Database", wakeups: "Wakeups"
+) -> tuple[dict[Lane, TaskQueue], dict[Lane, TaskQueue]]:
+    """The lanes', and those of their dead letters."""
+    from short_drama.backends.embedded.claiming_queue import EmbeddedClaimingQueue
+
+    queue, most = partial(EmbeddedClaimingQueue, database, wakeups), settings.owner_running_tasks
+    own: dict[Lane, TaskQueue] = {
+        lane: queue(lane.queue, dead_letter=lane.dead_letter_queue, most_each=most or None)
+        for lane in Lane
+    }
+    return own, {lane: queue(lane.dead_letter_queue) for lane in Lane}
 
 
 def _embedded_assets(
