@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from short_drama.backends.embedded import schema, task_store
-from short_drama.backends.embedded.database import Database
+from short_drama.backends.embedded.database import _LOG_PAGES, Database
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.upgrade import bring_up_to_date
@@ -41,7 +41,7 @@ _APART = 20.0
 _COMMIT = 200
 _CALLS = 40
 _OLD_AT_MOST = 100_000
-"""Tasks given to the layout of version 5: it takes several times as long."""
+"""Tasks given to the first layout: it takes several times as long."""
 _ID, _AT = str(uuid.UUID(int=0)), _BEGAN + 0.125
 _KINDS = ("camera-angle", "qwen-image-edit", "face-mask", "full-face-swap")
 
@@ -107,7 +107,6 @@ def _status(number: int, count: int) -> TaskStatus:
 
 def fill(db: sqlite3.Connection, made: Iterator[tuple[Any, ...]]) -> tuple[float, int]:
     """Seconds that the writes take, and bytes of the records."""
-    db.execute("PRAGMA synchronous = FULL")
     took, size = 0.0, 0
     while chunk := list(itertools.islice(made, _COMMIT)):
         size += sum(len(row[-1].encode()) for row in chunk)
@@ -121,19 +120,46 @@ def fill(db: sqlite3.Connection, made: Iterator[tuple[Any, ...]]) -> tuple[float
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Written as durably as the product does."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA synchronous = FULL")
         yield db
 
 
-def old_layout(folder: Path, count: int) -> tuple[float, float]:
-    """Inserts a second into the tables of version 5, and bytes a task beside its record."""
-    path = folder / "old.db"
-    with opened(path) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        for script in schema.VERSIONS[:5]:
-            db.executescript(script)
-        took, size = fill(db, rows(count, chance=random.Random(1)))
-    return count / took, (path.stat().st_size - size) / count
+@dataclass(frozen=True, slots=True)
+class Layouts:
+    """Of as many tasks each: inserts a second into the tables of the first version, and into
+    today's as the product writes them, and bytes a task of the former beside its record."""
+
+    count: int
+    first: float
+    todays: float
+    beside: float
+
+    def __str__(self) -> str:
+        return (
+            f"first layout, {self.count:,} tasks: {self.first:,.0f} inserts a second, "
+            f"{self.beside:,.0f} bytes beside a record; today's beside it: {self.todays:,.0f} "
+            f"inserts a second, {self.todays / self.first:.1f} times as many"
+        )
+
+
+def layouts(folder: Path, count: int) -> Layouts:
+    """In turn, a commit of each, so that whatever else the machine does slows both."""
+    path = folder / "first.db"
+    with opened(path) as first, opened(folder / "todays.db") as todays:
+        first.execute("PRAGMA journal_mode = WAL")
+        first.executescript(schema.VERSIONS[0])
+        bring_up_to_date(todays)
+        todays.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        old, new = (rows(count, chance=random.Random(1)) for _ in range(2))
+        took, took_today, size = 0.0, 0.0, 0
+        for _ in range(0, count, _COMMIT):
+            seconds, bytes_ = fill(first, itertools.islice(old, _COMMIT))
+            took, size = took + seconds, size + bytes_
+            took_today += fill(todays, itertools.islice(new, _COMMIT))[0]
+        first.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Layouts(count, count / took, count / took_today, (path.stat().st_size - size) / count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +176,7 @@ async def grown(folder: Path, count: int) -> Figures:
     path = folder / f"{count}.db"
     with opened(path) as db:
         bring_up_to_date(db)
+        db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         took, size = fill(db, rows(count, chance=random.Random(1)))
         body = TaskMessage.of(a_task(_KINDS[0])).to_body()
         db.execute("BEGIN")
@@ -236,7 +263,7 @@ async def looks(store: EmbeddedTaskStore, queue: EmbeddedTaskQueue, count: int) 
     }
 
 
-def told(figures: Sequence[Figures], old: tuple[float, float]) -> str:
+def told(figures: Sequence[Figures], old: Layouts) -> str:
     first = figures[0]
     lines = [
         f"{'milliseconds, median':28}" + "".join(f"{one.count:>20,}" for one in figures),
@@ -250,7 +277,7 @@ def told(figures: Sequence[Figures], old: tuple[float, float]) -> str:
         f"{'inserts a second':28}" + "".join(f"{one.inserts:20,.0f}" for one in figures),
         f"{'bytes a task, beside':28}" + "".join(f"{one.beside:20,.0f}" for one in figures),
         f"{'its record of':28}" + "".join(f"{one.record:20,.0f}" for one in figures),
-        f"layout of version 5: {old[0]:,.0f} inserts a second, {old[1]:,.0f} bytes beside a record",
+        str(old),
     ]
     return "\n".join(lines)
 
@@ -265,7 +292,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, SQLite {sqlite3.sqlite_version}")
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        old = old_layout(folder, min(max(given.sizes), _OLD_AT_MOST))
+        old = layouts(folder, min(max(given.sizes), _OLD_AT_MOST))
         print(told([asyncio.run(grown(folder, size)) for size in sorted(given.sizes)], old))
 
 

@@ -23,7 +23,8 @@ _LOAD, _RUNS = "tests.bench.peers.load", "runs"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Length:
-    """How much of everything: `seconds` of each level, and of each look at an idle system."""
+    """How much of everything: `seconds` of each level, `idle` of a look at a system at rest,
+    `listening` of one at listeners, each of which is told every 15 s that we are here."""
 
     rounds: int
     seconds: float
@@ -32,11 +33,16 @@ class Length:
     batch: int
     noops: int
     idle: float
+    listening: float
     listeners: int
 
 
-QUICK = Length(rounds=1, seconds=0.7, alone=5, batch=5, noops=200, idle=2.0, listeners=1000)
-FULL = Length(rounds=3, seconds=2.0, alone=10, batch=20, noops=500, idle=5.0, listeners=1000)
+QUICK = Length(
+    rounds=1, seconds=0.7, alone=5, batch=5, noops=200, idle=2.0, listening=15.0, listeners=1000
+)
+FULL = Length(
+    rounds=3, seconds=2.0, alone=10, batch=20, noops=500, idle=5.0, listening=30.0, listeners=1000
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def work(bench: Bench, system: System) -> None:
             _alone(bench, system, site, folder, "alone-wait", headers=[system.long_poll], **job)
         _batch(bench, system, site, folder, **{**job, "body": move(site.image, _BATCH)})
         time.sleep(_CALM_SECONDS)
-        bench.measure(system.name, "idle", lambda: _at_rest(bench, site))
+        bench.measure(system.name, "idle", lambda: _at_rest(site, bench.length.idle))
 
 
 def _alone(
@@ -127,12 +127,12 @@ def _batch(bench: Bench, system: System, site: Site, folder: Path, **job: Any) -
     bench.measure(system.name, "batch", act)
 
 
-def _at_rest(bench: Bench, site: Site) -> Mapping[str, float]:
+def _at_rest(site: Site, seconds: float) -> Mapping[str, float]:
     before = cpu_seconds(site.programs)
-    time.sleep(bench.length.idle)
+    time.sleep(seconds)
     used = cpu_seconds(site.programs) - before
     return {
-        "cpu_percent": 100 * used / bench.length.idle,
+        "cpu_percent": 100 * used / seconds,
         "memory_mib": memory_mib(site.programs),
     }
 
@@ -188,10 +188,10 @@ def listen(bench: Bench, system: System) -> None:
         paths = [system.events.format(one) for one in ids]
 
         def act() -> Mapping[str, float]:
-            alone = _at_rest(bench, site)
+            alone = _at_rest(site, bench.length.listening)
             with listening(site, paths):
                 time.sleep(_SETTLED_SECONDS)
-                found = _at_rest(bench, site)
+                found = _at_rest(site, bench.length.listening)
             return {
                 **found,
                 "cpu_percent_before": alone["cpu_percent"],

@@ -7,9 +7,14 @@ from pathlib import Path
 from aiohttp import web
 
 
-async def main(picture: Path) -> None:
-    async def show(_: web.Request) -> web.FileResponse:
-        return web.FileResponse(picture)
+async def main(data: bytes) -> None:
+    tag = '"1"'
+
+    async def show(request: web.Request) -> web.Response:
+        told = {"ETag": tag}
+        if request.headers.get("If-None-Match") == tag:
+            return web.Response(status=304, headers=told)
+        return web.Response(body=data, content_type="image/jpeg", headers=told)
 
     app = web.Application()
     app.router.add_get("/still.jpg", show)
@@ -22,4 +27,4 @@ async def main(picture: Path) -> None:
     await asyncio.Event().wait()
 
 
-asyncio.run(main(Path(sys.argv[1])))
+asyncio.run(main(Path(sys.argv[1]).read_bytes()))

@@ -83,6 +83,7 @@ def _ours(ground: Ground) -> Iterator[Site]:
         "SHORT_DRAMA_COMFYUI_URL": ground.comfyui,
         "SHORT_DRAMA_COMFYUI_WARM_UP": "false",
         "SHORT_DRAMA_FETCH_ALLOW": "127.0.0.0/8",
+        "SHORT_DRAMA_MAX_PENDING_TASKS": "1000000",  # peers take any number
     }
     data = ground.folder / "data"
     command = [OURS / "short-drama", "up", "--ports", "auto", "--data-dir", data]

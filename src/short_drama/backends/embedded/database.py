@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 _LARGEST_COMMIT = 256
 _BUSY_SECONDS = 10
+_LOG_PAGES = 4_000
+"""Of the write-ahead log, 16 MB, until what is in it is copied to the file: most commits write the
+same few pages again, and a copy of each is enough."""
 
 
 class Reads(StrEnum):
@@ -230,6 +233,7 @@ class Database:
         )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return connection
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
