@@ -14,9 +14,10 @@ MAX_FUNCTION, MAX_MODULE, MAX_PARAMETERS = 45, 400, 8
 READS_ENVIRONMENT = {
     f"settings/{name}.py"
     for name in ("__init__", "aws", "gpu_engine", "installed", "parts", "unit")
-} | {"images/decoders.py", "cli/extras.py", "cli/audited.py", "sdk/client.py"}
+} | {"images/decoders.py", "model_files.py", "cli/extras.py", "cli/audited.py", "sdk/client.py"}
 """Configuration is read once, in one place. Child processes are handed on what is none; what is
-lacking is told where settings cannot be read yet, sudo says who is behind it, and the client is another's program's."""
+lacking is told where settings cannot be read yet, sudo says who is behind it, and the client is
+another's program's."""
 EDGES = {
     "wiring/stack.py",  # makes the objects
     "backends/embedded/recovery.py",  # runs once, at start
