@@ -11,7 +11,7 @@ _note = click.option("--note", metavar="TEXT", help="Why; it is kept.")
 
 @click.group()
 def shots() -> None:
-    """What tasks were labelled with project, episode, scene and shot for."""
+    """Shots of a project: takes, and the pick."""
 
 
 @shots.command("ls")

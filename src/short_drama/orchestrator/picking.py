@@ -72,7 +72,8 @@ class Picking:
         return Picked(picks=await self._written(owner, shot, nothing))
 
     async def delete(self, task: Task, *, line: AuditLine | None = None) -> Task:
-        """Hide it; `line` is for the audit. Raises TaskConflict for what has not ended, or is its shot's pick."""
+        """Hide it; `line` is for the audit. Raises TaskConflict for what has not ended, or is its
+        shot's pick."""
         shot = Shot.of(task.labels)
         if shot is not None:
             current = (await self._shots.picks(task.owner, [shot]))[shot].current
