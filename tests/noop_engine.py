@@ -10,7 +10,7 @@ from short_drama.domain.sizes import Size
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.results import publish_once
 from short_drama.jobs.runner import Job, Work
-from short_drama.ports import AssetStore
+from short_drama.ports import AssetStore, made_by
 from short_drama.settings import Settings
 
 
@@ -35,7 +35,12 @@ class NoopWork:
         if KINDS[job.order.kind].lane is Lane.CPU:
             key = asset_keys.face_picture(job.order.created_at, job.job_id)
         stored = await publish_once(
-            self._assets, key, made, content_type="image/png", size=Size(1, 1), metadata={}
+            self._assets,
+            key,
+            made,
+            content_type="image/png",
+            size=Size(512, 512),
+            metadata=made_by(job.order.key),
         )
         return stored.outcome({})
 

@@ -1,13 +1,16 @@
 """Changes that are written over the newest version, however often others are first."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from short_drama.domain.audit import AuditLine
 from short_drama.domain.errors import TaskNotFound, Unavailable
+from short_drama.domain.picks import Picks
+from short_drama.domain.shots import Shot
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
-from short_drama.ports import SpendLedger, StaleSpend, StaleTask, TaskStore
+from short_drama.ports import ShotStore, SpendLedger, StalePicks, StaleSpend, StaleTask, TaskStore
 
 
 async def advance(
@@ -52,3 +55,21 @@ async def change_page(
         except StaleSpend:
             page = await ledger.read(page.task_id) or replace(page, version=0)
     raise Unavailable(f"the spending of task {page.task_id} is being written by too many at once")
+
+
+async def change_picks(
+    shots: ShotStore, owner: str, shot: Shot, change: Callable[[Picks], Picks]
+) -> Picks:
+    """Write the change over the newest picks of a shot, deciding anew each time somebody else was
+    first: whoever is last has chosen, and all have been heard. What changes nothing is not written.
+
+    Raises Unavailable when others keep writing first, or the store does not answer.
+    """
+    for _ in range(20):
+        found = (await shots.picks(owner, [shot]))[shot]
+        changed = change(found)
+        if changed == found:
+            return found
+        with contextlib.suppress(StalePicks):
+            return await shots.write(changed)
+    raise Unavailable(f"shot {shot.shot} is being picked by too many at once")

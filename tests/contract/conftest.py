@@ -7,7 +7,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from short_drama.backends.aws.clients import Clients, open_clients
 from short_drama.backends.aws.key_store import DynamoKeyStore
 from short_drama.backends.aws.lane_notices import DynamoLaneNotices
 from short_drama.backends.aws.queue_resources import create_queues
+from short_drama.backends.aws.shot_store import DynamoShotStore
 from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
 from short_drama.backends.aws.table import create_table
 from short_drama.backends.aws.task_queue import SqsTaskQueue
@@ -32,6 +33,7 @@ from short_drama.backends.embedded.character_store import EmbeddedCharacterStore
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.key_store import EmbeddedKeyStore
 from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
+from short_drama.backends.embedded.shot_store import EmbeddedShotStore
 from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
@@ -44,6 +46,7 @@ from short_drama.ports import (
     CharacterStore,
     KeyStore,
     LaneNotices,
+    ShotStore,
     SpendLedger,
     TaskQueue,
     TaskStore,
@@ -57,6 +60,7 @@ from tests.protocol.memory import (
     MemoryLedger,
     MemoryNotices,
     MemoryQueue,
+    MemoryShots,
     MemoryStore,
     MemoryWebhooks,
 )
@@ -104,6 +108,10 @@ class Backend(Protocol):
     async def characters(self) -> CharacterStore: ...
 
     async def audit(self) -> AuditLog: ...
+
+    async def shots(self) -> ShotStore:
+        """Of the tasks of its `store`, which has been asked for."""
+        ...
 
 
 # --- Embedded -----------------------------------------------------------------------------
@@ -154,6 +162,9 @@ class Embedded:
 
     async def audit(self) -> AuditLog:
         return EmbeddedAuditLog(self.database)
+
+    async def shots(self) -> ShotStore:
+        return EmbeddedShotStore(self.database)
 
 
 @contextlib.asynccontextmanager
@@ -217,6 +228,9 @@ class Aws:
         await create_table(self.clients.dynamodb, self.prefix + "tasks")
         return DynamoAuditLog(self.clients.dynamodb, table=self.prefix + "tasks")
 
+    async def shots(self) -> ShotStore:
+        return DynamoShotStore(self.clients.dynamodb, table=self.prefix + "tasks")
+
 
 @contextlib.asynccontextmanager
 async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]:
@@ -230,7 +244,8 @@ async def aws(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Backend]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    lines: MemoryAudit = field(default_factory=MemoryAudit)
+    lines: MemoryAudit
+    tasks: MemoryStore
     tick = 0.2
     prompt = 0.4
 
@@ -240,7 +255,7 @@ class Memory:
         return Queues(queue, dead_letters, MemoryQueue(time.time))
 
     async def store(self) -> TaskStore:
-        return MemoryStore(time.time, self.lines)
+        return self.tasks
 
     async def assets(self) -> AssetStore:
         return MemoryAssets()
@@ -263,10 +278,14 @@ class Memory:
     async def audit(self) -> AuditLog:
         return self.lines
 
+    async def shots(self) -> ShotStore:
+        return MemoryShots(self.tasks)
+
 
 @contextlib.asynccontextmanager
 async def memory(_: pytest.FixtureRequest, __: Path) -> AsyncIterator[Backend]:
-    yield Memory()
+    lines = MemoryAudit()
+    yield Memory(lines, MemoryStore(time.time, lines))
 
 
 # --- Fixtures -----------------------------------------------------------------------------
@@ -339,6 +358,11 @@ async def characters(backend: Backend) -> CharacterStore:
 @pytest.fixture
 async def audit(backend: Backend) -> AuditLog:
     return await backend.audit()
+
+
+@pytest.fixture
+async def shots(backend: Backend, store: TaskStore) -> ShotStore:
+    return await backend.shots()
 
 
 @pytest.fixture

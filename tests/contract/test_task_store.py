@@ -25,7 +25,7 @@ from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.domain.webhooks import Answer
 from short_drama.newest import advance
-from short_drama.ports import StaleTask, TaskExists, TaskFilter, TaskStore
+from short_drama.ports import Order, StaleTask, TaskCount, TaskExists, TaskFilter, TaskStore
 from tests.contract.conftest import Ports
 from tests.patience import within
 from tests.samples import NOW, a_task
@@ -296,7 +296,14 @@ MADE = [
         kind=("camera-angle", "face-mask", "qwen-image-edit")[number % 3],
         owner="other" if number % 5 == 0 else "local",
         status=(TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.COMPLETED)[number // 2 % 3],
-        labels={"episode": str(number % 4), **({"shot": "7"} if number % 3 else {})},
+        labels={
+            "episode": str(number % 4),
+            **({"shot": "7"} if number % 3 else {}),
+            **({"project": "p"} if number % 4 else {}),
+        },
+        request={"image_url": "asset:x", "prompt": "Warm 50% light" if number % 2 else "a_b"},
+        derived_from=({"task_id": f"t0{number % 3}", "field": "image_url"},) if number % 4 else (),
+        deleted_at=NOW if number // 2 % 3 and number % 7 == 0 else None,
     )
     for number in range(30)
 ]
@@ -308,11 +315,16 @@ some_filter = st.builds(
     statuses=st.lists(st.sampled_from(TaskStatus), max_size=3),
     kinds=st.lists(st.sampled_from(["camera-angle", "face-mask", "face-swap"]), max_size=2),
     labels=st.lists(
-        st.sampled_from([("episode", "1"), ("episode", "2"), ("shot", "7"), ("shot", "8")]),
-        max_size=2,
+        st.sampled_from(
+            [("episode", "1"), ("episode", "2"), ("shot", "7"), ("shot", "8"), ("project", "p")]
+        ),
+        max_size=3,
     ),
     created_after=a_moment,
     created_before=a_moment,
+    text=st.sampled_from([None, None, "LIGHT", "50%", "a_", "e:1", "T1", "nothing"]),
+    derived_from=st.sampled_from([None, None, "t01", "t99"]),
+    is_deleted=st.sampled_from([False, False, True]),
 )
 
 
@@ -326,28 +338,64 @@ def is_wanted(task: Task, where: TaskFilter) -> bool:
         and set(where.labels) <= set(task.labels.items())
         and (where.created_after is None or task.created_at >= where.created_after)
         and (where.created_before is None or task.created_at < where.created_before)
+        and (where.text is None or is_in(where.text, task))
+        and (where.derived_from in (None, *(one["task_id"] for one in task.derived_from)))
+        and where.is_deleted == bool(task.deleted_at)
+    )
+
+
+def is_in(text: str, task: Task) -> bool:
+    labels = [f"{key}:{value}" for key, value in task.labels.items()]
+    return any(
+        text.lower() in one.lower() for one in (task.task_id, task.request["prompt"], *labels)
     )
 
 
 async def test_any_filters_together_find_what_matches_all(store: TaskStore) -> None:
     await stored(store, *MADE)
-    wanted: list[tuple[TaskFilter, int]] = []
+    wanted: list[tuple[TaskFilter, int, Order]] = []
 
     @settings(max_examples=40, database=None)
-    @given(some_filter, st.integers(1, 12))
-    def want(where: TaskFilter, limit: int) -> None:
-        wanted.append((where, limit))
+    @given(some_filter, st.integers(1, 12), st.sampled_from([Order.NEWEST, Order.OLDEST]))
+    def want(where: TaskFilter, limit: int, order: Order) -> None:
+        wanted.append((where, limit, order))
 
     want()
-    for where, limit in wanted:
+    for where, limit, order in wanted:
         seen: list[str] = []
         cursor, more = None, True
         while more:
-            page = await store.list(where, cursor=cursor, limit=limit)
+            page = await store.list(where, cursor=cursor, limit=limit, order=order)
             assert len(page.tasks) <= limit
             seen += ids(page.tasks)
             cursor, more = page.next_cursor, page.next_cursor is not None
-        assert seen == [task.task_id for task in MADE[::-1] if is_wanted(task, where)], where
+        in_order = MADE if order is Order.OLDEST else MADE[::-1]
+        assert seen == [task.task_id for task in in_order if is_wanted(task, where)], where
+        count = await store.count(where, most=limit)
+        assert count.count <= min(limit, len(seen))
+        assert not count.is_whole or count.count == len(seen)
+
+
+async def test_tasks_are_counted_up_to_a_bound(store: TaskStore) -> None:
+    await stored(store, *FILTERED)
+    for where, found in (({}, 5), ({"owner": "local"}, 4), ({"labels": [("episode", "3")]}, 2)):
+        wanted = TaskFilter(**where)
+        assert await store.count(wanted, most=10) == TaskCount(found, is_whole=True)
+        assert await store.count(wanted, most=1) == TaskCount(1, is_whole=False)
+
+
+async def test_a_deleted_task_is_hidden_and_restored(store: TaskStore) -> None:
+    task = a_task("t", labels={"episode": "3", "shot": "7"}).cancel(now=NOW)
+    (made,) = await stored(store, task)
+    deleted = await store.replace(made.delete(now=NOW))
+    assert await store.get("t") == deleted
+    for where in ({}, {"labels": [("episode", "3")]}, {"statuses": [TaskStatus.CANCELLED]}):
+        assert await listed(store, **where) == []
+        assert await listed(store, **where, is_deleted=True) == ["t"]
+    assert await listed(store, labels=[("episode", "4")], is_deleted=True) == []
+    await store.replace(deleted.restore())
+    assert await listed(store, labels=[("episode", "3")]) == ["t"]
+    assert await listed(store, is_deleted=True) == []
 
 
 @pytest.mark.parametrize("key", ["猫", "status", "a.b", "#x", "$[0]"])

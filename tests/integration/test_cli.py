@@ -209,6 +209,28 @@ async def test_cancel_wait_and_retry(shell: Shell) -> None:
     assert (await shell.run("tasks", "cancel", again)).code == 0
 
 
+async def test_a_take_is_picked_and_deleted(shell: Shell) -> None:
+    words = ["--label", "project=p", "--label", "shot=7", "--wait", "--json"]
+    made = (await shell.run("submit", "face-mask", "--image", "still.png", *words)).lines[0]
+    picked = await shell.run("pick", made["task_id"], "--note", "the eyes")
+    assert (picked.code, picked.out) == (0, f"P_SH007: {made['task_id']}\n")
+    (row,) = (await shell.run("shots", "ls", "--project", "p", "--json")).lines
+    assert (row["pick"]["note"], row["counts"]["completed"]) == ("the eyes", 1)
+    assert "P_SH007" in (await shell.run("shots", "ls", "--project", "p")).out
+    other = ["--image", "actor.png", "--label", "project=p", "--label", "shot=7"]
+    assert "P_SH007: uploads/local/" in (await shell.run("pick", *other)).out
+    assert "nothing picked" in (await shell.run("unpick", made["task_id"])).out
+    assert (await shell.run("pick", *other, "--label", "take=2")).code == 2
+    assert (await shell.run("pick")).code == 2
+    assert (await tasks(shell, "rm", made["task_id"])).lines[0]["deleted_at"]
+    assert (await shell.run("tasks", "ls", "--count")).out == "0\n"
+    assert (await tasks(shell, "restore", made["task_id"])).code == 0
+    assert len((await tasks(shell, "ls", "--sort", "shot", "--text", "SHOT:7")).lines) == 1
+    on_it = await shell.run("submit", "face-mask", "--image", f"task:{made['task_id']}", "--json")
+    found = (await tasks(shell, "ls", "--derived-from", made["task_id"])).lines
+    assert [task["task_id"] for task in found] == [on_it.lines[0]["task_id"]]
+
+
 async def test_an_unknown_task_ends_with_2(shell: Shell) -> None:
     ended = await shell.run("tasks", "show", "nope")
     assert ended.code == 2

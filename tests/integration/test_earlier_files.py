@@ -15,6 +15,7 @@ from short_drama.backends.embedded import upgrade
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.read_only import ReadOnlyDatabase
 from short_drama.backends.embedded.schema import VERSION, VERSIONS
+from short_drama.backends.embedded.shot_store import EmbeddedShotStore
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.wakeups import Wakeups
@@ -23,6 +24,7 @@ from short_drama.domain.failure import Failure
 from short_drama.domain.kinds import Lane
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.record import record_of
+from short_drama.domain.shots import Shot
 from short_drama.domain.task import Task
 from short_drama.domain.timings import timings_of
 from short_drama.settings import Settings
@@ -112,7 +114,15 @@ async def everything_is_there(database: Database, folder: Path) -> None:
 def labels_in(path: Path) -> list[tuple[str, str, str]]:
     with a_file(path) as connection:
         return connection.execute(
-            "SELECT key, value, task_id FROM labels JOIN tasks USING (number) ORDER BY 1, 3"
+            "SELECT key, value, task_id FROM labels JOIN tasks USING (number)"
+            " WHERE key NOT LIKE ':%' ORDER BY 1, 3"
+        ).fetchall()
+
+
+def all_labels_in(path: Path) -> list[tuple[str, str, str]]:
+    with a_file(path) as connection:
+        return connection.execute(
+            "SELECT key, value, task_id FROM labels JOIN tasks USING (number) ORDER BY 1, 2, 3"
         ).fetchall()
 
 
@@ -133,6 +143,19 @@ async def test_nothing_is_lost_from_a_file_of_an_earlier_version(version: int, p
         assert now.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert now.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert not now.execute("SELECT 1 FROM sqlite_master WHERE name LIKE '%of_5'").fetchall()
+
+
+@pytest.mark.parametrize("version", EARLIER)
+async def test_shots_of_earlier_versions_are_found(version: int, path: Path) -> None:
+    made_by(version, path)
+    async with Database(path) as database:
+        page = await EmbeddedShotStore(database).list("local", "", None, cursor=None, limit=9)
+    shots = [Shot(shot="7"), Shot(episode="三", shot="7")]
+    assert page.shots == shots
+    assert [place for key, place, _ in all_labels_in(path) if key == ":shot"] == [
+        *[shots[0].place] * 3,
+        shots[1].place,
+    ]
 
 
 async def test_a_move_that_was_cut_off_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

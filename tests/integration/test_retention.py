@@ -14,6 +14,7 @@ from short_drama.backends.embedded.asset_store import EmbeddedAssetStore
 from short_drama.backends.embedded.asset_walk import delete, walk
 from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.retention import Keeper
+from short_drama.backends.embedded.shot_store import EmbeddedShotStore
 from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
@@ -24,6 +25,8 @@ from short_drama.domain.kinds import Lane
 from short_drama.domain.lifetimes import DAY, Lifetimes
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.outcome import Outcome
+from short_drama.domain.picks import Choice, Picks
+from short_drama.domain.shots import Shot
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.ports import AssetExists
@@ -134,6 +137,33 @@ async def test_whatever_a_record_names_anywhere_is_kept(site: Site) -> None:
         task, result=RESULT, mask_key="images/face_swap/m.png", frame_key="seedream/f.jpg"
     )
     assert await site.pass_by(80) == keys
+
+
+async def test_a_deleted_task_goes_after_its_time_and_a_restored_one_later(site: Site) -> None:
+    for task_id in ("gone", "back"):
+        ended = await site.end(await site.add(task_id))
+        await site.store.replace(ended.delete(now=site.now))
+    await site.pass_by(29.9)
+    deleted = await site.store.get("back")
+    assert deleted is not None
+    await site.store.replace(deleted.restore())
+    await site.pass_by(0.2)
+    assert await site.store.get("gone") is None
+    assert await site.store.get("back") is not None
+    await site.pass_by(90)
+    assert await site.store.get("back") is None
+
+
+async def test_a_picture_stays_while_it_is_picked(site: Site) -> None:
+    shots = EmbeddedShotStore(site.database, clock=site.clock)
+    shot = Shot(project="p", shot="1")
+    picks = Picks(owner="local", shot=shot).choose(Choice(at=site.now, asset_key=UPLOAD))
+    await site.put(UPLOAD, RESULT)
+    await shots.write(picks)
+    assert await site.pass_by(2) == {UPLOAD}
+    assert await site.pass_by(87) == {UPLOAD}
+    assert await site.pass_by(2) == set()
+    assert (await shots.picks("local", [shot]))[shot].version == 0
 
 
 async def test_uploads_that_no_task_names_go_after_theirs(site: Site) -> None:

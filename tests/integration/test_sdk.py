@@ -20,9 +20,10 @@ from short_drama.domain.kinds import Lane
 from short_drama.images.sources import ImageSources
 from short_drama.jobs.runner import Job, Work
 from short_drama.ports import AssetStore
-from short_drama.sdk.client import AsyncClient, Where
+from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.errors import ApiError, NoResult, ServiceUnreachable, WaitTimeout
 from short_drama.sdk.models import TaskView
+from short_drama.sdk.query import Where
 from short_drama.sdk.sync import Client
 from short_drama.settings import Settings
 from tests.noop_engine import NoopWork, noop_engines
@@ -265,6 +266,28 @@ async def test_lists_page_by_page_and_filter(client: AsyncClient) -> None:
     found = await client.list(**either)
     assert [task.task_id for task in found.tasks] == odd
     assert (await client.list(created_before=first.tasks[0].created_at - 3600)).tasks == []
+
+
+async def test_a_shot_is_picked_changed_and_taken_back(client: AsyncClient) -> None:
+    shot = {"project": "p", "episode": "3", "shot": "12"}
+    first = await client.wait(
+        (await client.submit("face-mask", {"image_url": a_still()}, labels=shot)).task_id
+    )
+    picked = await client.shots.pick(first.task_id, note="the eyes")
+    assert picked.shot.pick
+    assert (picked.shot.pick.task_id, picked.shot.pick.note) == (first.task_id, "the eyes")
+    retouched = await client.shots.pick_picture(shot, a_still())
+    assert retouched.shot.pick
+    assert retouched.shot.pick.asset_key
+    assert [one.name async for one in client.shots.iterate("p", "3")] == ["P_E03_SH012"]
+    assert (await client.shots.unpick(shot)).shot.pick is None
+    assert (await client.shots.list("p")).shots[0].history[-1].task_id is None
+    assert (await client.delete(first.task_id)).deleted_at
+    assert (await client.count(label=shot)).count == 0
+    assert (await client.count(label=shot, deleted=True)).count == 1
+    assert (await client.restore(first.task_id)).deleted_at is None
+    found = [task async for task in client.iterate(sort="shot", label=shot, text="project:p")]
+    assert [task.task_id for task in found] == [first.task_id]
 
 
 async def test_iterating_goes_on_after_the_first_page(

@@ -150,5 +150,27 @@ def _narrowed(where: str, old: Part, new: Part) -> Iterator[str]:
     for word in _UPPER:
         if word in new and new[word] < old.get(word, float("inf")):
             yield f"{where} now has {word} {new[word]}"
-    if "pattern" in new and new["pattern"] != old.get("pattern"):
+    if "pattern" in new and not _is_wider(old.get("pattern"), new["pattern"]):
         yield f"{where} now has another pattern"
+
+
+def _is_wider(old: str | None, new: str) -> bool:
+    """Whether it is the same pattern, or one that begins with more alternatives: ^(a|b)c."""
+    before, after = _alternatives_of(old or ""), _alternatives_of(new)
+    if not before or not after:
+        return old == new
+    return before[-1] == after[-1] and set(before) <= set(after)
+
+
+def _alternatives_of(pattern: str) -> list[str]:
+    """Of the group that a pattern begins with, and last what follows it; empty where none does."""
+    depth, parts = 0, [""]
+    for at, letter in enumerate(pattern.removeprefix("^") if pattern[:2] == "^(" else ""):
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if depth == 0:
+            return [*(part.removeprefix("(") for part in parts), pattern[at + 2 :]]
+        if depth == 1 and letter == "|":
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return []

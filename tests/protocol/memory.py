@@ -10,8 +10,15 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from short_drama.backends.cursor import read_cursor, write_cursor
+from short_drama.backends.cursor import (
+    read_cursor,
+    read_moment,
+    read_places,
+    write_cursor,
+    write_places,
+)
 from short_drama.backends.outlook import outlook
 from short_drama.consent_gate import ConsentGate
 from short_drama.domain.api_keys import ApiKey
@@ -20,6 +27,8 @@ from short_drama.domain.characters import Character
 from short_drama.domain.errors import AssetNotFound
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lane_notices import LaneNotice
+from short_drama.domain.picks import Picks
+from short_drama.domain.shots import Shot
 from short_drama.domain.spending import TaskSpend
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
@@ -31,13 +40,17 @@ from short_drama.ports import (
     AuditPage,
     Delivery,
     KeyExists,
+    Order,
     Outlook,
     OverLimit,
     QueueDepth,
+    ShotPage,
     StaleCharacter,
     StaleEndpoints,
+    StalePicks,
     StaleSpend,
     StaleTask,
+    TaskCount,
     TaskExists,
     TaskFilter,
     TaskPage,
@@ -171,19 +184,32 @@ class MemoryStore:
                 return task
             await self._changed.wait(left)
 
-    async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
-        before = None if cursor is None else read_cursor(cursor)
+    async def list(
+        self,
+        where: TaskFilter,
+        *,
+        cursor: str | None,
+        limit: int,
+        order: Order = Order.NEWEST,
+    ) -> TaskPage:
+        begin = None if cursor is None else _place(cursor, order)
+        newest = order is Order.NEWEST
         places = sorted(
             (
-                (task.created_at, task.task_id)
+                _place_of(task, order)
                 for task in self.tasks
-                if where.matches(task)
-                and (before is None or (task.created_at, task.task_id) < before)
+                if where.matches(task) and (order is not Order.SHOT or Shot.of(task.labels))
             ),
-            reverse=True,
+            reverse=newest,
         )
-        more = write_cursor(*places[limit - 1]) if len(places) > limit else None
-        return TaskPage([self.history[task_id][-1] for _, task_id in places[:limit]], more)
+        if begin is not None:
+            places = [one for one in places if (one < begin if newest else one > begin)]
+        more = write_places(*places[limit - 1]) if len(places) > limit else None
+        return TaskPage([self.history[place[-1]][-1] for place in places[:limit]], more)
+
+    async def count(self, where: TaskFilter, *, most: int) -> TaskCount:
+        found = sum(where.matches(task) for task in self.tasks)
+        return TaskCount(min(found, most), is_whole=found <= most)
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
         due = [(task.due_at, task) for task in self.tasks if task.due_at is not None]
@@ -230,6 +256,70 @@ class MemoryStore:
         self.history[task.task_id].append(stored)
         self.written_at[task.task_id, stored.version] = self._clock()
         self._changed.set()
+        return stored
+
+
+def _place_of(task: Task, order: Order) -> tuple[Any, ...]:
+    own = (task.created_at, task.task_id)
+    shot = Shot.of(task.labels)
+    return (shot.place, *own) if order is Order.SHOT and shot else own
+
+
+def _place(cursor: str, order: Order) -> tuple[Any, ...]:
+    if order is not Order.SHOT:
+        return read_cursor(cursor)
+    shot, created_at, task_id = read_places(cursor, 3)
+    return shot, read_moment(created_at), task_id
+
+
+class MemoryShots:
+    """Implements `ports.ShotStore`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._picks: dict[tuple[str, Shot], Picks] = {}
+
+    async def list(
+        self, owner: str, project: str, episode: str | None, *, cursor: str | None, limit: int
+    ) -> ShotPage:
+        named = [Shot.of(task.labels) for task in self._store.tasks if task.owner == owner]
+        picked = [shot for whose, shot in self._picks if whose == owner]
+        after = "" if cursor is None else read_places(cursor, 1)[0]
+        shots = sorted(
+            {
+                shot
+                for shot in (*named, *picked)
+                if shot is not None
+                and shot.project == project
+                and episode in (None, shot.episode)
+                and shot.place > after
+            },
+            key=lambda shot: shot.place,
+        )
+        more = write_places(shots[limit - 1].place) if len(shots) > limit else None
+        return ShotPage(shots[:limit], more)
+
+    async def takes(
+        self, owner: str, shots: Sequence[Shot], *, most: int
+    ) -> Mapping[Shot, Sequence[Task]]:
+        where = TaskFilter(owner=owner)
+        tasks = [task for task in self._store.tasks if where.matches(task)]
+        tasks.sort(key=lambda task: task.created_at, reverse=True)
+        return {
+            shot: [task for task in tasks if Shot.of(task.labels) == shot][:most] for shot in shots
+        }
+
+    async def picks(self, owner: str, shots: Sequence[Shot]) -> Mapping[Shot, Picks]:
+        return {
+            shot: self._picks.get((owner, shot), Picks(owner=owner, shot=shot)) for shot in shots
+        }
+
+    async def write(self, picks: Picks) -> Picks:
+        found = await self.picks(picks.owner, [picks.shot])
+        if found[picks.shot].version != picks.version:
+            raise StalePicks(picks.shot.place)
+        stored = replace(picks, version=picks.version + 1)
+        self._picks[picks.owner, picks.shot] = stored
         return stored
 
 

@@ -103,6 +103,24 @@ def test_what_gives_more_is_no_break(change: Change) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "is_broken"),
+    [
+        ("^(https?://|asset:|task:).", False),
+        ("^(asset:|https?://).", False),
+        ("^(https?://).", True),
+        ("^(https?://|asset:).$", True),
+        ("https?://|asset:|task:", True),
+        ("^((https?://|asset:).)", True),
+    ],
+)
+def test_a_pattern_may_begin_with_more_alternatives(pattern: str, is_broken: bool) -> None:
+    old, new = copy.deepcopy(OLD), copy.deepcopy(OLD)
+    field(old, "In", "image")["pattern"] = "^(https?://|asset:)."
+    field(new, "In", "image")["pattern"] = pattern
+    assert bool(broken(old, new)) == is_broken
+
+
+@pytest.mark.parametrize(
     ("change", "told"),
     [
         (lambda new: new["paths"].pop("/tasks"), "GET /tasks is gone"),

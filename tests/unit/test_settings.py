@@ -147,6 +147,7 @@ READ: dict[str, tuple[str, Any]] = {
     "gpu_instance": ("g5.xlarge", "g5.xlarge"),
     "cpu_instance": ("t3.large", "t3.large"),
     "keep_days": ("30", 30),
+    "deleted_keep_days": ("7", 7),
     "keep_uploads_days": ("7", 7),
     "keep_audit_days": ("365", 365),
     "uploads_mib": ("1024", 1024),

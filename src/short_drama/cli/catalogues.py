@@ -9,6 +9,7 @@ COMPONENTS = (
 )  # fmt: skip
 KINDS = ("camera-angle", "qwen-image-edit", "face-mask", "face-swap", "full-face-swap")
 LANES = ("gpu", "cpu")
+ORDERS = ("newest", "oldest", "shot")
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 
 

@@ -186,6 +186,7 @@ def _details(task: TaskView) -> Mapping[str, Any]:
             for name, value in task.request.items()
             if value is not None
         },
+        "made of": " ".join(f"{one.field}=task:{one.task_id}" for one in task.derived_from),
         "labels": _labels(task),
         "attempts": task.attempts,
         "cost": task.cost and f"{_cost(task.cost)} USD",
@@ -193,6 +194,7 @@ def _details(task: TaskView) -> Mapping[str, Any]:
         "stages": " ".join(f"{name}={value}" for name, value in stages.items() if value),
         "trace": task.trace_id,
         "created": _moment(task.created_at),
+        "deleted": _moment(task.deleted_at),
     }
 
 

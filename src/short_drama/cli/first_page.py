@@ -21,6 +21,7 @@ All commands: short-drama --help; more of one: short-drama submit --help"""
 _SECTIONS: Final = {
     "First steps": ("up", "samples", "demo", "doctor"),
     "Tasks": ("submit", "tasks", "kinds", "logs", "verify"),
+    "Shots": ("shots", "pick", "unpick"),
     "Engines": ("models", "workflows"),
 }
 _OTHERS: Final = "Operating it"

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def kinds(*, as_json: bool, **where: Any) -> None:
     """The kinds of task, and whether they can be done now.
 
-    "takes" is the engine's time, by the latest tasks. Tasks of a kind that cannot be done now wait,
-    unless it is a person that they would wait for: those are refused.
+    "takes" is the engine's time, by the latest tasks; "costs" is the most that a task's calls to
+    providers do, in US dollars. --json has schema, limits and poses as well. Tasks of a kind that
+    cannot be done now wait, unless it is a person that they would wait for: those are refused.
 
     \b
     short-drama kinds
@@ -43,7 +44,7 @@ def _print_table(found: "Iterable[KindView]") -> None:
     from short_drama.cli import display
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("kind", "lane", "now", "takes", "engine", "why", "what to do"):
+    for heading in ("kind", "lane", "now", "takes", "costs", "engine", "why", "what to do"):
         table.add_column(heading, no_wrap=heading not in ("why", "what to do"))
     for kind in found:
         table.add_row(
@@ -51,6 +52,7 @@ def _print_table(found: "Iterable[KindView]") -> None:
             kind.lane,
             display.state_in_words(kind.state, kind.since),
             "" if kind.expected_seconds is None else f"{kind.expected_seconds:g} s",
+            f"{kind.price.at_most:g}" if kind.price and kind.price.at_most else "",
             kind.engine or "",
             escape(kind.reason or ""),
             escape(kind.fix or ""),

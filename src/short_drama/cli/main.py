@@ -7,14 +7,13 @@ Only what is quick to import is imported here: `--help` and completion must be q
 """
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from short_drama.cli import extras
 from short_drama.cli.audit_group import audit
-from short_drama.cli.catalogues import COMPONENTS, STATUSES, Kind
+from short_drama.cli.catalogues import COMPONENTS, Kind
 from short_drama.cli.characters_group import characters
 from short_drama.cli.dead_letters_group import dlq
 from short_drama.cli.doctor import doctor
@@ -23,27 +22,25 @@ from short_drama.cli.exits import EXIT_INTERRUPTED, Problem
 from short_drama.cli.first_page import START, FirstPage
 from short_drama.cli.keys_group import keys
 from short_drama.cli.kinds import kinds
-from short_drama.cli.logs_command import Moment, logs
-from short_drama.cli.options import as_json, data_dir, service
+from short_drama.cli.logs_command import logs
+from short_drama.cli.options import (
+    as_json,
+    data_dir,
+    idempotency_key,
+    output,
+    service,
+    wait_flag,
+)
+from short_drama.cli.shots_group import pick, shots, unpick
 from short_drama.cli.spend_group import costs, spend
 from short_drama.cli.storage_group import backup, restore, storage
+from short_drama.cli.tasks_group import tasks
 from short_drama.cli.terminal import say
 from short_drama.cli.verify import verify
 from short_drama.cli.webhooks_group import webhooks
 from short_drama.domain.errors import ShortDramaError
 
 host = click.option("--host", help="Beyond loopback keys are needed.  [default: 127.0.0.1]")
-output = click.option(
-    "--output",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Wait, and save the result here.",
-)
-wait_flag = click.option("--wait", is_flag=True, help="Wait for the end; exit 1 if it fails.")
-idempotency_key = click.option(
-    "--idempotency-key", metavar="KEY", help="The same key makes one task only."
-)
-task_id = click.argument("task_id", metavar="TASK")
 
 
 @click.group(
@@ -152,98 +149,10 @@ def submit(kind: str, **options: Any) -> None:
     command.submit(kind, **options)
 
 
-@cli.group()
-def tasks() -> None:
-    """List, follow, cancel and repeat tasks."""
-
-
-@tasks.command()
-@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Any of several.")
-@click.option("--kind", multiple=True, type=Kind(), help="Any of several.")
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="All of several.")
-@click.option("--created-after", type=Moment(), metavar="AGO|DATE", help="2h, 7d, or a date.")
-@click.option("--created-before", type=Moment(), metavar="AGO|DATE", help="As above.")
-@click.option(
-    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
-)
-@as_json
-@service
-def ls(**options: Any) -> None:
-    """The newest tasks.
-
-    \b
-    short-drama tasks ls --status failed --created-after 2h
-    short-drama tasks ls --label episode=3 --json
-    """
-    from short_drama.cli import tasks as command
-
-    command.ls(**options)
-
-
-@tasks.command()
-@task_id
-@as_json
-@service
-def show(task_id: str, **options: Any) -> None:
-    """All about one task.
-
-    \b
-    short-drama tasks show TASK
-    """
-    from short_drama.cli import tasks as command
-
-    command.show(task_id, **options)
-
-
-@tasks.command()
-@task_id
-@output
-@as_json
-@service
-def wait(task_id: str, **options: Any) -> None:
-    """Follow a task to its end; exit 1 if it fails.
-
-    \b
-    short-drama tasks wait TASK --output result.png
-    """
-    from short_drama.cli import tasks as command
-
-    command.wait(task_id, **options)
-
-
-@tasks.command()
-@task_id
-@as_json
-@service
-def cancel(task_id: str, **options: Any) -> None:
-    """Cancel a task that has not ended.
-
-    \b
-    short-drama tasks cancel TASK
-    """
-    from short_drama.cli import tasks as command
-
-    command.cancel(task_id, **options)
-
-
-@tasks.command()
-@task_id
-@idempotency_key
-@wait_flag
-@output
-@as_json
-@service
-def retry(task_id: str, **options: Any) -> None:
-    """Submit an ended task's request again.
-
-    Prints the new task's id.
-
-    \b
-    short-drama tasks retry TASK --wait
-    """
-    from short_drama.cli import tasks as command
-
-    command.retry(task_id, **options)
+cli.add_command(tasks)
+cli.add_command(shots)
+cli.add_command(pick)
+cli.add_command(unpick)
 
 
 # --- The operator's -----------------------------------------------------------------------

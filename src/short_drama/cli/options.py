@@ -19,6 +19,18 @@ as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
 )
 
+output = click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Wait, and save the result here.",
+)
+wait_flag = click.option("--wait", is_flag=True, help="Wait for the end; exit 1 if it fails.")
+idempotency_key = click.option(
+    "--idempotency-key", metavar="KEY", help="The same key makes one task only."
+)
+task_id = click.argument("task_id", metavar="TASK")
+
 
 def service(command: Command) -> Command:
     """The options of every command that talks to a running service."""

@@ -87,7 +87,7 @@ def read_image(text: str) -> Path | str:
     if not path.is_file():
         raise Problem(
             f"there is no file {text}",
-            fix="Give a file, an http(s) URL, or asset:<key> of an upload.",
+            fix="Give a file, an http(s) URL, asset:<key> of an upload, or task:<id>.",
             code=EXIT_USAGE,
         )
     return path

@@ -132,6 +132,10 @@ def owners_of(key: str) -> set[str]:
     return ids_in(key) | ({key.split("/")[1]} if key.startswith(NOTES_PREFIX) else set())
 
 
+def is_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None
+
+
 def ids_in(text: str) -> set[str]:
     return set(_ID.findall(text))
 

@@ -58,6 +58,7 @@ NOTE: Final = Format("the note of a hosted job")
 MESSAGE: Final = Format("a message")
 ENDPOINTS: Final = Format("a list of webhooks")
 LINE: Final = Format("a line of the audit")
+PICKS: Final = Format("the picks of a shot")
 
 
 def _noun(words: type[StrEnum]) -> str:

@@ -9,10 +9,12 @@ from pydantic_core import PydanticCustomError
 
 from short_drama.domain.characters import PART, Part, referred
 
-_PICTURE: Final = re.compile(r"\s*((?i:https?)://|s3://|asset:).", re.DOTALL)
+OF_TASK: Final = "task:"
+"""Before the id of a task whose result is meant."""
+_PICTURE: Final = re.compile(r"\s*((?i:https?)://|s3://|asset:|task:).", re.DOTALL)
 _LIBRARY: Final = re.compile(r"\s*asset://", re.IGNORECASE)
 _LONGEST: Final = 2048
-_PATTERN: Final = "^(https?://|s3://|asset:)."
+_PATTERN: Final = "^(https?://|s3://|asset:|task:)."
 
 
 def is_path(text: str) -> bool:
@@ -32,7 +34,8 @@ def _image_reference(value: str) -> str:
     if not _PICTURE.match(value):
         raise PydanticCustomError(
             "image_reference",
-            "is neither an http(s) URL, nor s3:// in our bucket, nor asset:<key> of an upload",
+            "is neither an http(s) URL, nor s3:// in our bucket, nor asset:<key> of an upload, nor "
+            "task:<id> of a task with a result",
         )
     return value
 

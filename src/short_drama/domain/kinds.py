@@ -23,7 +23,12 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from short_drama.domain.casting import Cast, OneOrSeveral
 from short_drama.domain.image_reference import FaceReference, ImageReference
-from short_drama.domain.label import LabelKey, LabelValue
+from short_drama.domain.label import (
+    RESERVED_SCHEMA,
+    LabelKey,
+    LabelValue,
+    reserved_labels,
+)
 from short_drama.domain.rules import Rule, Ruled, Strict
 from short_drama.domain.sizes import (
     AS_INPUT,
@@ -237,8 +242,15 @@ class TaskOptions(Strict):
         Field(
             max_length=20,
             default_factory=dict,
-            json_schema_extra={"additionalProperties": False, "propertyNames": {"maxLength": 64}},
+            description="For finding it again; project, episode, scene, shot and take say which "
+            "shot it is for.",
+            json_schema_extra={
+                "additionalProperties": False,
+                "propertyNames": {"maxLength": 64},
+                "properties": dict(RESERVED_SCHEMA),
+            },
         ),
+        AfterValidator(reserved_labels),
     ]
     deadline_seconds: Annotated[int, Field(ge=1, le=345_600)] | None = None
 

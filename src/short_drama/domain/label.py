@@ -1,11 +1,13 @@
 """What a label of a task may be."""
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from short_drama.domain import shots
 from short_drama.domain.letters import UNSEEN, has_unseen
 
 
@@ -32,3 +34,24 @@ LabelValue = Annotated[
     Field(max_length=256, json_schema_extra={"pattern": f"^[^{UNSEEN}]*$"}),
     AfterValidator(seen),
 ]
+
+
+def reserved_labels(labels: dict[str, str]) -> dict[str, str]:
+    """Those that say which shot a task is for are what they have to be."""
+    for name in shots.RESERVED:
+        if name in labels and (wrong := shots.complaint(name, labels[name])) is not None:
+            fix = f"Give a shorter or plainer {name}, or use another label."
+            raise PydanticCustomError(
+                "rule", "{field}: {message}", {"field": name, "message": wrong, "fix": fix}
+            )
+    return labels
+
+
+RESERVED_SCHEMA: Final[Mapping[str, Any]] = {
+    **{
+        name: {"type": "string", "minLength": 1, "maxLength": shots.MOST_CHARACTERS}
+        for name in shots.NAMES
+    },
+    shots.TAKE: {"type": "string", "pattern": shots.TAKE_PATTERN},
+}
+"""Of those labels; beyond it, a letter or a number has to be in each."""

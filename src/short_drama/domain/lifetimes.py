@@ -18,19 +18,26 @@ SPEND_DAYS: Final = 400
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetimes:
     """In days; 0 is for ever. `tasks`: since a task has ended; `uploads`: of one that no task
-    names, since it was put or renewed; `audit`: of its lines, since they were written."""
+    names, since it was put or renewed; `audit`: of its lines, since they were written; `deleted`:
+    since a task was deleted."""
 
     tasks: int
     uploads: int
     audit: int = 0
+    deleted: int = 30
 
     def ended_before(self, now: float) -> float | None:
-        """Tasks that ended before then go; None where none do."""
+        """What ended before then goes; None where nothing does."""
         return now - self.tasks * DAY if self.tasks else None
 
     def line_until(self, at: float) -> int | None:
         """When a line of the audit may go that is written at `at`; None is never."""
         return int(at + self.audit * DAY) if self.audit else None
+
+    def goes_at(self, *, ended_at: float | None, deleted_at: float | None) -> float | None:
+        """When a task goes; None for one that stays."""
+        ends = ((ended_at, self.tasks), (deleted_at, self.deleted))
+        return min((at + days * DAY for at, days in ends if at is not None and days), default=None)
 
     def unnamed(self, key: str) -> float | None:
         """Seconds for which a file that no task names is kept: since it was put, or renewed. None
@@ -59,7 +66,7 @@ class Lifetimes:
         return days
 
 
-USUAL: Final = Lifetimes(tasks=90, uploads=1)
+USUAL: Final = Lifetimes(tasks=90, uploads=1, deleted=30)
 
 
 def link_ends(now: float, *, hours: int) -> int:

@@ -48,6 +48,7 @@ def task_of(record: Mapping[str, Any]) -> Task:
     known = {name: record[name] for name in _FIELDS if name in record}
     known["status"] = formats.TASK.word(TaskStatus, record["status"])
     known["lane"] = _lane_of(record)
+    known["derived_from"] = tuple(record.get("derived_from", ()))
     for name in ("failure", "waits_for"):
         if name in known:
             known[name] = Failure.from_json(known[name])

@@ -255,6 +255,7 @@ class Task(TaskState):
     def redrive(self, *, now: float) -> Self:
         """An operator gives a task that failed as a dead letter another life: the only way out
         of an end. Raises TaskConflict for every other task."""
+        self._require_kept()
         if self.failure is None or self.failure.code != DeadLetter.code:
             raise TaskConflict(f"the task is {self.status}, not a dead letter")
         if self.deadline is not None and now >= self.deadline:
@@ -267,6 +268,18 @@ class Task(TaskState):
             ended_at=None,
             notifications=(),
         )
+
+    def delete(self, *, now: float) -> Self:
+        """Hide it, until it is restored or removed. Repeated, it changes nothing.
+
+        Raises TaskConflict while the task has not ended."""
+        if not self.status.is_terminal:
+            raise TaskConflict(f"the task is still {self.status}", fix="Cancel it first.")
+        return replace(self, deleted_at=self.deleted_at or now)
+
+    def restore(self) -> Self:
+        """Show it again. Of one that is not deleted it changes nothing."""
+        return replace(self, deleted_at=None)
 
     def _freed(self, *, now: float, resend_at: float) -> Self:
         return replace(
@@ -311,6 +324,10 @@ class Task(TaskState):
             raise TaskConflict(
                 f"the task is already {self.status}", fix="Submit it again with /retry."
             )
+
+    def _require_kept(self) -> None:
+        if self.deleted_at is not None:
+            raise TaskConflict("the task is deleted", fix="Restore it first.")
 
     def _require_past(self, moment: float, now: float) -> None:
         if now < moment:

@@ -70,6 +70,8 @@ class TaskState:
     """Where each image came from, query strings removed."""
     inputs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Width and height of each image, in pixels."""
+    derived_from: Sequence[Mapping[str, str]] = ()
+    """The tasks whose results went in: `task_id`, and the `field` of each."""
     deadline: float | None = None
     outbox_due: float | None = None
     """When the sweeper sends the task's message: soon while it may not have been sent, much later
@@ -122,10 +124,15 @@ class TaskState:
     """Ids of the endpoints that are to be told of its end."""
     notifications: Sequence[Notification] = ()
     """What they are told, once it has ended."""
+    deleted_at: float | None = None
+    """Since when it is hidden from lists; it may be restored until it is removed."""
 
     @property
     def job_type(self) -> str:
         return job_path(self.kind)
+
+    def is_derived_from(self, task_id: str) -> bool:
+        return any(one["task_id"] == task_id for one in self.derived_from)
 
     @property
     def due_at(self) -> float | None:

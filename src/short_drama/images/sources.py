@@ -67,10 +67,12 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A picture that we hold: its `asset:` reference, and its size."""
+    """A picture that we hold: its `asset:` reference, its size, and the task that made it, if one
+    did and that is known."""
 
     reference: str
     size: Size
+    task_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class ImageSources:
                 # It may have been deleted since it was last looked at.
                 info = await self._assets.head(key)
                 _require_owner(info, owner)
-                held = Held(f"asset:{key}", await self._size_in(info))
+                held = Held(f"asset:{key}", await self._size_in(info), info.task_id)
                 await self._assets.renew(key)
                 return held
             else:

@@ -23,7 +23,7 @@ from short_drama.images.sources import size_metadata
 from short_drama.images.structure import MAX_BYTES_OF_OURS, PNG, sniff
 from short_drama.images.visible_mark import VisibleMark
 from short_drama.jobs.job import Job
-from short_drama.ports import AssetExists, AssetStore, owned_by
+from short_drama.ports import AssetExists, AssetStore, made_by, owned_by
 
 _HELD = "asset:"
 """How a request names a picture that we hold."""
@@ -139,6 +139,7 @@ async def _publish(
     claim = _claim(job, label, mark, told_inputs)
     data, signer = await job.manifests.sign(data, content_type, claim, inputs)
     facts = {"kind": label.kind, "engine": label.engine, **owned_by(job.order.owner)}
+    facts |= made_by(label.task_id)
     if label.mask is not None:
         facts["ellipse"] = label.mask.to_text()
     told = {**facts, **size_metadata(size)}

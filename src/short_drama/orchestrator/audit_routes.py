@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from short_drama.domain.audit import AuditFilter
 from short_drama.orchestrator.desk import Desk
-from short_drama.orchestrator.task_routes import Moment
+from short_drama.orchestrator.list_query import Moment
 from short_drama.sdk.models import AuditPage, Problem
 
 _Word = Annotated[str | None, Query(max_length=200)]

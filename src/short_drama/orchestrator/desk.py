@@ -13,10 +13,20 @@ from short_drama.domain.task import Task
 from short_drama.images.sources import ImageSources
 from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.character_office import CharacterOffice
+from short_drama.orchestrator.kind_facts import KindFacts
+from short_drama.orchestrator.picking import Picking
 from short_drama.orchestrator.submit import Submitter, not_found
 from short_drama.orchestrator.views import accepted_view, task_view
 from short_drama.orchestrator.webhooks.registry import Registry
-from short_drama.ports import AssetStore, AuditLog, Outlook, SpendLedger, TaskQueue, TaskStore
+from short_drama.ports import (
+    AssetStore,
+    AuditLog,
+    Outlook,
+    ShotStore,
+    SpendLedger,
+    TaskQueue,
+    TaskStore,
+)
 from short_drama.web.listeners import Listeners
 from short_drama.web.owner_rate import OwnerRate
 from short_drama.web.signed_urls import Links, Signatures
@@ -29,6 +39,8 @@ class Desk:
     submitter: Submitter
     availability: Availability
     store: TaskStore
+    shots: ShotStore
+    picking: Picking
     queues: Mapping[Lane, TaskQueue]
     assets: AssetStore
     audit: AuditLog
@@ -44,6 +56,8 @@ class Desk:
     webhooks: Registry
     links: Links
     """Where clients read assets."""
+    kind_facts: Mapping[str, KindFacts]
+    """By the kind's name."""
     signatures: Signatures | None = None
     """Of those addresses, where they are signed."""
     rate: OwnerRate | None = None

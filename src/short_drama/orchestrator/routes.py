@@ -18,6 +18,7 @@ from short_drama.orchestrator import (
     character_routes,
     events,
     kind_routes,
+    shot_routes,
     task_routes,
     ticket_routes,
     uploads,
@@ -90,6 +91,7 @@ def _install_routes(app: FastAPI, lane: Lane, desk: Desk) -> None:
         _install_submit(app, kind, desk)
     kind_routes.install(app, lane, desk)
     task_routes.install(app, desk)
+    shot_routes.install(app, desk)
     ticket_routes.install(app, desk)
     audit_routes.install(app, desk)
     uploads.install(app, desk.sources, desk.links)
@@ -101,7 +103,7 @@ def _install_routes(app: FastAPI, lane: Lane, desk: Desk) -> None:
         web_assets.install(app, desk.assets, desk.signatures)
     bodies: list[type[BaseModel]] = [kind.task_request for kind in kinds]
     bodies += [uploads.DirectUploadRequest, ticket_routes.TicketRequest]
-    bodies += [*webhook_routes.BODIES, *character_routes.BODIES]
+    bodies += [*webhook_routes.BODIES, *character_routes.BODIES, *shot_routes.REQUESTS]
     openapi.document(app, bodies, choices={"kind": desk.catalogue})
 
 

@@ -25,15 +25,17 @@ from short_drama.domain.audit import AuditLine
 from short_drama.domain.casting import images_of, with_images
 from short_drama.domain.errors import (
     IdempotencyKeyReused,
+    InvalidRequest,
     TaskConflict,
     TaskNotFound,
     Unavailable,
 )
+from short_drama.domain.image_reference import OF_TASK
 from short_drama.domain.kinds import Lane, TaskKind
 from short_drama.domain.sizes import Size, check_asked
 from short_drama.domain.task import OUTBOX_SECONDS, Task
 from short_drama.domain.task_state import TaskStatus
-from short_drama.images.sources import ImageSources
+from short_drama.images.sources import Held, ImageSources
 from short_drama.images.written import Written
 from short_drama.logs.steps import Step, end_of, ids_of
 from short_drama.newest import advance
@@ -188,12 +190,7 @@ class Submitter:
         images, labels = images_of(request), given.get("labels", {})
         admitted = await self._gate.admit(images, owner=owner, kind=kind.name, labels=labels)
         held = {
-            field: await self._sources.take_in(
-                admitted.faces.get(field, reference),
-                owner=owner,
-                field=field,
-                is_face=field in admitted.faces,
-            )
+            field: await self._held(reference, admitted.faces.get(field), owner, field)
             for field, reference in images.items()
         }
         request = with_images(request, {field: one.reference for field, one in held.items()})
@@ -212,6 +209,7 @@ class Submitter:
             characters=admitted.consents,
             sources={field: Written.of(image).address for field, image in images.items()},
             inputs={field: size.to_json() for field, size in sizes.items()},
+            derived_from=_origins(held),
             deadline=None if deadline is None else now + deadline,
             outbox_due=now + OUTBOX_SECONDS,
         )
@@ -235,9 +233,32 @@ class Submitter:
             consent=task.consent,
             sources=task.sources,
             inputs=task.inputs,
+            derived_from=task.derived_from,
             deadline=None if span is None else now + span,
             outbox_due=now + OUTBOX_SECONDS,
         )
+
+    async def _held(self, reference: str, face: str | None, owner: str, field: str) -> Held:
+        if face is not None:
+            return await self._sources.take_in(face, owner=owner, field=field, is_face=True)
+        if reference.startswith(OF_TASK):
+            return await self._result(reference.removeprefix(OF_TASK), owner, field)
+        return await self._sources.take_in(reference, owner=owner, field=field)
+
+    async def _result(self, task_id: str, owner: str, field: str) -> Held:
+        """Of a task, as a picture that we hold."""
+        task = await self._store.get(task_id)
+        if task is None or task.owner != owner:
+            raise not_found(task_id).about(field)
+        if task.outcome is None or task.outcome.result_key is None:
+            raise InvalidRequest(
+                f"{field}: task {task_id} is {task.status} and has no result",
+                field=field,
+                fix="Wait for its end, or name another task's result.",
+            )
+        key = f"asset:{task.outcome.result_key}"
+        held = await self._sources.take_in(key, owner=owner, field=field)
+        return replace(held, task_id=task_id)
 
     async def _store_and_send(self, task: Task, line: AuditLine | None) -> Task:
         with bound_contextvars(**ids_of(task)):
@@ -275,6 +296,15 @@ def not_found(task_id: str) -> TaskNotFound:
     return TaskNotFound(
         f"there is no task {task_id[:80]!r}",
         fix="List yours: /api/v1/tasks; what ended long ago is deleted.",
+    )
+
+
+def _origins(held: Mapping[str, Held]) -> tuple[Mapping[str, str], ...]:
+    """The tasks that made what goes in, by the fields that it goes into."""
+    return tuple(
+        {"task_id": one.task_id, "field": field}
+        for field, one in held.items()
+        if one.task_id is not None
     )
 
 

@@ -1,34 +1,24 @@
-"""Follow, list, cancel and repeat tasks."""
+"""Follow, list, cancel, repeat, delete and restore tasks."""
 
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 from starlette.types import Receive, Send
 from starlette.types import Scope as Asked
 
 from short_drama import tracing
-from short_drama.domain.errors import (
-    InvalidRequest,
-    KeyRefused,
-    NewerFormat,
-    ScopeMissing,
-    Unavailable,
-)
-from short_drama.domain.kinds import Catalogue
-from short_drama.domain.principal import Principal, Scope
-from short_drama.domain.task_state import TaskStatus
+from short_drama.domain.errors import KeyRefused, NewerFormat, Unavailable
+from short_drama.domain.principal import Scope
+from short_drama.newest import advance
 from short_drama.orchestrator import events
 from short_drama.orchestrator.desk import Desk
+from short_drama.orchestrator.list_query import FilterQuery, ListQuery
 from short_drama.orchestrator.submit import not_found
-from short_drama.ports import TaskFilter
-from short_drama.sdk.models import Accepted, Problem, TaskPage, TaskView
+from short_drama.sdk.models import Accepted, Problem, TaskCountView, TaskPage, TaskView
 from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, idempotency_key, traceparent
@@ -40,95 +30,51 @@ from short_drama.web.waiting import stopping
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change.")]
 Since = Annotated[int | None, Query(description="The `version` last seen; default: now's.")]
 
+_MOST_COUNTED = 10_000
+
 _ONE: dict[int | str, dict[str, Any]] = {200: {"model": TaskView}, 404: {"model": Problem}}
-
-
-def _seconds(given: object) -> object:
-    """Of a date and time; anything else stays, for pydantic to take or refuse as a number."""
-    try:
-        moment = datetime.fromisoformat(str(given))
-    except ValueError:
-        return given
-    if str(given).isdigit():  # a date without dashes, or rather seconds
-        return given
-    if moment.tzinfo is None:
-        raise PydanticCustomError("moment", "has no time zone: end it with Z or +08:00")
-    return moment.timestamp()
-
-
-Label = Annotated[str, Field(pattern=r"^[^\s:=]+[:=]")]
-Moment = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False), BeforeValidator(_seconds)]
-EVERYBODY = "*"
-_MOST = 20
-"""As many labels as a task can have."""
-
-
-class ListQuery(BaseModel):
-    """What a list may be narrowed to."""
-
-    status: Annotated[list[TaskStatus], Query(description="Any of these.")] = []
-    kind: Annotated[list[str], Query(description="Any of these.")] = []
-    label: Annotated[
-        list[Label], Query(max_length=_MOST, description="key:value; all of these.")
-    ] = []
-    created_after: Annotated[
-        Moment | None, Query(description="Then or later: Unix seconds, or a date and time.")
-    ] = None
-    created_before: Annotated[Moment | None, Query(description="Earlier than then.")] = None
-    owner: Annotated[
-        str | None,
-        Query(max_length=40, description="Whose, for operators: a name, or * for everybody's."),
-    ] = None
-    cursor: Annotated[str | None, Query(max_length=400)] = None
-    limit: Annotated[int, Query(ge=1, le=200)] = 50
-
-    def where(self, catalogue: Catalogue, principal: Principal) -> TaskFilter:
-        """Raises InvalidRequest for a kind there is not, and ScopeMissing for another owner."""
-        owner = principal.owner if self.owner is None else self.owner
-        if not principal.sees(owner):
-            raise ScopeMissing(
-                f"this needs a key with the scope {Scope.OPERATE}",
-                field="owner",
-                fix="Leave owner out: your own tasks are listed.",
-            )
-        for kind in self.kind:
-            if kind not in catalogue:
-                raise InvalidRequest(
-                    f"kind: there is no kind {kind[:80]!r}",
-                    field="kind",
-                    fix=f"The kinds are: {', '.join(catalogue)}.",
-                )
-        labels = (label.replace("=", ":", 1).partition(":") for label in self.label)
-        return TaskFilter(
-            owner=None if owner == EVERYBODY else owner,
-            statuses=frozenset(self.status),
-            kinds=frozenset(self.kind),
-            labels=[(key, value) for key, _, value in labels],
-            created_after=self.created_after,
-            created_before=self.created_before,
-        )
 
 
 def install(app: FastAPI, desk: Desk) -> None:
     _install_reading(app, desk)
     _install_events(app, desk)
     _install_acting(app, desk)
+    _install_deleting(app, desk)
 
 
 def _install_reading(app: FastAPI, desk: Desk) -> None:
     @app.get(
         "/api/v1/tasks",
         tags=["tasks"],
-        summary="Your tasks, newest first",
+        summary="Your tasks: newest first, oldest first, or by shot",
         responses={200: {"model": TaskPage}},
     )
     async def list_tasks(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         where = query.where(desk.catalogue, principal_of(request))
-        page = await desk.store.list(where, cursor=query.cursor, limit=query.limit)
+        query.require_order()
+        page = await desk.store.list(
+            where, cursor=query.cursor, limit=query.limit, order=query.sort
+        )
         tasks = [await desk.short_view(task, base_url(request)) for task in page.tasks]
         return JsonAnswer(
             {"tasks": tasks, "next_cursor": page.next_cursor, "left_out": page.left_out}
         )
+
+    @app.get(
+        "/api/v1/tasks/count",
+        tags=["tasks"],
+        summary="How many match, up to 10,000",
+        responses={200: {"model": TaskCountView}},
+    )
+    async def count_tasks(request: Request, query: Annotated[FilterQuery, Query()]) -> Response:
+        where = query.where(desk.catalogue, principal_of(request))
+        found = await desk.store.count(where, most=_MOST_COUNTED)
+        return JsonAnswer({"count": found.count, "at_least": not found.is_whole})
+
+    async def count_all(request: Request) -> Response:
+        return await count_tasks(request, FilterQuery())
+
+    app.state.direct.add("GET", "/api/v1/tasks/count", count_all)
 
     @app.get(
         "/api/v1/tasks/{task_id}",
@@ -256,3 +202,33 @@ def _install_acting(app: FastAPI, desk: Desk) -> None:
             traced.tell(task_id=task.task_id, kind=task.kind)
         headers = {"Location": f"/api/v1/tasks/{task.task_id}"}
         return JsonAnswer(await desk.accepted_view(task, base_url(request)), 202, headers)
+
+
+def _install_deleting(app: FastAPI, desk: Desk) -> None:
+    @app.delete(
+        "/api/v1/tasks/{task_id}",
+        tags=["tasks"],
+        summary="Hide a task that has ended; it is removed for good later",
+        responses={**_ONE, 409: {"model": Problem}},
+    )
+    async def delete_task(task_id: str, request: Request) -> Response:
+        task = await desk.find(task_id, principal_of(request))
+        deleted = await desk.picking.delete(task, line=line_of(request))
+        return JsonAnswer(await desk.view(deleted, base_url(request)))
+
+    @app.post(
+        "/api/v1/tasks/{task_id}/restore",
+        tags=["tasks"],
+        summary="Show a deleted task again",
+        responses=_ONE,
+    )
+    async def restore_task(task_id: str, request: Request) -> Response:
+        task = await desk.find(task_id, principal_of(request))
+        line = line_of(request)
+        restored = await advance(
+            desk.store,
+            task,
+            lambda found: found.restore(),
+            line=line and line.on(task.task_id, task.kind),
+        )
+        return JsonAnswer(await desk.view(restored, base_url(request)))

@@ -62,6 +62,7 @@ def task_view(
         "request": dict(task.request),
         "sources": dict(task.sources),
         "inputs": dict(task.inputs),
+        "derived_from": [dict(one) for one in task.derived_from],
         "labels": dict(task.labels),
         "characters": dict(task.characters),
         "purged": None if task.purged is None else dict(task.purged),
@@ -71,6 +72,7 @@ def task_view(
         "queue_position": _queue_position(task, outlook),
         "eta_seconds": None if lane else _eta_seconds(task, outlook, now),
         "deadline": task.deadline,
+        "deleted_at": task.deleted_at,
         "trace_id": trace_id(task.traceparent),
         "timings": asdict(timings_of(task)),
         "cost": None if task.cost is None else dict(task.cost),
@@ -107,7 +109,7 @@ def _end(task: Task, assets: Links) -> dict[str, Any]:
     """What came of it."""
     outcome, failure = task.outcome, task.failure
     return {
-        "result_url": _result_url(task, assets),
+        "result_url": result_url(task, assets),
         "error_message": failure.message if failure else None,
         "error": failure.to_json() if failure else None,
         "result": outcome.result if outcome else None,
@@ -151,7 +153,7 @@ def _eta_seconds(task: Task, outlook: Outlook | None, now: float) -> float | Non
     return outlook.eta_seconds if outlook else None
 
 
-def _result_url(task: Task, assets: Links) -> str | None:
+def result_url(task: Task, assets: Links) -> str | None:
     if task.outcome is None:
         return None
     key = task.outcome.result_key

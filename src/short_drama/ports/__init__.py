@@ -1,5 +1,6 @@
 """The ports. Their docstrings are promises; `tests/contract` holds every backend to them."""
 
+from short_drama.domain.task_filter import Order, TaskFilter
 from short_drama.ports.assets import (
     OWNED_BY,
     AssetExists,
@@ -7,6 +8,7 @@ from short_drama.ports.assets import (
     AssetStore,
     DirectUploads,
     UploadForm,
+    made_by,
     owned_by,
 )
 from short_drama.ports.audit import AuditLog, AuditPage
@@ -15,13 +17,14 @@ from short_drama.ports.keys import KeyExists, KeyStore
 from short_drama.ports.lanes import LaneNotices
 from short_drama.ports.money import OverLimit, SpendLedger, StaleSpend
 from short_drama.ports.queues import Delivery, QueueDepth, TaskQueue
+from short_drama.ports.shots import ShotPage, ShotStore, StalePicks
 from short_drama.ports.tasks import (
     Claim,
     ClaimingQueue,
     Outlook,
     StaleTask,
+    TaskCount,
     TaskExists,
-    TaskFilter,
     TaskPage,
     TaskStore,
 )
@@ -42,14 +45,19 @@ __all__ = [
     "KeyExists",
     "KeyStore",
     "LaneNotices",
+    "Order",
     "Outlook",
     "OverLimit",
     "QueueDepth",
+    "ShotPage",
+    "ShotStore",
     "SpendLedger",
     "StaleCharacter",
     "StaleEndpoints",
+    "StalePicks",
     "StaleSpend",
     "StaleTask",
+    "TaskCount",
     "TaskExists",
     "TaskFilter",
     "TaskPage",
@@ -57,5 +65,6 @@ __all__ = [
     "TaskStore",
     "UploadForm",
     "WebhookStore",
+    "made_by",
     "owned_by",
 ]

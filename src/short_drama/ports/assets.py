@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
-from short_drama.domain.asset_keys import owner_in
+from short_drama.domain.asset_keys import is_id, owner_in
 from short_drama.domain.principal import LOCAL_OWNER
 
 OWNED_BY: Final = "owner"
@@ -14,6 +14,15 @@ OWNED_BY: Final = "owner"
 def owned_by(owner: str) -> dict[str, str]:
     """Metadata of what is made for `owner`; empty where nobody signs in."""
     return {OWNED_BY: owner} if owner not in ("", LOCAL_OWNER) else {}
+
+
+MADE_BY: Final = "task_id"
+"""What a result's metadata calls the task that made it."""
+
+
+def made_by(task_id: str) -> dict[str, str]:
+    """Metadata of what a task has made; empty for what is no task's."""
+    return {MADE_BY: task_id} if is_id(task_id) else {}
 
 
 class AssetExists(Exception):
@@ -31,6 +40,11 @@ class AssetInfo:
     def owner(self) -> str:
         """Whose it is; what says nothing of that was made where nobody signs in."""
         return owner_in(self.key) or self.metadata.get(OWNED_BY, LOCAL_OWNER)
+
+    @property
+    def task_id(self) -> str | None:
+        """Of the task that made it, as far as it tells."""
+        return self.metadata.get(MADE_BY)
 
 
 class AssetStore(Protocol):

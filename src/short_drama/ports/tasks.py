@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from short_drama.domain.audit import AuditLine
 from short_drama.domain.kinds import Lane
 from short_drama.domain.task import Task
-from short_drama.domain.task_state import TaskStatus
+from short_drama.domain.task_filter import Order, TaskFilter
 from short_drama.ports.queues import Delivery
 
 
@@ -23,33 +23,6 @@ class StaleTask(Exception):
     """Somebody wrote the task since it was read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskFilter:
-    """All given members must match: one of the statuses, one of the kinds, every label. None and
-    empty ones match everything. Times are Unix seconds."""
-
-    owner: str | None = None
-    lane: Lane | None = None
-    statuses: Collection[TaskStatus] = ()
-    kinds: Collection[str] = ()
-    labels: Collection[tuple[str, str]] = ()
-    created_after: float | None = None
-    """Then or later."""
-    created_before: float | None = None
-    """Earlier than then."""
-
-    def matches(self, task: Task) -> bool:
-        return (
-            self.owner in (None, task.owner)
-            and self.lane in (None, task.lane)
-            and (not self.statuses or task.status in self.statuses)
-            and (not self.kinds or task.kind in self.kinds)
-            and all(task.labels.get(key) == value for key, value in self.labels)
-            and (self.created_after is None or task.created_at >= self.created_after)
-            and (self.created_before is None or task.created_at < self.created_before)
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class TaskPage:
     """`left_out`: how many more there are in this stretch of the list that cannot be read."""
@@ -57,6 +30,14 @@ class TaskPage:
     tasks: Sequence[Task]
     next_cursor: str | None
     left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCount:
+    """So many, or at least so many where nobody has looked at all of them."""
+
+    count: int
+    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +79,22 @@ class TaskStore(Protocol):
         seconds. None if there is no such task."""
         ...
 
-    async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
-        """Newest first. `cursor` is an earlier page's `next_cursor`; a malformed one raises
+    async def list(
+        self,
+        where: TaskFilter,
+        *,
+        cursor: str | None,
+        limit: int,
+        order: Order = Order.NEWEST,
+    ) -> TaskPage:
+        """`cursor` is an earlier page's `next_cursor` of the same order; a malformed one raises
         InvalidRequest. Tasks created since the first page do not shift the pages. A page may be
-        short, even empty, and have a successor: one call looks at only so many records."""
+        short, even empty, and have a successor: one call looks at only so many records. By shot, an
+        owner must be given, and nothing that is deleted is listed."""
+        ...
+
+    async def count(self, where: TaskFilter, *, most: int) -> TaskCount:
+        """How many match, up to `most`, as far as one look goes; may lag."""
         ...
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:

@@ -13,10 +13,9 @@ import os
 import re
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
@@ -32,30 +31,18 @@ from short_drama.sdk.models import (
     DirectUploadView,
     KindList,
     KindView,
-    Status,
+    TaskCountView,
     TaskPage,
     TaskView,
     Verification,
 )
+from short_drama.sdk.query import Sort, Where, page_of, query
+from short_drama.sdk.shots import AsyncShots
 from short_drama.sdk.transport import Call, Transport, unexpected
 from short_drama.sdk.webhooks import AsyncWebhooks
 
 if TYPE_CHECKING:
     import aiohttp
-
-
-class Where(TypedDict, total=False):
-    """What a list is narrowed to. Of several statuses or kinds, any; of several labels, all.
-
-    Moments are Unix seconds or datetimes: `created_after` means then or later, `created_before`
-    earlier than then.
-    """
-
-    status: Status | Sequence[Status] | None
-    kind: str | Sequence[str] | None
-    label: tuple[str, str] | Mapping[str, str] | None
-    created_after: float | datetime | None
-    created_before: float | datetime | None
 
 
 GPU_URL: Final = "http://127.0.0.1:8080"
@@ -104,6 +91,7 @@ class AsyncClient:
         self._transport = Transport(timeout=timeout, key=key, trusted=self._lanes.values())
         self.webhooks = AsyncWebhooks(self._ask, self._call)
         self.characters = AsyncCharacters(self._asked, self._reference)
+        self.shots = AsyncShots(self._asked, self._reference)
 
     async def __aenter__(self) -> Self:
         return self
@@ -238,25 +226,34 @@ class AsyncClient:
         *,
         cursor: str | None = None,
         limit: int = 50,
+        sort: Sort = "newest",
         **where: Unpack[Where],
     ) -> TaskPage:
-        """One page of tasks, newest first; `cursor` is the previous page's `next_cursor`. A page
-        may be short, even empty, and have a successor."""
-        params = {"limit": [str(limit)], **({} if cursor is None else {"cursor": [cursor]})}
-        params |= _query(where)
+        """One page of tasks; `cursor` is the previous page's `next_cursor`. A page may be short,
+        even empty, and have a successor. By shot there are only tasks with a label `shot`."""
+        params = page_of(cursor, limit) | query(where)
+        if sort != "newest":
+            params["sort"] = [sort]
         call = self._call("GET", "/api/v1/tasks", params=params, repeatable=True)
         return await self._ask(TaskPage, call)
 
-    async def iterate(self, **where: Unpack[Where]) -> AsyncGenerator[TaskView, None]:
-        """Every task, newest first, page by page."""
+    async def iterate(
+        self, *, sort: Sort = "newest", **where: Unpack[Where]
+    ) -> AsyncGenerator[TaskView, None]:
+        """Every task, page by page."""
         cursor: str | None = None
         while True:
-            page = await self.list(cursor=cursor, limit=200, **where)
+            page = await self.list(cursor=cursor, limit=200, sort=sort, **where)
             for task in page.tasks:
                 yield task
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    async def count(self, **where: Unpack[Where]) -> TaskCountView:
+        """How many there are, up to 10,000."""
+        call = self._call("GET", "/api/v1/tasks/count", params=query(where), repeatable=True)
+        return await self._ask(TaskCountView, call)
 
     async def kinds(self) -> Sequence[KindView]:
         """The kinds of both lanes, and whether they can be done now."""
@@ -307,6 +304,15 @@ class AsyncClient:
         finally:
             await asyncio.to_thread(partial.unlink, missing_ok=True)
         return path
+
+    async def delete(self, task_id: str) -> TaskView:
+        """Hide a task that has ended. Raises ApiError, code task_conflict, for others and picks."""
+        return await self._ask(TaskView, self._call("DELETE", _path(task_id), repeatable=True))
+
+    async def restore(self, task_id: str) -> TaskView:
+        """Show a deleted task again."""
+        call = self._call("POST", f"{_path(task_id)}/restore", repeatable=True)
+        return await self._ask(TaskView, call)
 
     # --- Steps -----------------------------------------------------------------------------
 
@@ -381,26 +387,3 @@ def _path(task_id: str) -> str:
 def _lane_of(kind: str) -> Lane:
     """An operator's kinds are workflows for the GPU."""
     return KINDS[kind].lane if kind in KINDS else Lane.GPU
-
-
-def _query(where: Where) -> dict[str, list[str]]:
-    label = where.get("label") or {}
-    pairs = label.items() if isinstance(label, Mapping) else [label]
-    moments = {
-        "created_after": where.get("created_after"),
-        "created_before": where.get("created_before"),
-    }
-    return {
-        "status": _several(where.get("status")),
-        "kind": _several(where.get("kind")),
-        "label": [f"{key}:{value}" for key, value in pairs],
-        **{name: [_moment(at)] for name, at in moments.items() if at is not None},
-    }
-
-
-def _several(given: str | Sequence[str] | None) -> list[str]:
-    return [given] if isinstance(given, str) else [*(given or ())]
-
-
-def _moment(at: float | datetime) -> str:
-    return repr(at.timestamp() if isinstance(at, datetime) else float(at))

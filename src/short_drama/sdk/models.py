@@ -130,6 +130,13 @@ class NotificationView(Shape):
     log: list[WebhookTry] = []
 
 
+class Origin(Shape):
+    """A task whose result went in, and the field that it went into."""
+
+    task_id: str
+    field: str
+
+
 class TaskView(Shape):
     """A task. Times are Unix seconds.
 
@@ -154,6 +161,7 @@ class TaskView(Shape):
     sources: dict[str, str] = {}
     inputs: dict[str, PictureSize] = {}
     """The size of each image, by its field."""
+    derived_from: list[Origin] = []
     labels: dict[str, str] = {}
     characters: dict[str, str] = {}
     """Whose faces go into it, by name, each with the id of the consent it was accepted under."""
@@ -172,6 +180,8 @@ class TaskView(Shape):
     queue_position: int | None = None
     eta_seconds: float | None = None
     deadline: float | None = None
+    deleted_at: float | None = None
+    """Since when it is hidden from lists; it may be restored for a while."""
     result: ResultFacts | None = None
     engine: str | None = None
     provenance: dict[str, Any] | None = None
@@ -199,23 +209,62 @@ class TaskPage(Shape):
     left_out: int = 0
 
 
+class TaskCountView(Shape):
+    """`at_least`: there may be more, for nobody has looked at all of them."""
+
+    count: int
+    at_least: bool
+
+
+class Price(Shape):
+    """Of a task's calls to providers, in `currency`."""
+
+    currency: str
+    at_most: float
+
+
+class KindLimits(Shape):
+    """Of images that are sent, and of a request; what fields may be is in the kind's schema."""
+
+    image_bytes: int
+    image_pixels: int
+    image_side: int
+    image_types: list[str]
+    request_bytes: int
+
+
 class KindView(Shape):
     """A kind of task. `available`: whether tasks of it go on now, null where nobody can say; else
-    `state`, `since` (Unix seconds), `reason` and `fix` are those of a task's `lane`.
-    `expected_seconds`: what its engine takes, by the latest ones."""
+    `state`, `since` (Unix seconds), `reason` and `fix` are those of a task's `lane`. `accepted`:
+    whether they are taken now, which those of a kind that waits for a person are not.
+    `expected_seconds`: what its engine takes, by the latest ones. `models`: of providers, or the
+    sets of models that may do it. `poses`: what the camera can be asked for, by who does it.
+    `request_schema`: of what is submitted, in JSON Schema."""
 
     name: str
     lane: str
+    summary: str = ""
     available: bool | None = None
+    accepted: bool = True
     state: Literal["ready", "starting", "paused", "unavailable"] | None = None
     since: float | None = None
     reason: str | None = None
     fix: str | None = None
     engine: str | None = None
+    models: list[str] = []
     expected_seconds: float | None = None
+    price: Price | None = None
+    image_fields: list[str] = []
+    poses: dict[str, Any] | None = None
+    limits: KindLimits | None = None
+    example: dict[str, Any] = {}
+    request_schema: dict[str, Any] = {}
 
 
 class KindList(Shape):
+    """Those of one lane: the other's orchestrator has the others."""
+
+    lane: str | None = None
     kinds: list[KindView]
 
 

@@ -5,12 +5,10 @@ with Client() as client:
     client.download(client.wait(accepted.task_id), "mask.png")
 """
 
-import asyncio
-import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, Unpack
 
 from short_drama.sdk.characters import (
     AsyncCharacters,
@@ -19,59 +17,20 @@ from short_drama.sdk.characters import (
     PurgeView,
     RevocationView,
 )
-from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient, Where
+from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient
 from short_drama.sdk.models import (
     Accepted,
     AssetView,
     KindView,
+    TaskCountView,
     TaskPage,
     TaskView,
     Verification,
 )
+from short_drama.sdk.portal import Portal
+from short_drama.sdk.query import Sort, Where
+from short_drama.sdk.shots import Shots
 from short_drama.sdk.webhooks import Webhooks
-
-T = TypeVar("T")
-
-
-class Portal:
-    """An event loop on a thread of its own; `run` carries a coroutine there and back.
-
-    A notebook's own loop is busy running the cell, so it cannot be borrowed.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="short-drama client", daemon=True
-        )
-        self._thread.start()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        running = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return running.result()
-        except BaseException:  # an interrupt of this thread must not leave the work running
-            running.cancel()
-            raise
-
-    @property
-    def closed(self) -> bool:
-        return self._loop.is_closed()
-
-    def each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
-        while True:
-            try:
-                item = self.run(_next(items))
-            except StopAsyncIteration:
-                return
-            yield item
-
-    def close(self) -> None:
-        self.run(self._loop.shutdown_asyncgens())
-        self.run(self._loop.shutdown_default_executor())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 class Characters:
@@ -145,6 +104,7 @@ class Client:
         )
         self.webhooks = Webhooks(self._portal.run, self._client.webhooks)
         self.characters = Characters(self._portal, self._client.characters)
+        self.shots = Shots(self._portal, self._client.shots)
 
     def __enter__(self) -> Self:
         return self
@@ -203,12 +163,20 @@ class Client:
         return self._portal.each(self._client.follow(task_id))
 
     def list(
-        self, *, cursor: str | None = None, limit: int = 50, **where: Unpack[Where]
+        self,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        sort: Sort = "newest",
+        **where: Unpack[Where],
     ) -> TaskPage:
-        return self._portal.run(self._client.list(cursor=cursor, limit=limit, **where))
+        return self._portal.run(self._client.list(cursor=cursor, limit=limit, sort=sort, **where))
 
-    def iterate(self, **where: Unpack[Where]) -> Iterator[TaskView]:
-        return self._portal.each(self._client.iterate(**where))
+    def iterate(self, *, sort: Sort = "newest", **where: Unpack[Where]) -> Iterator[TaskView]:
+        return self._portal.each(self._client.iterate(sort=sort, **where))
+
+    def count(self, **where: Unpack[Where]) -> TaskCountView:
+        return self._portal.run(self._client.count(**where))
 
     def kinds(self) -> Sequence[KindView]:
         return self._portal.run(self._client.kinds())
@@ -219,9 +187,11 @@ class Client:
     def retry(self, task_id: str, *, idempotency_key: str | None = None) -> Accepted:
         return self._portal.run(self._client.retry(task_id, idempotency_key=idempotency_key))
 
+    def delete(self, task_id: str) -> TaskView:
+        return self._portal.run(self._client.delete(task_id))
+
+    def restore(self, task_id: str) -> TaskView:
+        return self._portal.run(self._client.restore(task_id))
+
     def download(self, source: TaskView | str, path: Path | str) -> Path:
         return self._portal.run(self._client.download(source, path))
-
-
-async def _next(items: AsyncGenerator[T, None]) -> T:
-    return await anext(items)

@@ -1,6 +1,6 @@
 """What is held for tasks, and how it is settled at their ends."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from short_drama.domain import casting
@@ -18,7 +18,11 @@ _MARGIN_SECONDS = 30.0
 """By which clocks may differ, and for keeping an answer."""
 
 
-def open_hold(settings: Settings, backend: Backend) -> Hold | None:
+Estimate = Callable[[str, Mapping[str, Any]], Mapping[str, int]]
+"""Of a kind and a request, what each step costs at most, in millionths of a US dollar."""
+
+
+def open_estimate(settings: Settings) -> Estimate | None:
     """None where nothing is paid for. Raises InvalidRequest as `open_prices`."""
     if not settings.pays:
         return None
@@ -36,6 +40,15 @@ def open_hold(settings: Settings, backend: Backend) -> Hold | None:
         )
         return steps.get(kind, {})
 
+    return estimate
+
+
+def open_hold(settings: Settings, backend: Backend) -> Hold | None:
+    """None where nothing is paid for. Raises InvalidRequest as `open_prices`."""
+    estimate = open_estimate(settings)
+    if estimate is None:
+        return None
+    seedream = None if settings.generator == "local" else seedream_model(settings)
     return Holds(budgets(settings, backend), backend.assets, estimate, model=seedream).hold
 
 

@@ -20,6 +20,7 @@ from short_drama.ports import (
     CharacterStore,
     KeyStore,
     LaneNotices,
+    ShotStore,
     SpendLedger,
     TaskQueue,
     TaskStore,
@@ -44,6 +45,7 @@ class Backend:
     """Its ports, opened, and what goes with them."""
 
     store: TaskStore
+    shots: ShotStore
     queues: Mapping[Lane, TaskQueue]
     dead_letters: Mapping[Lane, TaskQueue]
     assets: AssetStore
@@ -143,6 +145,7 @@ def _embedded(
     from short_drama.backends.embedded.lane_notices import EmbeddedLaneNotices
     from short_drama.backends.embedded.recovery import take_over
     from short_drama.backends.embedded.retention import Keeper
+    from short_drama.backends.embedded.shot_store import EmbeddedShotStore
     from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
     from short_drama.backends.embedded.task_store import EmbeddedTaskStore
     from short_drama.backends.embedded.webhook_store import EmbeddedWebhookStore
@@ -154,6 +157,7 @@ def _embedded(
     queues, dead_letters = _embedded_queues(settings, database, wakeups)
     return Backend(
         store=store,
+        shots=EmbeddedShotStore(database),
         queues=queues,
         dead_letters=dead_letters,
         assets=assets,
@@ -220,6 +224,7 @@ def lifetimes(settings: Settings) -> Lifetimes:
         tasks=settings.keep_days,
         uploads=settings.keep_uploads_days,
         audit=settings.keep_audit_days,
+        deleted=settings.deleted_keep_days,
     )
 
 
@@ -231,6 +236,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
     from short_drama.backends.aws.clients import open_clients
     from short_drama.backends.aws.key_store import DynamoKeyStore
     from short_drama.backends.aws.lane_notices import DynamoLaneNotices
+    from short_drama.backends.aws.shot_store import DynamoShotStore
     from short_drama.backends.aws.spend_ledger import DynamoSpendLedger
     from short_drama.backends.aws.task_queue import SqsTaskQueue
     from short_drama.backends.aws.task_store import DynamoTaskStore
@@ -249,6 +255,7 @@ async def _open_aws(settings: Settings, assets_url: str) -> AsyncIterator[Backen
 
         yield Backend(
             store=DynamoTaskStore(clients.dynamodb, table=table, lifetimes=kept),
+            shots=DynamoShotStore(clients.dynamodb, table=table, lifetimes=kept),
             queues={lane: SqsTaskQueue(clients.sqs, prefix + lane.queue) for lane in Lane},
             dead_letters={
                 lane: SqsTaskQueue(clients.sqs, prefix + lane.dead_letter_queue) for lane in Lane

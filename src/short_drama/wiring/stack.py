@@ -26,6 +26,7 @@ from short_drama.orchestrator import cpu_orchestrator_api, orchestrator_api
 from short_drama.orchestrator.availability import Availability
 from short_drama.orchestrator.character_office import CharacterOffice
 from short_drama.orchestrator.desk import Desk
+from short_drama.orchestrator.picking import Picking
 from short_drama.orchestrator.queue_limit import QueueLimit
 from short_drama.orchestrator.queue_sight import QueueSight
 from short_drama.orchestrator.submit import Submitter
@@ -49,6 +50,7 @@ from short_drama.wiring.addresses import cdn, links, own_asset_urls, proxies
 from short_drama.wiring.backend import Backend, open_backend
 from short_drama.wiring.components import Component
 from short_drama.wiring.engines import Engines, budgets, open_catalogue, open_runner
+from short_drama.wiring.kind_facts import kind_facts
 from short_drama.wiring.locks import asset_signatures, front_lock, inner_lock, service_token
 from short_drama.wiring.manifests import open_manifests
 from short_drama.wiring.webhooks import open_webhooks
@@ -269,11 +271,15 @@ def _desk(
 ) -> Desk:
     availability = Availability(backend.notices)
     signatures = asset_signatures(settings, backend)
+    submitter = _submitter(backend, settings, sources, availability)
     return Desk(
         catalogue=catalogue,
-        submitter=_submitter(backend, settings, sources, availability),
+        kind_facts=kind_facts(settings, catalogue),
+        submitter=submitter,
         availability=availability,
         store=backend.store,
+        shots=backend.shots,
+        picking=Picking(backend.shots, backend.store, submitter, sources),
         queues=backend.queues,
         assets=backend.assets,
         audit=backend.audit,

@@ -446,3 +446,26 @@ def test_a_job_that_fails_spends_its_attempt_wherever_it_was() -> None:
 
 def test_attempts_end_before_receives() -> None:
     assert MAX_RECEIVES > 2 * MAX_ATTEMPTS, "each attempt may be received again once for nothing"
+
+
+# --- Delete and restore -------------------------------------------------------------------
+
+
+def test_only_what_has_ended_is_deleted_and_stays_deleted_since_then() -> None:
+    task = a_task()
+    for goes_on in (task, task.claim("w", now=NOW, lease=60)):
+        with pytest.raises(TaskConflict):
+            goes_on.delete(now=NOW)
+    deleted = task.cancel(now=NOW).delete(now=NOW + 1)
+    assert deleted.deleted_at == NOW + 1
+    assert deleted.delete(now=NOW + 2) == deleted
+    assert deleted.restore() == task.cancel(now=NOW)
+    assert deleted.restore().restore() == deleted.restore()
+
+
+def test_a_deleted_letter_is_not_redriven() -> None:
+    failure = Failure.of(DeadLetter("received too often"))
+    dead = a_task().expire(failure, now=NOW)
+    with pytest.raises(TaskConflict, match="deleted"):
+        dead.delete(now=NOW).redrive(now=NOW)
+    assert dead.delete(now=NOW).restore().redrive(now=NOW).ended_at is None

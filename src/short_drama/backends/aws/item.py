@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.lifetimes import DAY, USUAL, Lifetimes
+from short_drama.domain.lifetimes import USUAL, Lifetimes
 from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
 
 Item = dict[str, Any]
 
+DELETED = "deleted"
+"""The status of an item whose task is deleted, so that no look at others' comes past it; what it
+was is in `ended_as`."""
 STATUS_INDEX, DUE_INDEX = "status-created_at-index", "lane-due_at-index"
 IN_STATUS_INDEX = ("owner", "kind", "lane", "labels")
 """Set once and never changed, so that only a change of the status writes the index."""
@@ -38,18 +41,20 @@ def to_item(task: Task, *, write_id: str, lifetimes: Lifetimes = USUAL) -> Item:
         "expires_at": _expires_at(task, lifetimes),
         "write_id": write_id,
     }
+    if task.deleted_at is not None:
+        view |= {"status": DELETED, "ended_as": task.status}
     return {name: attribute(value) for name, value in view.items() if value is not None}
 
 
 def _expires_at(task: Task, lifetimes: Lifetimes) -> int | None:
-    if task.ended_at is None or not lifetimes.tasks:
-        return None
-    return int(task.ended_at + lifetimes.tasks * DAY)
+    goes_at = lifetimes.goes_at(ended_at=task.ended_at, deleted_at=task.deleted_at)
+    return None if goes_at is None else int(goes_at)
 
 
 def to_task(item: Mapping[str, Any]) -> Task:
     """Members that are not the task's own are ignored."""
-    return task_of({name: read_attribute(found) for name, found in item.items()})
+    record = {name: read_attribute(found) for name, found in item.items()}
+    return task_of({**record, "status": record.get("ended_as", record["status"])})
 
 
 def new_write_id() -> str:

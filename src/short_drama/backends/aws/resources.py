@@ -133,7 +133,7 @@ TASKS: Final = Table(
     ),
     expires="expires_at",
 )
-"""Tasks, and beside them the ledger and what services say of kinds."""
+"""Tasks, and beside them the ledger, what services say of kinds, keys, and shots."""
 TABLES: Final = (TASKS,)
 
 OWNERSHIP: Final = "BucketOwnerEnforced"

@@ -86,7 +86,8 @@ _KEYS: Final = "dynamodb:LeadingKeys"
 _LEDGER, _CHARACTERS, _WEBHOOKS, _AUDIT = "spend#*", "character#*", "webhook#*", "audit#*"
 _OF_THE_LEDGER: Condition = {"ForAllValues:StringLike": {_KEYS: [_LEDGER]}}
 _OF_CHARACTERS: Condition = {"ForAllValues:StringLike": {_KEYS: [_CHARACTERS]}}
-_SECRETS = (_LEDGER, "key#*", "used#*")
+_SHOTS = "shot#*"
+_SECRETS = (_LEDGER, "key#*", "used#*", _SHOTS)
 _TOLD_TO_ADAPTERS: Condition = {
     "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _WEBHOOKS, _AUDIT)}
 }
@@ -144,7 +145,7 @@ ROLES: Final[Mapping[str, Sequence[Statement]]] = {
         Statement("LookThroughDeadLetters", _HANDLE, _DEAD_LETTERS),
         _READ_THE_TABLE,
         _WRITE_TASKS_AND_MORE,
-        _write_the_ledger_and("used#*", _CHARACTERS),
+        _write_the_ledger_and("used#*", _CHARACTERS, _SHOTS),
         Statement("PurgeCharacters", ("dynamodb:DeleteItem",), [_TABLE], _OF_CHARACTERS),
         _FIND_TASKS,
         Statement("TakeImagesIn", ("s3:GetObject",), _objects(_INCOMING, *_PICTURES, _FACES)),

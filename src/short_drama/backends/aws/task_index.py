@@ -27,7 +27,7 @@ _PAGES = 25
 
 _NAMES = {"#status": "status"}
 """A word that DynamoDB's expressions reserve."""
-_AFTER_EVERY_ID = chr(0x10FFFF)
+_BEFORE_EVERY_ID, _AFTER_EVERY_ID = "", chr(0x10FFFF)
 
 Position = tuple[float, str]
 """Creation time and id: the order of lists."""
@@ -56,37 +56,85 @@ class PendingTimes:
         return bisect_left(self.times, created_at)
 
 
+class _NewestFirst:
+    def __init__(self, where: TaskFilter, place: Position | None) -> None:
+        if where.created_before is not None:
+            place = min(place or (math.inf, ""), (where.created_before, ""))
+        self._place = place
+        self.span = where.created_after, place and place[0]
+
+    @property
+    def is_empty(self) -> bool:
+        after, before = self.span
+        return after is not None and before is not None and before < after
+
+    def reaches(self, place: Position) -> bool:
+        return self._place is None or place < self._place
+
+    def is_beyond(self, moment: float, found: float) -> bool:
+        return moment < found
+
+
+class _OldestFirst:
+    def __init__(self, where: TaskFilter, place: Position | None) -> None:
+        self._place, self._before = place, where.created_before
+        after = [at for at in (where.created_after, place and place[0]) if at is not None]
+        self.span = max(after, default=None), where.created_before
+
+    @property
+    def is_empty(self) -> bool:
+        after, before = self.span
+        return after is not None and before is not None and before < after
+
+    def reaches(self, place: Position) -> bool:
+        after = self._place is None or place > self._place
+        return after and (self._before is None or place[0] < self._before)
+
+    def is_beyond(self, moment: float, found: float) -> bool:
+        return moment > found
+
+
 class TaskIndex:
     """Every method raises Unavailable."""
 
     def __init__(self, dynamodb: DynamoDBClient, *, table: str) -> None:
         self._dynamodb, self._table = dynamodb, table
 
-    async def newest(
-        self, status: TaskStatus, where: TaskFilter, before: Position | None, limit: int
+    async def in_time(
+        self,
+        status: str,
+        where: TaskFilter,
+        place: Position | None,
+        limit: int,
+        *,
+        is_oldest_first: bool = False,
     ) -> Stream:
-        """More than `limit` positions of one status, newest first, if there are so many."""
-        if where.created_before is not None:
-            before = min(before or (math.inf, ""), (where.created_before, ""))
-        condition, values = _span(where.created_after, before and before[0])
-        values[":status"] = {"S": status.value}
+        """More than `limit` positions of one status beyond `place`, newest first or oldest first,
+        if there are so many."""
+        way = _OldestFirst(where, place) if is_oldest_first else _NewestFirst(where, place)
+        condition, values = _span(*way.span)
+        values[":status"] = {"S": str(status)}
         filters, names, wanted = _conditions(where)
         stream, moment = Stream(), 0.0
-        if before is not None and before[0] < (where.created_after or -math.inf):
+        if way.is_empty:
             return stream  # DynamoDB refuses to look between a later and an earlier moment
         async for items, start in self._pages(
-            STATUS_INDEX, condition, values | wanted, filters=filters, names=names, newest=True
+            STATUS_INDEX,
+            condition,
+            values | wanted,
+            filters=filters,
+            names=names,
+            newest=not is_oldest_first,
         ):
-            places = (_position(item) for item in items)
-            stream.found += [place for place in places if before is None or place < before]
-            stream.found.sort(reverse=True)
+            stream.found += [place for place in map(_position, items) if way.reaches(place)]
+            stream.found.sort(reverse=not is_oldest_first)
             if start is None:
                 return stream
             moment = float(start["created_at"]["N"])
             # All of the same moment must have been seen: the index does not order those.
-            if len(stream.found) > limit and stream.found[limit][0] > moment:
+            if len(stream.found) > limit and way.is_beyond(moment, stream.found[limit][0]):
                 return stream
-        stream.end = (moment, _AFTER_EVERY_ID)
+        stream.end = (moment, _BEFORE_EVERY_ID if is_oldest_first else _AFTER_EVERY_ID)
         return stream
 
     async def due(self, lane: Lane, now: float, *, each: int) -> AsyncIterator[Sequence[str]]:

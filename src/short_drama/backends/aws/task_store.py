@@ -15,8 +15,10 @@ from short_drama.backends.aws.audit_log import line_item
 from short_drama.backends.aws.batch import BATCH, fetch
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.followed import Followed
-from short_drama.backends.aws.item import Item, new_write_id, to_item, to_task
-from short_drama.backends.aws.task_index import PendingTimes, TaskIndex
+from short_drama.backends.aws.item import DELETED, Item, new_write_id, to_item, to_task
+from short_drama.backends.aws.shot_items import ShotItems
+from short_drama.backends.aws.shot_order import ShotOrder
+from short_drama.backends.aws.task_index import PendingTimes, Position, Stream, TaskIndex
 from short_drama.backends.aws.transaction import transact
 from short_drama.backends.believed import Believed
 from short_drama.backends.cursor import read_cursor, write_cursor
@@ -27,16 +29,27 @@ from short_drama.domain.audit import AuditLine
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.kinds import Lane
 from short_drama.domain.lifetimes import USUAL, Lifetimes
+from short_drama.domain.shots import Shot
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.domain.timings import timings_of
-from short_drama.ports import Outlook, StaleTask, TaskExists, TaskFilter, TaskPage
+from short_drama.ports import (
+    Order,
+    Outlook,
+    StaleTask,
+    TaskCount,
+    TaskExists,
+    TaskFilter,
+    TaskPage,
+)
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _CONFLICT = frozenset({"ConditionalCheckFailedException"})
 _OPEN = (TaskStatus.PENDING, TaskStatus.PROCESSING)
+_MOST_READ = 1_000
+"""Records that are read to be counted."""
 _RECENT = 20
 _RECENT_SECONDS, _WAITING_SECONDS = 10.0, 2.0
 """Tasks whose time tells how long the next one takes, and for how long that and the line of
@@ -66,12 +79,16 @@ class DynamoTaskStore:
         self._lifetimes = lifetimes
         self._dynamodb, self._table, self._clock, self._wall = dynamodb, table, clock, wall
         self._index = TaskIndex(dynamodb, table=table)
+        self._shots = ShotItems(dynamodb, table=table, lifetimes=lifetimes, wall=wall)
+        self._by_shot = ShotOrder(dynamodb, self._shots, table=table)
         self._waiting = Followed(self.get, clock=clock)
         self._seconds_each = Believed(self._median_seconds, seconds=_believed, clock=clock)
         self._line = Believed(self._those_that_wait, seconds=_line_believed, clock=clock)
 
     async def create(self, task: Task, *, line: AuditLine | None = None) -> Task:
         stored = replace(task, version=task.version + 1)
+        if (shot := Shot.of(task.labels)) is not None:
+            await self._shots.name(task.owner, shot, task.task_id)
         try:
             await self._put(stored, "attribute_not_exists(task_id)", {}, line)
         except _Refused as refused:
@@ -97,18 +114,30 @@ class DynamoTaskStore:
     async def wait_for_change(self, task_id: str, version: int, *, timeout: float) -> Task | None:
         return await self._waiting.wait(task_id, version, timeout=timeout)
 
-    async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
+    async def list(
+        self,
+        where: TaskFilter,
+        *,
+        cursor: str | None,
+        limit: int,
+        order: Order = Order.NEWEST,
+    ) -> TaskPage:
         """A page may be short and have a successor: one call looks at so many items at most."""
-        before = None if cursor is None else read_cursor(cursor)
-        statuses = dict.fromkeys(where.statuses or TaskStatus)
-        streams = await asyncio.gather(
-            *(self._index.newest(status, where, before, limit) for status in statuses)
-        )
+        if order is Order.SHOT:
+            return await self._by_shot.page(where, cursor=cursor, limit=limit)
+        is_oldest_first = order is Order.OLDEST
+        place = None if cursor is None else read_cursor(cursor)
+        streams = await self._streams(where, place, limit, is_oldest_first=is_oldest_first)
         # A task whose status is changing may be found under both.
-        found = sorted({place for stream in streams for place in stream.found}, reverse=True)
-        patience = max((stream.end for stream in streams if stream.end is not None), default=None)
+        found = sorted(
+            {place for stream in streams for place in stream.found}, reverse=not is_oldest_first
+        )
+        nearest = min if is_oldest_first else max
+        patience = nearest(
+            (stream.end for stream in streams if stream.end is not None), default=None
+        )
         if patience is not None:
-            found = [position for position in found if position > patience]
+            found = [one for one in found if one != patience and nearest(one, patience) == one]
         last = found[limit - 1] if len(found) > limit else patience
         items = await fetch(self._dynamodb, self._table, [name for _, name in found[:limit]])
         tasks = _readable(items)
@@ -116,6 +145,32 @@ class DynamoTaskStore:
             [task for task in tasks if where.matches(task)],
             None if last is None else write_cursor(*last),
             len(items) - len(tasks),
+        )
+
+    async def count(self, where: TaskFilter, *, most: int) -> TaskCount:
+        """By the index alone; of what it does not tell, among as many as one page may have."""
+        if where.text is not None or where.derived_from is not None or where.is_deleted:
+            page = await self.list(where, cursor=None, limit=min(most, _MOST_READ))
+            return TaskCount(len(page.tasks), is_whole=page.next_cursor is None)
+        streams = await self._streams(where, None, most)
+        found = len({place for stream in streams for place in stream.found})
+        whole = found <= most and all(stream.end is None for stream in streams)
+        return TaskCount(min(found, most), is_whole=whole)
+
+    async def _streams(
+        self,
+        where: TaskFilter,
+        place: Position | None,
+        limit: int,
+        *,
+        is_oldest_first: bool = False,
+    ) -> Sequence[Stream]:
+        statuses = [DELETED] if where.is_deleted else dict.fromkeys(where.statuses or TaskStatus)
+        return await asyncio.gather(
+            *(
+                self._index.in_time(status, where, place, limit, is_oldest_first=is_oldest_first)
+                for status in statuses
+            )
         )
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
@@ -137,7 +192,7 @@ class DynamoTaskStore:
     async def count_open(self, owner: str, lane: Lane, *, most: int) -> int:
         where = TaskFilter(owner=owner, lane=lane)
         streams = await asyncio.gather(
-            *(self._index.newest(status, where, None, most) for status in _OPEN)
+            *(self._index.in_time(status, where, None, most) for status in _OPEN)
         )
         return min(sum(len(stream.found) for stream in streams), most)
 
@@ -158,11 +213,11 @@ class DynamoTaskStore:
         """Those of the lane that are pending, and those that workers hold: of more than a batch,
         the newest, of which fewer have begun."""
         pending = await self._index.pending_times(lane)
-        held = await self._index.newest(TaskStatus.PROCESSING, TaskFilter(lane=lane), None, BATCH)
+        held = await self._index.in_time(TaskStatus.PROCESSING, TaskFilter(lane=lane), None, BATCH)
         return pending, await self._fetch([task_id for _, task_id in held.found[:BATCH]])
 
     async def _median_seconds(self, kind: str) -> float | None:
-        recent = await self._index.newest(
+        recent = await self._index.in_time(
             TaskStatus.COMPLETED, TaskFilter(kinds=[kind]), None, _RECENT
         )
         tasks = await self._fetch([task_id for _, task_id in recent.found[:_RECENT]])

@@ -31,6 +31,8 @@ from short_drama.domain.lifetimes import DAY, SPEND_DAYS, Lifetimes
 from short_drama.domain.stored import Stored
 
 T = TypeVar("T")
+Version = tuple[str, int]
+"""A task's id and version."""
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +42,14 @@ _PAUSE = 0.02
 _NAMES_EACH = 5
 """About how many names a record holds."""
 _RECORDS = """
-SELECT task_id, created_at, ended_at, length(record) AS size, record FROM tasks
-WHERE task_id > ? ORDER BY task_id LIMIT ?
+SELECT task_id, version, created_at, ended_at, length(record) AS size, record,
+    CASE status WHEN 'deleted' THEN json_extract(record, '$.deleted_at') END AS deleted_at
+FROM tasks WHERE task_id > ? ORDER BY task_id LIMIT ?
 """
 _RECORD = "SELECT task_id, ended_at, record FROM tasks WHERE task_id = ?"
-_OLD_RECORD = "DELETE FROM tasks WHERE task_id = ? AND ended_at < ?"
+_OLD_RECORD = "DELETE FROM tasks WHERE task_id = ? AND version = ?"
+_PICKS = "SELECT record FROM picks"
+_OLD_PICKS = "DELETE FROM picks WHERE written_at < ?"
 _OLD_LETTERS = """
 DELETE FROM messages WHERE queue = ? AND sent_at < ? AND NOT EXISTS (
     SELECT 1 FROM tasks WHERE task_id = CASE
@@ -129,35 +134,35 @@ class Keeper:
         size = "SELECT count(*) FROM tasks"
         count = await self._read(lambda db: db.execute(size).fetchone()[0])
         marks, place = Marks(count * _NAMES_EACH), ""
-        before = self._lifetimes.ended_before(stored.now)
         while True:
-            reading = self._step(stored, marks, place, before)
+            reading = self._step(stored, marks, place)
             last, going = await self._read(reading)
             if going and delete_them:
-                await self._database.write(_deletion(going, before or 0.0, marks))
+                await self._database.write(_deletion(going, marks))
             await self._rest(_PAUSE)
             if last is None:
                 break
             place = last
+        before = self._lifetimes.ended_before(stored.now)
         if before is not None and delete_them:
             await self._database.write(_letters(before))
+            await self._database.write(lambda db: db.execute(_OLD_PICKS, (before,)).rowcount)
+        await self._read(lambda db: _mark_picks(db, marks))
         return marks
 
     def _step(
-        self, stored: Stored, marks: Marks, place: str, before: float | None
-    ) -> Callable[[sqlite3.Connection], tuple[str | None, list[str]]]:
+        self, stored: Stored, marks: Marks, place: str
+    ) -> Callable[[sqlite3.Connection], tuple[str | None, list[Version]]]:
         """After whom the next step begins, None after the last; and who goes."""
 
-        def read(db: sqlite3.Connection) -> tuple[str | None, list[str]]:
+        def read(db: sqlite3.Connection) -> tuple[str | None, list[Version]]:
             rows, going = db.execute(_RECORDS, (place, _STEP)).fetchall(), []
             for row in rows:
-                ended_at = row["ended_at"]
-                goes_at = None
-                if ended_at is not None and before is not None:
-                    goes_at = ended_at + (stored.now - before)
+                times = {"ended_at": row["ended_at"], "deleted_at": row["deleted_at"]}
+                goes_at = self._lifetimes.goes_at(**times)
                 stored.count("records", row["size"], row["created_at"], goes_at=goes_at)
                 if goes_at is not None and goes_at < stored.now:
-                    going.append(row["task_id"])
+                    going.append((row["task_id"], row["version"]))
                 else:
                     _mark(marks, row)
             return None if len(rows) < _STEP else rows[-1]["task_id"], going
@@ -232,14 +237,18 @@ def _mark(marks: Marks, row: sqlite3.Row) -> None:
             marks.add(asset_keys.mask_id(owner))
 
 
-def _deletion(
-    going: list[str], before: float, marks: Marks
-) -> Callable[[sqlite3.Connection], None]:
+def _mark_picks(db: sqlite3.Connection, marks: Marks) -> None:
+    for (record,) in db.execute(_PICKS):
+        for key in asset_keys.named_in(record):
+            marks.add(key)
+
+
+def _deletion(going: list[Version], marks: Marks) -> Callable[[sqlite3.Connection], None]:
     """Of records that are still as they were read. One that was revived names its files."""
 
     def delete_records(db: sqlite3.Connection) -> None:
-        for task_id in going:
-            if not db.execute(_OLD_RECORD, (task_id, before)).rowcount:
+        for task_id, version in going:
+            if not db.execute(_OLD_RECORD, (task_id, version)).rowcount:
                 for row in db.execute(_RECORD, (task_id,)):
                     _mark(marks, row)
 

@@ -204,9 +204,24 @@ PRAGMA user_version = 11;
 """
 """SQLite deletes what INSERT OR REPLACE replaces without asking the trigger for deletions, unless
 recursive triggers are on (SQLite, CREATE TRIGGER and ON CONFLICT)."""
+_SHOTS = """
+CREATE TABLE IF NOT EXISTS picks (
+    owner      TEXT NOT NULL,
+    place      TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    written_at REAL NOT NULL,
+    record     TEXT NOT NULL,
+    PRIMARY KEY (owner, place)
+) WITHOUT ROWID;
+CREATE TABLE unsearched (number INTEGER PRIMARY KEY);
+INSERT INTO unsearched SELECT DISTINCT number FROM labels WHERE key IN ('project', 'shot');
+PRAGMA user_version = 12;
+"""
+"""`unsearched` holds tasks of earlier versions that are not yet found by what shots are found by.
+`place` is a shot's."""
 VERSIONS: Final = (
     _SCHEMA, _SPENDING, _NOTICES, _PAGES, _LANES, _INDEXED, _KEYS, _FAIR, _WEBHOOKS, _CHARACTERS,
-    _AUDIT,
+    _AUDIT, _SHOTS,
 )  # fmt: skip
 """Each makes of a file of the version before one of its own."""
 VERSION: Final = len(VERSIONS)

@@ -10,11 +10,20 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from short_drama.backends.cursor import not_ours, read_cursor, write_cursor
+from short_drama.backends.cursor import (
+    not_ours,
+    read_cursor,
+    read_moment,
+    read_places,
+    write_places,
+)
 from short_drama.backends.embedded.audit_log import write_line
 from short_drama.backends.embedded.database import Database, Reads
 from short_drama.backends.embedded.line import Line, older
-from short_drama.backends.embedded.task_lists import Position, newest
+from short_drama.backends.embedded.row_filters import DELETED
+from short_drama.backends.embedded.search_labels import searched_by
+from short_drama.backends.embedded.shot_order import Place, by_shot
+from short_drama.backends.embedded.task_lists import Found, Position, by_time, counted
 from short_drama.backends.embedded.task_queue import enqueue
 from short_drama.backends.embedded.wakeups import Wakeups
 from short_drama.backends.left_out import LEFT_OUT
@@ -28,7 +37,15 @@ from short_drama.domain.record import record_of, task_of
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
 from short_drama.domain.timings import timings_of
-from short_drama.ports import Outlook, StaleTask, TaskExists, TaskFilter, TaskPage
+from short_drama.ports import (
+    Order,
+    Outlook,
+    StaleTask,
+    TaskCount,
+    TaskExists,
+    TaskFilter,
+    TaskPage,
+)
 
 _COLUMNS = (
     "task_id", "version", "status", "kind", "lane", "owner", "created_at", "ended_at",
@@ -109,23 +126,31 @@ class EmbeddedTaskStore:
                     return await self.get(task_id)
                 await bell.wait(left)
 
-    async def list(self, where: TaskFilter, *, cursor: str | None, limit: int) -> TaskPage:
-        before = None if cursor is None else _place(cursor)
-
+    async def list(
+        self,
+        where: TaskFilter,
+        *,
+        cursor: str | None,
+        limit: int,
+        order: Order = Order.NEWEST,
+    ) -> TaskPage:
         def look(db: sqlite3.Connection) -> TaskPage:
-            found = newest(db, where, before, limit)
-            end = None if found.end is None else _cursor(*found.end)
-            tasks = list(_tasks(found.records))
+            found = _listed(db, where, cursor, limit, order)
+            end = None if found.end is None else write_places(*found.end)
+            tasks = list(tasks_of(found.records))
             return TaskPage(tasks, end, len(found.records) - len(tasks))
 
         return await self._database.read(look, by=Reads.LISTS)
+
+    async def count(self, where: TaskFilter, *, most: int) -> TaskCount:
+        return await self._database.read(lambda db: counted(db, where, most), by=Reads.LISTS)
 
     async def due(self, now: float, *, limit: int) -> Sequence[Task]:
         sql = "SELECT record FROM tasks WHERE due_at <= ? ORDER BY due_at LIMIT ?"
 
         def look(db: sqlite3.Connection) -> Sequence[Task]:
             rows = db.execute(sql, (now, limit + _MOST_LEFT_OUT))
-            return list(itertools.islice(_tasks(row[0] for row in rows), limit))
+            return list(itertools.islice(tasks_of(row[0] for row in rows), limit))
 
         return await self._database.read(look, by=Reads.SWEEPS)
 
@@ -167,16 +192,32 @@ class EmbeddedTaskStore:
         return await self._database.read(look)
 
 
-def _cursor(created_at: float, number: int) -> str:
-    return write_cursor(created_at, str(number))
+def _listed(
+    db: sqlite3.Connection, where: TaskFilter, cursor: str | None, limit: int, order: Order
+) -> Found:
+    """Raises InvalidRequest for a cursor that is none of this order."""
+    if order is Order.SHOT:
+        return by_shot(db, where, None if cursor is None else _place_of_shot(cursor), limit)
+    place = None if cursor is None else _place(cursor)
+    return by_time(db, where, place, limit, is_oldest_first=order is Order.OLDEST)
 
 
 def _place(cursor: str) -> Position:
     """Raises InvalidRequest."""
     created_at, number = read_cursor(cursor)
-    if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
+    return created_at, _number(number)
+
+
+def _place_of_shot(cursor: str) -> Place:
+    """Raises InvalidRequest."""
+    shot, created_at, number = read_places(cursor, 3)
+    return shot, read_moment(created_at), _number(number)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
         raise not_ours()
-    return created_at, int(number)
+    return int(text)
 
 
 def topic_of(task_id: str) -> str:
@@ -202,7 +243,7 @@ def _row(task: Task) -> tuple[Any, ...]:
     return (
         task.task_id,
         task.version,
-        task.status,
+        task.status if task.deleted_at is None else DELETED,
         task.kind,
         task.lane,
         task.owner,
@@ -210,7 +251,7 @@ def _row(task: Task) -> tuple[Any, ...]:
         task.ended_at,
         timings_of(task).running_seconds if ran else None,
         task.due_at,
-        _json(dict(task.labels)),
+        _json(searched_by(task)),
         _json(record_of(task)),
     )
 
@@ -223,7 +264,7 @@ def _task(record: str) -> Task:
     return task_of(from_json(record))
 
 
-def _tasks(records: Iterable[str]) -> Iterator[Task]:
+def tasks_of(records: Iterable[str]) -> Iterator[Task]:
     """Those that can be read."""
     return LEFT_OUT.readable(formats.TASK, records, _task)
 
@@ -231,7 +272,7 @@ def _tasks(records: Iterable[str]) -> Iterator[Task]:
 def _held(db: sqlite3.Connection, lane: Lane) -> list[Task]:
     """The status is spelled out here and elsewhere, or an index of some statuses is not used."""
     sql = "SELECT record FROM tasks WHERE lane = ? AND status = 'processing'"
-    return list(_tasks(row[0] for row in db.execute(sql, (lane,))))
+    return list(tasks_of(row[0] for row in db.execute(sql, (lane,))))
 
 
 def _version(db: sqlite3.Connection, task_id: str) -> int | None:

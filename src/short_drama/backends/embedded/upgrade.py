@@ -1,12 +1,14 @@
 """A file of an earlier version is brought up to date, and one of a later version refused."""
 
+import json
 import logging
 import math
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from short_drama.backends.embedded.schema import VERSION, VERSIONS
+from short_drama.backends.embedded.search_labels import with_short_ways
 from short_drama.domain.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -18,8 +20,18 @@ _COLUMNS = (
 _EARLIEST = "FROM tasks_of_5 ORDER BY created_at, task_id LIMIT ?"
 _MOVE = f"INSERT OR IGNORE INTO tasks ({_COLUMNS}) SELECT {_COLUMNS} {_EARLIEST}"
 _FORGET = f"DELETE FROM tasks_of_5 WHERE task_id IN (SELECT task_id {_EARLIEST})"  # noqa: S608
+_UNSEARCHED = """
+SELECT number, labels FROM unsearched LEFT JOIN tasks USING (number) ORDER BY number LIMIT ?
+"""
+_MOVED_UNSEARCHED = """
+INSERT OR IGNORE INTO unsearched
+    SELECT DISTINCT number FROM labels WHERE key IN ('project', 'shot')
+"""
+_SEARCHED = "UPDATE tasks SET labels = ? WHERE number = ?"
+_DONE = "DELETE FROM unsearched WHERE number = ?"
 _TABLES_SINCE = {
     "labels": 6, "api_keys": 7, "served": 8, "webhooks": 9, "characters": 10, "audit": 11,
+    "picks": 12,
 }  # fmt: skip
 """A table that each later version than 5 was the first to have."""
 _AT_ONCE = 2_000
@@ -47,6 +59,8 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
     connection.execute("COMMIT")
     _move(connection)
+    while _step(connection, "unsearched", _made_findable):
+        pass
 
 
 def require_known(connection: sqlite3.Connection) -> None:
@@ -94,7 +108,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _is_moving(connection: sqlite3.Connection) -> bool:
-    return _has(connection, "tasks_of_5")
+    return _has(connection, "tasks_of_5") or _has(connection, "unsearched")
 
 
 def _has(connection: sqlite3.Connection, table: str) -> bool:
@@ -104,11 +118,11 @@ def _has(connection: sqlite3.Connection, table: str) -> bool:
 
 def _move(connection: sqlite3.Connection) -> None:
     """Earliest first, so that tasks of one time come to lie together."""
-    if not _is_moving(connection):
+    if not _has(connection, "tasks_of_5"):
         return
     (left,) = connection.execute("SELECT count(*) FROM tasks_of_5").fetchone()
     many, spoken = left > _MANY, -math.inf
-    while _move_some(connection):
+    while _step(connection, "tasks_of_5", _moved):
         left = max(left - _AT_ONCE, 0)
         if many and time.monotonic() - spoken >= _PAUSE:
             spoken = time.monotonic()
@@ -117,16 +131,18 @@ def _move(connection: sqlite3.Connection) -> None:
         log.info("the task database is up to date", extra={"version": VERSION})
 
 
-def _move_some(connection: sqlite3.Connection) -> bool:
-    """Whether there may be more."""
+def _step(
+    connection: sqlite3.Connection, table: str, work: Callable[[sqlite3.Connection], bool]
+) -> bool:
+    """Some of what the table holds, in a transaction; whether there may be more."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        moved = _is_moving(connection) and _moved(connection)
+        more = _has(connection, table) and work(connection)
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-    return moved
+    return more
 
 
 def _moved(connection: sqlite3.Connection) -> bool:
@@ -134,4 +150,17 @@ def _moved(connection: sqlite3.Connection) -> bool:
     if connection.execute(_FORGET, (_AT_ONCE,)).rowcount == _AT_ONCE:
         return True
     connection.execute("DROP TABLE tasks_of_5")
+    connection.execute(_MOVED_UNSEARCHED)
     return False
+
+
+def _made_findable(connection: sqlite3.Connection) -> bool:
+    rows = connection.execute(_UNSEARCHED, (_AT_ONCE,)).fetchall()
+    for number, labels in rows:
+        if labels is not None:  # the task has not been deleted since
+            found = json.dumps(with_short_ways(json.loads(labels)), ensure_ascii=False)
+            connection.execute(_SEARCHED, (found, number))
+        connection.execute(_DONE, (number,))
+    if len(rows) < _AT_ONCE:
+        connection.execute("DROP TABLE unsearched")
+    return len(rows) == _AT_ONCE
