@@ -21,7 +21,7 @@ async def main(seed: int, examples: int) -> int:
                     keys = await keys_of(stack, component) if demanded else None
                     found = await fuzz(
                         url,
-                        image=await uploaded(stack, keys),
+                        images=await uploaded(stack, keys),
                         seed=seed,
                         examples=examples,
                         keys=keys,

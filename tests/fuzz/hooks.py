@@ -34,10 +34,16 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 
 def _real(name: str, value: Any) -> Any:
-    if name.endswith("_url") and value is not None:
-        return os.environ["FUZZED_IMAGE"]
-    if name == "size" and isinstance(value, str) and "x" in value:
-        return "256x256"
-    if isinstance(value, float) and value.is_integer():
-        return int(value)  # the same number to JSON Schema, and a fraction to whoever is strict
-    return value
+    image, face = os.environ["FUZZED_IMAGE"], os.environ["FUZZED_FACE"]
+    match name, value:
+        case ("size", str()) if "x" in value:
+            return "256x256"
+        case ("url", str()):
+            return "https://hooks.example/told"
+        case ("faces", list()):
+            return [face if isinstance(one, str) else 1 for one in value]
+        case ("cast", dict()):
+            return dict.fromkeys(value, image)
+        case (_, float()) if value.is_integer():
+            return int(value)  # the same number to JSON Schema, and a fraction to who is strict
+    return image if name.endswith("_url") and value is not None else value

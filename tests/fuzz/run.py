@@ -34,6 +34,14 @@ class Fuzzed:
     told: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """References: one of 256 x 256 pixels, and one that a character's purge may delete."""
+
+    image: str
+    face: str
+
+
 Keys = Mapping[str, str]
 """By their owners' names: the first one's asks, and nothing of it is another's."""
 
@@ -52,12 +60,16 @@ async def keys_of(stack: RunningStack, component: Component) -> Keys:
     return keys
 
 
-async def uploaded(stack: RunningStack, keys: Keys | None = None) -> str:
-    """The reference of a picture for `fuzz`."""
+async def uploaded(stack: RunningStack, keys: Keys | None = None) -> Pictures:
+    """Pictures for `fuzz`."""
+    return Pictures(await _uploaded(stack, keys, 256), await _uploaded(stack, keys, 255))
+
+
+async def _uploaded(stack: RunningStack, keys: Keys | None, size: int) -> str:
     url, headers = f"{stack.gpu}/api/v1/assets", {"Content-Type": "image/png"}
     if keys:
         headers |= _shown(next(iter(keys.values())))
-    async with stack.http.post(url, data=png(256, 256), headers=headers) as answer:
+    async with stack.http.post(url, data=png(size, size), headers=headers) as answer:
         return AssetView.model_validate(await answer.json()).image_url
 
 
@@ -92,7 +104,7 @@ def _configured(keys: Keys | None) -> Iterator[Path]:
 async def fuzz(
     url: str,
     *,
-    image: str,
+    images: Pictures,
     seed: int,
     examples: int,
     leave_out: Sequence[str] = (),
@@ -101,7 +113,7 @@ async def fuzz(
     """The application at `url`, which has to be running.
 
     Args:
-        image: the reference of a picture of 256 x 256 pixels that it holds.
+        images: that it holds.
         examples: of each operation, for each phase that makes them up.
         leave_out: tags of operations.
         keys: where they are demanded.
@@ -116,13 +128,14 @@ async def fuzz(
             *(word for tag in leave_out for word in ("--exclude-tag", tag)),
             *("--request-timeout", "60", "--suppress-health-check", "all", "--no-color"),
         ]
-        return await _run(words, image=image)
+        return await _run(words, images)
 
 
-async def _run(words: Sequence[str], *, image: str) -> Fuzzed:
+async def _run(words: Sequence[str], images: Pictures) -> Fuzzed:
+    shown = {"FUZZED_IMAGE": images.image, "FUZZED_FACE": images.face}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *words),
-        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", "FUZZED_IMAGE": image},
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", **shown},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

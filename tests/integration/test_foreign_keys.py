@@ -16,7 +16,8 @@ from tests.stack import RunningStack, running_stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SCOPES: Final = frozenset(Scope) - {Scope.OPERATE}
+SCOPES: Final = frozenset(Scope) - {Scope.OPERATE, Scope.ADMIN}
+"""All that do not show everybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +280,7 @@ def for_operators(method: str, path: str, asked: str, *, port: str) -> None:
 _COMPONENTS: Final = {str(component): component for component in Component}
 for _method, _path, _asked, _port in (
     ("GET", "/metrics", "/metrics", "orchestrator"),
+    ("GET", "/api/v1/audit", "/api/v1/audit?limit=1", "orchestrator"),
     ("POST", "/api/v1/{kind}/jobs", "/api/v1/camera-angle/jobs", "comfyui-api"),
     ("GET", "/api/v1/{kind}/jobs/{job_id}", "/api/v1/camera-angle/jobs/x", "comfyui-api"),
     ("GET", "/api/v1/jobs/{job_id}", "/api/v1/jobs/x", "paid-api"),

@@ -35,7 +35,7 @@ async def test_every_request_is_answered_as_documented(
     keys = await keys_of(stack, component)
     found = await fuzz(
         stack.urls[component],
-        image=await uploaded(stack, keys),
+        images=await uploaded(stack, keys),
         seed=1,
         examples=1,
         leave_out=LEFT_OUT.get(component, ()),
