@@ -40,7 +40,7 @@ class ConsentScopeView(Shape):
 class ConsentView(Shape):
     """What a person has agreed to. Times are Unix seconds; `from` is `since` in Python."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     consent_id: str
     subject: str
