@@ -7,7 +7,7 @@ anew after it.
 
 import os
 import uuid
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import schemathesis
@@ -15,6 +15,17 @@ from schemathesis import Case, HookContext
 
 _STRANGE_HEADER = "x-schemathesis-unknown-property"
 """No fault: HTTP has whoever does not know a header ignore it."""
+
+IMAGE, FACE = (os.environ.get(f"FUZZED_{what}", "") for what in ("IMAGE", "FACE"))
+_REAL: Mapping[str, Callable[[Any], Any]] = {
+    "url": lambda _: "https://studio.example/hooks",
+    "faces": lambda value: [FACE if isinstance(one, str) else 1 for one in value],
+    "cast": lambda value: dict.fromkeys(value, IMAGE),
+    "consent": lambda value: {name: _real(name, told) for name, told in value.items()},
+    "until": lambda _: None,  # no schema says that it is after `from`
+    "size": lambda value: "256x256" if "x" in value else value,
+}
+"""What fields are made of that are not empty."""
 
 
 @schemathesis.hook
@@ -34,16 +45,10 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 
 def _real(name: str, value: Any) -> Any:
-    image, face = os.environ["FUZZED_IMAGE"], os.environ["FUZZED_FACE"]
-    match name, value:
-        case ("size", str()) if "x" in value:
-            return "256x256"
-        case ("url", str()):
-            return "https://hooks.example/told"
-        case ("faces", list()):
-            return [face if isinstance(one, str) else 1 for one in value]
-        case ("cast", dict()):
-            return dict.fromkeys(value, image)
-        case (_, float()) if value.is_integer():
-            return int(value)  # the same number to JSON Schema, and a fraction to who is strict
-    return image if name.endswith("_url") and value is not None else value
+    if name.endswith("_url") and value is not None:
+        return IMAGE
+    if name in _REAL and value:
+        return _REAL[name](value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # the same number to JSON Schema, and a fraction to whoever is strict
+    return value
