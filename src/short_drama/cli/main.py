@@ -24,7 +24,7 @@ from short_drama.cli.first_page import START, FirstPage
 from short_drama.cli.keys_group import keys
 from short_drama.cli.kinds import kinds
 from short_drama.cli.logs_command import Moment, logs
-from short_drama.cli.options import as_json, data_dir, service
+from short_drama.cli.options import as_json, data_dir, place, service
 from short_drama.cli.spend_group import costs, spend
 from short_drama.cli.storage_group import backup, restore, storage
 from short_drama.cli.terminal import say
@@ -256,7 +256,7 @@ for command in (
 
 
 @cli.command()
-@data_dir
+@place
 @as_json
 def queues(**options: Any) -> None:
     """How much waits in each lane, how long, and what died.
