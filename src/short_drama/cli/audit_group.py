@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from short_drama.cli.logs_command import Moment
-from short_drama.cli.options import as_json, data_dir
+from short_drama.cli.options import as_json, place
 
 _since = click.option("--since", type=Moment(), metavar="AGO|DATE", help="90s, 2h, 7d, or a date.")
 _until = click.option("--until", type=Moment(), metavar="AGO|DATE")
@@ -30,7 +30,7 @@ def audit() -> None:
 @_action
 @_target
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
-@data_dir
+@place
 @as_json
 def list_lines(**options: Any) -> None:
     """The newest lines."""
@@ -46,7 +46,7 @@ def list_lines(**options: Any) -> None:
     metavar="HEAD",
     help="What an earlier look ended with: finds whatever has changed since, up to there.",
 )
-@data_dir
+@place
 @as_json
 def verify(**options: Any) -> None:
     """Whether all lines are as they were written; exit 1 if not.
@@ -67,7 +67,7 @@ def verify(**options: Any) -> None:
 @_owner
 @_action
 @_target
-@data_dir
+@place
 def export(file: Path, **options: Any) -> None:
     """Write lines to a new FILE, oldest first, one JSON object each; - is the output."""
     from short_drama.cli import audit as command

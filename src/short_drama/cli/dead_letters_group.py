@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from short_drama.cli.catalogues import LANES
-from short_drama.cli.options import as_json, data_dir
+from short_drama.cli.options import as_json, place
 
 _lane = click.option("--lane", type=click.Choice(LANES), help="Only this one's.")
 _task_id = click.argument("task_id", metavar="TASK")
@@ -24,7 +24,7 @@ def dlq() -> None:
 
 @dlq.command("ls")
 @_lane
-@data_dir
+@place
 @as_json
 def list_letters(**options: Any) -> None:
     """Every dead letter, with its task.
@@ -42,7 +42,7 @@ def list_letters(**options: Any) -> None:
 @dlq.command("show")
 @_task_id
 @_lane
-@data_dir
+@place
 @as_json
 def show_letter(task_id: str, **options: Any) -> None:
     """A task's dead letter and its record.
@@ -59,7 +59,7 @@ def show_letter(task_id: str, **options: Any) -> None:
 @_some_tasks
 @_everything
 @_lane
-@data_dir
+@place
 @as_json
 def redrive(task_ids: tuple[str, ...], **options: Any) -> None:
     """Give tasks that failed as dead letters another life.
@@ -81,7 +81,7 @@ def redrive(task_ids: tuple[str, ...], **options: Any) -> None:
 @_everything
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_lane
-@data_dir
+@place
 @as_json
 def purge(task_ids: tuple[str, ...], **options: Any) -> None:
     """Delete dead letters; never a task's record.

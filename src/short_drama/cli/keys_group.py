@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from short_drama.cli.options import as_json, data_dir
+from short_drama.cli.options import as_json, place
 from short_drama.domain.principal import Scope
 
 _key_id = click.argument("key_id", metavar="ID")
@@ -37,7 +37,7 @@ def keys() -> None:
     "--daily-usd", metavar="AMOUNT", help="What its tasks may cost in a day, in US dollars."
 )
 @click.option("--days", type=click.IntRange(1, 36_500), help="After which it opens nothing.")
-@data_dir
+@place
 @as_json
 def create(**options: Any) -> None:
     """Make a key; it is shown only now.
@@ -51,7 +51,7 @@ def create(**options: Any) -> None:
 
 
 @keys.command("ls")
-@data_dir
+@place
 @as_json
 def list_keys(**options: Any) -> None:
     """Which there are, without their secrets.
@@ -66,7 +66,7 @@ def list_keys(**options: Any) -> None:
 
 @keys.command()
 @_key_id
-@data_dir
+@place
 @as_json
 def revoke(**options: Any) -> None:
     """End a key, by the id in its middle: sd_ID_...
@@ -81,7 +81,7 @@ def revoke(**options: Any) -> None:
 
 @keys.command()
 @_key_id
-@data_dir
+@place
 @as_json
 def rotate(**options: Any) -> None:
     """Make another key for the same, and end this one.

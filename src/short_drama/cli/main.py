@@ -28,6 +28,7 @@ from short_drama.cli.options import (
     data_dir,
     idempotency_key,
     output,
+    place,
     service,
     wait_flag,
 )
@@ -165,7 +166,7 @@ for command in (
 
 
 @cli.command()
-@data_dir
+@place
 @as_json
 def queues(**options: Any) -> None:
     """How much waits in each lane, how long, and what died.

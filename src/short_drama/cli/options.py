@@ -32,6 +32,27 @@ idempotency_key = click.option(
 task_id = click.argument("task_id", metavar="TASK")
 
 
+def _go_by_the_services(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Before any other option is read, for some are settings too."""
+    if asked and not context.resilient_parsing:
+        from short_drama.settings.installed import take_on
+
+        take_on()
+
+
+def place(command: Command) -> Command:
+    """Where a command looks past the service: at the data directory, or what the settings name."""
+    installed = click.option(
+        "--installed",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_go_by_the_services,
+        help="Go by the settings of the services that are installed on this host: as root.",
+    )
+    return data_dir(installed(command))
+
+
 def service(command: Command) -> Command:
     """The options of every command that talks to a running service."""
     gpu = click.option(

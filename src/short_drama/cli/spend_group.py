@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from short_drama.cli.options import as_json, data_dir
+from short_drama.cli.options import as_json, place
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -50,7 +50,7 @@ def spend() -> None:
     metavar="WHAT",
     help="day, month, provider, model, owner, kind, label, or label:NAME for one label's values.",
 )
-@data_dir
+@place
 @as_json
 def show(**options: Any) -> None:
     """Calls and their cost, what is held, and what budgets have left.
@@ -82,7 +82,7 @@ def show(**options: Any) -> None:
 )
 @since
 @until
-@data_dir
+@place
 @as_json
 def reconcile(**options: Any) -> None:
     """Compare the tasks' records, the ledger, its accounts, and a bill.
@@ -108,7 +108,7 @@ def reconcile(**options: Any) -> None:
     "--day", type=_DAY, callback=_iso, metavar="DAY", help="Whose budget.  [default: today]"
 )
 @click.option("--request-id", metavar="ID", help="The call that it corrects, as the bill names it.")
-@data_dir
+@place
 @as_json
 def adjust(**options: Any) -> None:
     """Book what no call tells of, such as a credit or a correction.
@@ -132,7 +132,7 @@ def adjust(**options: Any) -> None:
     help="kind, engine, label, or label:NAME for one label's values.",
 )
 @click.option("--on-aws", is_flag=True, help="What it would have cost there, if it ran elsewhere.")
-@data_dir
+@place
 @as_json
 def costs(**options: Any) -> None:
     """What tasks cost to run: GPU, providers, and AWS.

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from short_drama.cli.options import as_json, data_dir
+from short_drama.cli.options import as_json, place
 
 
 @click.command()
-@data_dir
+@place
 @as_json
 def storage(**options: Any) -> None:
     """What takes the room, how old it is, and what goes when.
@@ -27,7 +27,7 @@ def storage(**options: Any) -> None:
 
 @click.command()
 @click.argument("target", metavar="DEST", type=click.Path(path_type=Path))
-@data_dir
+@place
 @as_json
 def backup(target: Path, **options: Any) -> None:
     """Copy the data directory to the new folder DEST.
@@ -46,7 +46,7 @@ def backup(target: Path, **options: Any) -> None:
 @click.argument(
     "source", metavar="SRC", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-@data_dir
+@place
 @as_json
 def restore(source: Path, **options: Any) -> None:
     """Make an empty data directory what the backup SRC is.

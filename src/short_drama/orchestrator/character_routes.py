@@ -24,6 +24,7 @@ from short_drama.web import openapi
 from short_drama.web.answers import JsonAnswer
 from short_drama.web.body import base_url, read_json
 from short_drama.web.door import principal_of
+from short_drama.web.trail import note_target
 
 BODIES = (CharacterBody, CharacterChange, ConsentBody)
 _ALL, _ONE = "/api/v1/characters", "/api/v1/characters/{name}"
@@ -70,6 +71,7 @@ def _install_keeping(app: FastAPI, desk: Desk) -> None:
     )
     async def create_character(request: Request) -> Response:
         wanted = await read_json(request, CharacterBody)
+        note_target(request, wanted.name)
         return _answer(await office.create(principal_of(request).owner, wanted), desk, 201)
 
 
