@@ -118,6 +118,7 @@ attacks: setup ## Hostile clients of all kinds at full size, beside an honest on
 
 faces: $(INSTALLED) ## 33 faces, upright, turned and small: how many the local engine finds (needs npm, 40 MB once)
 	$(BIN)/python -m tests.faces.hard_set
+	ALL_SCENES=1 $(PYTEST) tests/integration/test_local_faces.py
 
 watch: $(INSTALLED) $(DEPLOYING) ## A real Prometheus beside all processes under load, then faults; WATCH=600 (seconds)
 	$(BIN)/python -m tests.deploy.watch --seconds $(WATCH)
