@@ -39,7 +39,7 @@ setup: $(INSTALLED) models ## Everything that working on it needs: packages, mod
 
 $(RUNNING): requirements/runtime.txt requirements/build.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "short-drama needs Python 3.11 or later; set PYTHON=...")'
-	@echo "Installing what running needs into $(VENV): 130 MB, a minute or less"
+	@echo "Installing what running needs into $(VENV): 120 MB, a minute or less"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements/runtime.txt -r requirements/build.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -118,6 +118,7 @@ attacks: setup ## Hostile clients of all kinds at full size, beside an honest on
 
 faces: $(INSTALLED) ## 33 faces, upright, turned and small: how many the local engine finds (needs npm, 40 MB once)
 	$(BIN)/python -m tests.faces.hard_set
+	ALL_SCENES=1 $(PYTEST) tests/integration/test_local_faces.py
 
 watch: $(INSTALLED) $(DEPLOYING) ## A real Prometheus beside all processes under load, then faults; WATCH=600 (seconds)
 	$(BIN)/python -m tests.deploy.watch --seconds $(WATCH)

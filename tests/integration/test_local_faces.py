@@ -4,6 +4,7 @@ A face is only ever swapped with the same person's: the astronaut with her mirro
 portrait, the author with his.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -352,7 +353,7 @@ def test_the_face_is_tilted_with_the_ellipse(
 def test_no_mask_is_seen_where_there_is_none(
     faces: LocalFaces, catalogue: list[Scene], actor: Pixels
 ) -> None:
-    for scene in catalogue:
+    for scene in catalogue[:: 1 if "ALL_SCENES" in os.environ else 3]:  # all with `make faces`
         with pytest.raises(MaskNotFound) as error:
             faces.fill(scene.pixels, actor)
         assert error.value.field == "masked_image_url"

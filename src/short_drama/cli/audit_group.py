@@ -9,7 +9,7 @@ from short_drama.cli.logs_command import Moment
 from short_drama.cli.options import as_json, place
 
 _since = click.option("--since", type=Moment(), metavar="AGO|DATE", help="90s, 2h, 7d, or a date.")
-_until = click.option("--until", type=Moment(), metavar="AGO|DATE")
+_until = click.option("--until", type=Moment(), metavar="AGO|DATE", help="Nothing younger.")
 _owner = click.option("--owner", metavar="NAME", help="Whose key did it.")
 _action = click.option("--action", metavar="NAME", help="task.submit, key.revoke, ...")
 _target = click.option("--target", metavar="ID", help="The task, key or asset that it was done to.")
@@ -29,11 +29,17 @@ def audit() -> None:
 @_owner
 @_action
 @_target
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most."
+)
 @place
 @as_json
 def list_lines(**options: Any) -> None:
-    """The newest lines."""
+    """The newest lines.
+
+    \b
+    short-drama audit ls --since 7d --action key.revoke
+    """
     from short_drama.cli import audit as command
 
     command.ls(**options)
@@ -52,6 +58,9 @@ def verify(**options: Any) -> None:
     """Whether all lines are as they were written; exit 1 if not.
 
     Ends with the head, to be noted somewhere else: whoever changes a line has to change it too.
+
+    \b
+    short-drama audit verify
     """
     from short_drama.cli import audit as command
 
@@ -69,7 +78,13 @@ def verify(**options: Any) -> None:
 @_target
 @place
 def export(file: Path, **options: Any) -> None:
-    """Write lines to a new FILE, oldest first, one JSON object each; - is the output."""
+    """Write lines to a new FILE, oldest first.
+
+    One JSON object each; as FILE, - is the output.
+
+    \b
+    short-drama audit export november.jsonl --since 2026-11-01
+    """
     from short_drama.cli import audit as command
 
     command.export(file, **options)
