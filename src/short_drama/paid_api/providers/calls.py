@@ -109,8 +109,9 @@ def count(value: object) -> int | None:
     """Of what is charged by its number; None for anything that is no number of such things."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST
-    return value if is_one else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST else None
 
 
 def _object(data: bytes | None, clean: Callable[[Any], Any]) -> dict[str, Any] | None:
