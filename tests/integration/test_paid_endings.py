@@ -11,6 +11,7 @@ from short_drama.backends.embedded.database import Database
 from short_drama.backends.embedded.spend_ledger import EmbeddedSpendLedger
 from short_drama.domain.errors import Unavailable
 from short_drama.domain.spending import CallState, TaskSpend
+from short_drama.paid_api import generators
 from short_drama.paid_api.providers.seedream import lifetime
 from short_drama.sdk.models import TaskView
 from tests.integration.comfyui_stage import until
@@ -53,12 +54,13 @@ def code_of(task: TaskView) -> str | None:
         ("gone", 9),
         ("download-503", 5),
         ("download-page", 5),
-        ("download-damaged", 2),
+        ("download-damaged", 5),
     ],
 )
 async def test_a_picture_is_fetched_however_long_that_takes(
-    tmp_path: Path, fault: str, times: int
+    tmp_path: Path, fault: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(generators, "_DAMAGED", (0.01,) * 5)
     async with simulated(tmp_path) as stage:
         stage.seedream.failures.turn_on(fault, times)
         task = await stage.done(SWAP)
@@ -83,8 +85,9 @@ async def test_a_picture_whose_url_is_too_old_is_made_anew_by_a_retry(
 
 
 async def test_a_picture_that_nobody_can_decode_is_kept_and_made_anew_by_a_retry(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(generators, "_DAMAGED", (0.01,) * 5)
     async with simulated(tmp_path) as stage:
         stage.seedream.failures.turn_on("download-damaged", True)
         task = await stage.task(SWAP)

@@ -99,6 +99,16 @@ async def test_a_model_behind_an_endpoint_is_what_is_sized_and_told(
     assert seedream.bodies[-1]["model"] == endpoint
 
 
+async def test_a_picture_in_the_answer_itself_is_taken(seedream: SeeDreamSimulator) -> None:
+    """What was asked for is its URL; but it is paid for, and there."""
+    seedream.failures.turn_on("no-url")
+    async with a_client(seedream) as client:
+        made = Generated.from_json(json.loads(json.dumps((await generate(client)).to_json())))
+        assert decode(await client.download(made.url)).size == (1280, 720)
+    assert (seedream.charged, seedream.results.downloads) == (1, 0)
+    assert "data:" not in repr(made)
+
+
 @pytest.mark.parametrize(
     ("told", "pixels"),
     [
@@ -338,7 +348,6 @@ def _tells_no_secret(error: e.ShortDramaError) -> None:
         ("html-407", e.ProviderPaused, 0),
         ("html-413", e.ImageRejected, 0),
         ("html-429", e.Throttled, 0),
-        ("no-url", e.ChargeUnknown, 1),
         ("says-nothing", e.ChargeUnknown, 1),
     ],
 )

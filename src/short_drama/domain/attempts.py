@@ -12,8 +12,8 @@ MAX_ATTEMPTS = 4
 MAX_RECEIVES = 10
 """Of a message, in every queue, before it is a dead letter: attempts end first."""
 MAX_LOSSES = 4 * MAX_ATTEMPTS
-"""How often a task may be lost where it only waited, as far as is known, or where it has been paid
-for, before that counts."""
+"""How often a task may be lost where it only waited, as far as is known, or where it may have been
+paid for, before that counts."""
 WAITING = "queued"
 """The stage of a job that nothing computes for."""
 PREPARING = "preparing"
@@ -30,5 +30,6 @@ def job_id_for(key: str, attempt: int) -> str:
 
 def is_spared(stage: str | None, cost: Mapping[str, Any] | None) -> bool:
     """Whether an attempt does not count that ends without a word in this stage, when so much has
-    been paid."""
-    return stage == WAITING or bool(cost and cost.get("usd"))
+    been paid, or may have been: a call may be answered after its task was last heard of."""
+    paid = cost is not None and (cost.get("usd") or cost.get("maybe_usd"))
+    return stage == WAITING or bool(paid)

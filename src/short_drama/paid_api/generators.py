@@ -1,5 +1,6 @@
 """Who makes the face under a mask: the local engine, or SeeDream."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -163,8 +164,9 @@ def _told(swapped: Swapped) -> SwappedStill:
     return SwappedStill(image=swapped.image, warnings=swapped.warnings, ellipse=swapped.ellipse)
 
 
-_DOWNLOADS = 3
-"""Of bytes that cannot be decoded, before they are taken for the picture that was made."""
+_DAMAGED = 0.5, 1.0, 2.0, 4.0, 8.0
+"""Seconds before each further download of bytes that cannot be decoded; then they are taken for the
+picture that was made."""
 _FETCH_AGAIN = 2.0
 """Seconds until the next attempt to fetch a picture, at first; then half as long as it has been
 there."""
@@ -337,10 +339,12 @@ class SeeDreamGenerator:
     async def _whole(self, url: str) -> bytes:
         """Bytes that are no whole picture may be another time, and are kept if they are not: they
         were paid for as well."""
-        for _ in range(_DOWNLOADS):
-            data = await self._seedream.download(url)
+        data = await self._seedream.download(url)
+        for pause in _DAMAGED:
             if await in_thread(_is_whole, data):
                 break
+            await asyncio.sleep(pause)
+            data = await self._seedream.download(url)
         return data
 
     def _cost_of(self, made: Generated) -> Cost:

@@ -423,8 +423,10 @@ def test_a_last_attempt_that_only_waited_is_not_the_last() -> None:
 
 def test_a_last_attempt_that_was_paid_for_is_not_the_last() -> None:
     held = claimed(attempts_left=1).heartbeat("alice", 1, now=NOW, lease=LEASE, stage="running")
-    for usd, left in ((0.0, 0), (0.03, 1)):
-        assert held.with_cost({"usd": usd, "calls": []}).attempts_after_this == left
+    for usd, maybe, left in ((0.0, 0.0, 0), (0.03, 0.0, 1), (0.0, 0.03, 1)):
+        cost = {"usd": usd, "maybe_usd": maybe, "calls": []}
+        assert held.with_cost(cost).attempts_after_this == left
+    assert held.with_cost({"usd": 0.0, "calls": []}).attempts_after_this == 0
 
 
 def test_attempts_are_not_given_back_for_ever() -> None:

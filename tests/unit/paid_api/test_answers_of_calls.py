@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from short_drama.domain import errors as e
 from short_drama.domain.errors import ShortDramaError
-from short_drama.paid_api.providers.calls import CallRefused, CallUnanswered, Reply, read_answer
+from short_drama.paid_api.providers.calls import (
+    CallRefused,
+    CallUnanswered,
+    Reply,
+    count,
+    read_answer,
+)
 from short_drama.paid_api.providers.qwen.refusals import classify as qwen_means
 from short_drama.paid_api.providers.seedream.refusals import classify as seedream_means
 
@@ -103,6 +109,21 @@ def test_a_success_that_is_no_json_object_is_no_answer(status: int, body: bytes)
 def test_a_success_that_is_too_large_is_no_answer() -> None:
     with pytest.raises(CallUnanswered):
         read_answer(200, {}, None, seconds=1.0, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (0, 0),
+        (7, 7),
+        (7.0, 7),
+        *((odd, None) for odd in (-1, -0.5, 7.5, True, "7", None, [7], 10**20, 1e300)),
+        (float("inf"), None),
+        (float("nan"), None),
+    ],
+)
+def test_a_number_of_things_to_pay_for(value: object, number: int | None) -> None:
+    assert count(value) == number
 
 
 def test_any_success_with_an_object_is_one() -> None:

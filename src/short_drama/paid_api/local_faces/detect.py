@@ -36,13 +36,15 @@ SCORE: Final = 0.3
 SIDE: Final = 640
 """The longer one of most canvases."""
 _CANVASES: Final[tuple[Canvas, ...]] = (
-    (SIDE, 384), (384, SIDE), (SIDE, 480), (480, SIDE), (512, 512),
+    (SIDE, 384), (384, SIDE), (SIDE, 448), (448, SIDE), (SIDE, 480), (480, SIDE), (512, 512),
 )  # fmt: skip
 """Of about the same area, which the time goes with; the first of equals is the smallest."""
 _SHEET: Final = 2 * CELL
-"""Pixels a side of a canvas for four tiles, or for sixteen places: an eighth of the time."""
-_NETS: Final = 4
-"""Kept loaded: a portrait, a sheet and two shapes of stills. Each holds 20 to 120 MiB."""
+"""Pixels a side of a canvas for four tiles, or for sixteen places: an eighth of the time. For half
+as many it is half as high."""
+_NETS: Final = 5
+"""Kept loaded: a portrait, a sheet, half a sheet and two shapes of stills. Each holds 20 to 120
+MiB."""
 
 _OUTPUTS: Final = ("537", "538", "539", "540")
 _STRIDE: Final = 4
@@ -135,7 +137,8 @@ class CenterFace:
         self, image: Pixels, tiles: Sequence[_Shown], side: int, least: float
     ) -> list[list[FaceBox]]:
         across = _SHEET // side
-        sheet = np.zeros((_SHEET, _SHEET, 3), np.uint8)
+        half = len(tiles) <= across * across // 2
+        sheet = np.zeros((_SHEET // 2 if half else _SHEET, _SHEET, 3), np.uint8)
         for place, tile in enumerate(tiles):
             top, left = (side * each for each in divmod(place, across))
             tile.draw(image, sheet[top : top + side, left : left + side])

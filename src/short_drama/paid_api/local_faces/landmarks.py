@@ -115,30 +115,32 @@ class Landmarks:
         Shown the wrong way round, the network puts a face's points on it all the same, and often
         says that it is one; but it says so most firmly of a face that is upright.
         """
-        mesh = self._levelled(image, self._look(image, _square_of_box(box, turn)))
+        first = self._look(image, _square_of_box(box, turn))
+        mesh = self._levelled(image, first)
         if mesh.presence < _CERTAIN:
             others = [self._look(image, _square_of_box(box, turn + more)) for more in QUARTERS]
-            other = self._levelled(image, max(others, key=lambda each: each.presence))
-            mesh = max(mesh, other, key=lambda each: each.presence)
-        return self._settled(image, mesh)
+            likeliest = max(others, key=lambda each: each.presence)
+            other = self._levelled(image, likeliest)
+            if other.presence > mesh.presence:
+                first, mesh = likeliest, other
+        return self._settled(image, first, mesh)
 
     def fit_turned(self, image: Pixels, box: FaceBox, turn: float) -> Mesh:
         """The mesh of a face that is known to be turned so."""
         first = self._look(image, _square_of_box(box, turn))
-        return self._settled(image, self._levelled(image, first))
+        return self._settled(image, first, self._levelled(image, first))
 
     def _levelled(self, image: Pixels, mesh: Mesh) -> Mesh:
         """A look at the face as the look before has it."""
         return self._look(image, _square_of_mesh(mesh.points))
 
-    def _settled(self, image: Pixels, mesh: Mesh) -> Mesh:
-        """Looked at again until it stays where it is: it comes nearer to the face each time."""
+    def _settled(self, image: Pixels, before: Mesh, mesh: Mesh) -> Mesh:
+        """Looked at again until it stays where it was `before`: it comes nearer to the face each
+        time."""
         for _ in range(_LOOKS):
-            if mesh.presence < _NOBODY:
+            if mesh.presence < _NOBODY or _stays(before, mesh):
                 break
             before, mesh = mesh, self._levelled(image, mesh)
-            if np.linalg.norm(mesh.flat - before.flat, axis=1).mean() <= _STILL * mesh.width:
-                break
         return mesh
 
     def unrest(self, image: Pixels, mesh: Mesh) -> NDArray[np.float64]:
@@ -194,6 +196,11 @@ class _Square:
         turn = np.array([[cos, sin], [-sin, cos]])
         shift = _SIDE / 2 - turn @ (self.centre_x, self.centre_y)
         return np.column_stack([turn, shift])
+
+
+def _stays(before: Mesh, mesh: Mesh) -> bool:
+    moved = np.linalg.norm(mesh.flat - before.flat, axis=1).mean()
+    return bool(moved <= _STILL * mesh.width)
 
 
 def _square_of_box(box: FaceBox, turn: float) -> _Square:

@@ -7,12 +7,15 @@ something on the way: a gateway, a proxy, a firewall.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from multidict import CIMultiDict
 
 from short_drama.domain.json_object import json_object
 from short_drama.web.retry_after import retry_after
+
+_MOST: Final = 10**8
+"""Of anything that one call may be charged for: tokens, or pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,15 @@ def text(value: object) -> str:
     """Of a string; "" of anything else. Halves of characters, which JSON can hold and nothing can
     store, are replaced."""
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+
+
+def count(value: object) -> int | None:
+    """Of what is charged by its number; None for anything that is no number of such things."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST else None
 
 
 def _object(data: bytes | None, clean: Callable[[Any], Any]) -> dict[str, Any] | None:

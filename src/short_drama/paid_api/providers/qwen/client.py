@@ -22,6 +22,7 @@ from short_drama.paid_api.providers.calls import (
     CallRefused,
     CallUnanswered,
     Reply,
+    count,
     text,
     told_of,
 )
@@ -46,6 +47,10 @@ MAX_TOKENS: Final = 1024
 """Of the answer: 40 faces, where each takes about 25."""
 QUALITIES: Final = (92, 80, 60)
 """Of the JPEG: the first with which the picture is small enough."""
+_TOKENS_IN: Final = ("prompt_tokens", "input_tokens")
+_TOKENS_OUT: Final = ("completion_tokens", "output_tokens")
+"""Names in `usage`: those of the compatible interface, and of Model Studio's own, whose answers
+have the choices in `output`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,7 @@ class QwenVL:
         request = self._request(question.messages(self._image(url), mistake))
         reply = await self._provider.post("/chat/completions", request)
         return replace(
-            _answer(reply, self.model),
+            read_reply(reply, self.model),
             asked_which=words is not None,
             units=self._units,
             seen_width=width,
@@ -197,21 +202,29 @@ def _scaled(picture: Pixels, size: tuple[int, int]) -> Pixels:
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
-def _answer(reply: Reply, model: str) -> QwenAnswer:
-    """Raises CallRefused for a 200 that tells of an error, CallUnanswered for one without text."""
+def read_reply(reply: Reply, model: str) -> QwenAnswer:
+    """What came counts, whatever is said beside it: it was charged.
+
+    Raises CallRefused for a 200 that tells of an error, CallUnanswered for one without text, or
+    with an error and yet with tokens to pay for.
+    """
     body = reply.body
     code, message = told_of(body)
-    if code or body.get("error"):
-        raise CallRefused(HTTPStatus.OK, code=code, message=message, request_id=reply.request_id)
-    choice = _first(body.get("choices"))
+    choice = _first(body.get("choices") or _members(body.get("output")).get("choices"))
     said, usage = _members(choice.get("message")), _members(body.get("usage"))
+    inputs, outputs = (
+        max(count(usage.get(name)) or 0 for name in names) for names in (_TOKENS_IN, _TOKENS_OUT)
+    )
+    words = _text(said.get("content"))
+    if not words and (code or body.get("error")) and not outputs:
+        raise CallRefused(HTTPStatus.OK, code=code, message=message, request_id=reply.request_id)
     if not said:
         raise CallUnanswered("the answer has no message")
     return QwenAnswer(
-        text=_text(said.get("content")),
+        text=words,
         finish_reason=text(choice.get("finish_reason")),
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
+        input_tokens=inputs,
+        output_tokens=outputs,
         request_id=reply.request_id or text(body.get("id")) or None,
         model=text(body.get("model")) or model,
     )
@@ -230,7 +243,3 @@ def _first(choices: Any) -> Mapping[str, Any]:
 
 def _members(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) else 0

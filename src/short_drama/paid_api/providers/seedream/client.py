@@ -3,7 +3,8 @@
 `generate` is one call that is charged when it succeeds; the provider knows no idempotency key, and
 a connection that breaks loses the picture and not the charge. So a call is never repeated here.
 What it leaves is a URL that lives for a day: `download` it at once, which costs nothing and may be
-repeated. The picture's real size is that of its bytes; what was asked for is only approximated.
+repeated. A gateway may answer with the picture itself, which is then a URL of its own, `data:`. The
+picture's real size is that of its bytes; what was asked for is only approximated.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from short_drama.paid_api.providers.calls import (
     CallRefused,
     CallUnanswered,
     Reply,
+    count,
     text,
     told_of,
 )
@@ -52,6 +54,11 @@ PAUSES: Final = (0.5, 1.0, 2.0)
 _CHUNK: Final = 64 * 1024
 TOKEN_PIXELS: Final = 256
 """Of a picture, for each of `usage.output_tokens`."""
+_INLINE: Final = "data:;base64,"
+"""Before a picture that came in the answer."""
+_PLACES: Final = ("url", "image_url", "b64_json")
+"""Of a picture, in an answer: the provider's own is the first, and the last if it was asked for
+that. Gateways have been seen to give any of them whatever they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +169,7 @@ class SeeDream:
         }
         try:
             reply = await self._provider.post("/images/generations", payload)
-            made = await in_thread(_read, reply, self.model)
+            made = await in_thread(read_made, reply, self.model)
         except (CallRefused, CallNotSent, CallUnanswered) as error:
             raise classify(error) from error
         return replace(made, model=self.model) if made.model == self._asked else made
@@ -185,6 +192,8 @@ class SeeDream:
                 does not tell: stores and what stands before them deny a picture for a moment.
             EngineFailed: it is too large, each time.
         """
+        if url.startswith(_INLINE):
+            return await in_thread(base64.b64decode, url.removeprefix(_INLINE))
         failure, too_large = "", 0
         for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
@@ -262,27 +271,26 @@ def _data_url(data: bytes, name: str) -> str:
 # --- The answer ---------------------------------------------------------------------------
 
 
-def _read(reply: Reply, model: str) -> Generated:
+def read_made(reply: Reply, model: str) -> Generated:
     """Raises CallRefused for a 200 that tells of a fault, and ChargeUnknown for one that has no
     picture and yet may be charged."""
-    told = reply.body.get("data")
-    items = [item for item in told if isinstance(item, Mapping)] if isinstance(told, list) else []
+    items = _items(reply.body)
     used = reply.body.get("usage")
     usage = used if isinstance(used, Mapping) else {}
     for item in items:
-        if (url := _url(item)) is not None:
+        if (url := _place(item)) is not None:
             return Generated(
                 model=text(reply.body.get("model")) or model,
                 url=url,
                 size=text(item.get("size")),
-                pictures=_count(usage, "generated_images") or 1,
-                tokens=_count(usage, "output_tokens") or 0,
-                pictures_in=_count(usage, "input_images"),
+                pictures=count(usage.get("generated_images")) or 1,
+                tokens=count(usage.get("output_tokens")) or 0,
+                pictures_in=count(usage.get("input_images")),
                 request_id=reply.request_id,
             )
     errors = [item.get("error") for item in items] + [reply.body.get("error")]
     error = next((one for one in errors if isinstance(one, Mapping)), {})
-    if _count(usage, "generated_images") not in ((0, None) if error else (0,)):
+    if count(usage.get("generated_images")) not in ((0, None) if error else (0,)):
         request = f" (request {reply.request_id})" if reply.request_id else ""
         raise ChargeUnknown(
             f"SeeDream sent no picture that can be read and does not say it made none{request}"
@@ -291,15 +299,36 @@ def _read(reply: Reply, model: str) -> Generated:
     raise CallRefused(HTTPStatus.OK, code=code, message=message, request_id=reply.request_id)
 
 
-def _url(item: Mapping[str, Any]) -> str | None:
-    url = text(item.get("url"))
-    if re.fullmatch(r"https?://[!-~]+", url) is None:
-        return None
-    with contextlib.suppress(ValueError):
-        return url if URL(url).host else None
+def _items(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the answer says of each picture. One alone may stand without a list, and an address
+    without a name."""
+    told = body.get("data") or body.get("images")
+    listed = told if isinstance(told, list) else [told]
+    named = ({"url": item} if isinstance(item, str) else item for item in listed)
+    return [item for item in named if isinstance(item, Mapping)]
+
+
+def _place(item: Mapping[str, Any]) -> str | None:
+    """Where the picture is, or the picture itself; None where neither can be read."""
+    for name in _PLACES:
+        told = item.get(name)
+        said = text(told.get("url") if isinstance(told, Mapping) else told)
+        if (place := _url(said) or _inline(said)) is not None:
+            return place
     return None
 
 
-def _count(usage: Mapping[str, Any], name: str) -> int | None:
-    count = usage.get(name)
-    return count if isinstance(count, int) else None
+def _url(said: str) -> str | None:
+    if re.fullmatch(r"https?://[!-~]+", said) is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return said if URL(said).host else None
+    return None
+
+
+def _inline(said: str) -> str | None:
+    encoded = "".join(said.rpartition(",")[2].split())
+    with contextlib.suppress(ValueError, ImageRejected):
+        sniff(base64.b64decode(encoded, validate=True))
+        return _INLINE + encoded
+    return None
