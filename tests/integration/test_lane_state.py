@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from short_drama.cli import display, host
 from short_drama.cli.main import cli
 from short_drama.sdk.client import AsyncClient
-from short_drama.sdk.models import KindView, TaskView
+from short_drama.sdk.kind_models import KindView
+from short_drama.sdk.models import TaskView
 from short_drama.wiring.components import Component
 from tests.noop_engine import NOOP
 from tests.patience import SOON

@@ -9,7 +9,7 @@ from short_drama.cli.options import as_json, service
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from short_drama.sdk.models import KindView
+    from short_drama.sdk.kind_models import KindView
 
 
 @click.command()

@@ -1,10 +1,9 @@
 """From an image reference in a request to bytes we hold.
 
-A reference is `asset:<key>`, `s3://<our bucket>/<key>`, the public address of one of our assets,
-or any other http(s) URL. The first three name bytes we hold already; the last is fetched once,
-when the task is submitted, checked, re-encoded and kept as an upload. So are the bytes that a
-client has put into the bucket itself, with a form of ours. Engines read only bytes we hold, so a
-retry sees the same picture and no engine ever follows a user's URL.
+`asset:<key>`, `s3://<our bucket>/<key>` and addresses of our assets name bytes that we hold
+already; any other http(s) URL is fetched once, at the submit, checked, re-encoded and kept as an
+upload, like what a client has put into the bucket with a form of ours. So a retry sees the same
+picture, and no engine ever follows a user's URL.
 """
 
 import asyncio
@@ -37,13 +36,7 @@ from short_drama.images.inspector import inspected
 from short_drama.images.manifest import Claim, Ingredient
 from short_drama.images.seen_urls import SeenUrls
 from short_drama.images.signing import UNSIGNED, Manifests
-from short_drama.images.structure import (
-    MAX_BYTES_OF_OURS,
-    check_size,
-    open_ours,
-    sniff,
-    too_long,
-)
+from short_drama.images.structure import MAX_BYTES_OF_OURS, check_size, open_ours, sniff, too_long
 from short_drama.images.written import Written
 from short_drama.ports import AssetExists, AssetInfo, AssetStore
 from short_drama.web.clients import CLIENT, SITE
@@ -59,10 +52,11 @@ _REMEMBERED = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
+    """`sha256`: of the bytes as they were sent."""
+
     key: str
     size: Size
     sha256: str
-    """Of the bytes as they were sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +105,7 @@ class ImageSources:
         self._keys = asset_keys.UploadKeys(secret or secrets.token_bytes(32))
         self._decoders = Decoders()
         self._decoding = asyncio.Semaphore(_DECODES_AT_ONCE)
-        slots = partial(
-            FairSlots, places=_TAKEN_IN_AT_ONCE, waiting=_WAITING, seconds=_WAIT_SECONDS
-        )
-        self._small, self._large = slots("small pictures"), slots("large pictures")
+        self._small, self._large = map(_slots, ("small pictures", "large pictures"))
         self._sizes: OrderedDict[str, Size] = OrderedDict()
         self._seen: SeenUrls[Upload] = SeenUrls()
 
@@ -364,6 +355,9 @@ def _known_by(data: bytes) -> tuple[str, str]:
     that is kept. Raises ImageRejected for bytes of another kind."""
     extension = EXTENSIONS[kept_as(sniff(data))]
     return hashlib.sha256(data).hexdigest(), extension
+
+
+_slots = partial(FairSlots, places=_TAKEN_IN_AT_ONCE, waiting=_WAITING, seconds=_WAIT_SECONDS)
 
 
 def size_metadata(size: Size) -> dict[str, str]:

@@ -17,7 +17,7 @@ from short_drama.images.structure import MAX_BYTES
 from short_drama.orchestrator.desk import Desk
 from short_drama.orchestrator.kind_facts import KindFacts
 from short_drama.orchestrator.views import condition_view
-from short_drama.sdk.models import KindList
+from short_drama.sdk.kind_models import KindList
 from short_drama.web.body import MAX_JSON_BYTES
 
 _LIMITS: Final[Mapping[str, Any]] = {

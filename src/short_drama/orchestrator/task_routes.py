@@ -36,10 +36,29 @@ _ONE: dict[int | str, dict[str, Any]] = {200: {"model": TaskView}, 404: {"model"
 
 
 def install(app: FastAPI, desk: Desk) -> None:
+    _install_counting(app, desk)
     _install_reading(app, desk)
     _install_events(app, desk)
     _install_acting(app, desk)
     _install_deleting(app, desk)
+
+
+def _install_counting(app: FastAPI, desk: Desk) -> None:
+    @app.get(
+        "/api/v1/tasks/count",
+        tags=["tasks"],
+        summary="How many match, up to 10,000",
+        responses={200: {"model": TaskCountView}},
+    )
+    async def count_tasks(request: Request, query: Annotated[FilterQuery, Query()]) -> Response:
+        where = query.where(desk.catalogue, principal_of(request))
+        found = await desk.store.count(where, most=_MOST_COUNTED)
+        return JsonAnswer({"count": found.count, "at_least": not found.is_whole})
+
+    async def count_all(request: Request) -> Response:
+        return await count_tasks(request, FilterQuery())
+
+    app.state.direct.add("GET", "/api/v1/tasks/count", count_all)
 
 
 def _install_reading(app: FastAPI, desk: Desk) -> None:
@@ -59,22 +78,6 @@ def _install_reading(app: FastAPI, desk: Desk) -> None:
         return JsonAnswer(
             {"tasks": tasks, "next_cursor": page.next_cursor, "left_out": page.left_out}
         )
-
-    @app.get(
-        "/api/v1/tasks/count",
-        tags=["tasks"],
-        summary="How many match, up to 10,000",
-        responses={200: {"model": TaskCountView}},
-    )
-    async def count_tasks(request: Request, query: Annotated[FilterQuery, Query()]) -> Response:
-        where = query.where(desk.catalogue, principal_of(request))
-        found = await desk.store.count(where, most=_MOST_COUNTED)
-        return JsonAnswer({"count": found.count, "at_least": not found.is_whole})
-
-    async def count_all(request: Request) -> Response:
-        return await count_tasks(request, FilterQuery())
-
-    app.state.direct.add("GET", "/api/v1/tasks/count", count_all)
 
     @app.get(
         "/api/v1/tasks/{task_id}",

@@ -25,12 +25,11 @@ from short_drama.domain.image_reference import is_path
 from short_drama.domain.kinds import KIND_NAME, KINDS, Lane
 from short_drama.sdk.characters import AsyncCharacters
 from short_drama.sdk.errors import ApiError, NoResult, WaitTimeout
+from short_drama.sdk.kind_models import KindList, KindView
 from short_drama.sdk.models import (
     Accepted,
     AssetView,
     DirectUploadView,
-    KindList,
-    KindView,
     TaskCountView,
     TaskPage,
     TaskView,

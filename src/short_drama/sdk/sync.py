@@ -18,10 +18,10 @@ from short_drama.sdk.characters import (
     RevocationView,
 )
 from short_drama.sdk.client import CPU_URL, GPU_URL, AsyncClient
+from short_drama.sdk.kind_models import KindView
 from short_drama.sdk.models import (
     Accepted,
     AssetView,
-    KindView,
     TaskCountView,
     TaskPage,
     TaskView,

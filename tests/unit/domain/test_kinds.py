@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from short_drama.domain.kinds import KINDS, Lane, TaskOptions
+from short_drama.domain.kinds import KINDS, Lane
+from short_drama.domain.task_options import TaskOptions
 
 IMAGE = "asset:uploads/local/a.png"
 MINIMAL: dict[str, dict[str, Any]] = {

@@ -15,8 +15,8 @@ from short_drama.comfyui_api.prompts.camera_words import CameraWords
 from short_drama.comfyui_api.workflows.needs import Needs
 from short_drama.comfyui_api.workflows.strict import Name, Pair, Strict
 from short_drama.domain.errors import InvalidRequest
-from short_drama.domain.kinds import TaskOptions
 from short_drama.domain.rules import Rule
+from short_drama.domain.task_options import TaskOptions
 
 MAX_SEED = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
