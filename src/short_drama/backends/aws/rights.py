@@ -89,17 +89,17 @@ _OF_CHARACTERS: Condition = {"ForAllValues:StringLike": {_KEYS: [_CHARACTERS]}}
 _SHOTS = "shot#*"
 _SECRETS = (_LEDGER, "key#*", "used#*", _SHOTS)
 _TOLD_TO_ADAPTERS: Condition = {
-    "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _WEBHOOKS, _AUDIT)}
+    "ForAllValues:StringNotLike": {_KEYS: [*_SECRETS, _WEBHOOKS, _AUDIT]}
 }
 _OF_TASKS: Condition = {
-    "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS, _WEBHOOKS, _AUDIT)}
+    "ForAllValues:StringNotLike": {_KEYS: [*_SECRETS, _CHARACTERS, _WEBHOOKS, _AUDIT]}
 }
 _OF_TASKS_AND_THE_AUDIT: Condition = {
-    "ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS, _WEBHOOKS)}
+    "ForAllValues:StringNotLike": {_KEYS: [*_SECRETS, _CHARACTERS, _WEBHOOKS]}
 }
 """Lines of the audit are put. Nobody updates or deletes what has such a key; that a put replaces
 none, no right can say, and every put's own condition does."""
-_OF_TASKS_AND_MORE: Condition = {"ForAllValues:StringNotLike": {_KEYS: (*_SECRETS, _CHARACTERS)}}
+_OF_TASKS_AND_MORE: Condition = {"ForAllValues:StringNotLike": {_KEYS: [*_SECRETS, _CHARACTERS]}}
 """Webhooks, and the audit."""
 
 # --- What several roles have --------------------------------------------------------------
