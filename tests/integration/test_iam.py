@@ -167,7 +167,7 @@ async def _every_kind(client: AsyncClient, seedream: SeeDreamSimulator) -> None:
     await done(SWAP, masked_image_url=masked.result_url, **swap)
 
     consent = {"subject": "a person", "recorded_by": "casting"}
-    await client.characters.create("lin", [png()], consent=consent)
+    await client.characters.create("lin", [png(colour=(90, 120, 160))], consent=consent)
     cast = await done(FULL, source_image_url=scene, target_face_url="character:lin")
     await client.characters.revoke("lin")
     purged = {one["key"] for one in (await client.characters.purge("lin")).deleted}
