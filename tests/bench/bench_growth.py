@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import random
 import sqlite3
@@ -22,6 +23,8 @@ from typing import Any
 
 from short_drama.backends.embedded import schema, task_store
 from short_drama.backends.embedded.database import _LOG_PAGES, Database
+from short_drama.backends.embedded.search_labels import with_short_ways
+from short_drama.backends.embedded.shot_store import EmbeddedShotStore
 from short_drama.backends.embedded.task_queue import EmbeddedTaskQueue
 from short_drama.backends.embedded.task_store import EmbeddedTaskStore
 from short_drama.backends.embedded.upgrade import bring_up_to_date
@@ -33,7 +36,7 @@ from short_drama.domain.message import TaskMessage
 from short_drama.domain.outcome import Outcome
 from short_drama.domain.task import Task
 from short_drama.domain.task_state import TaskStatus
-from short_drama.ports import TaskFilter
+from short_drama.ports import Order, TaskFilter
 
 _BEGAN = 1_700_000_000.0
 _APART = 20.0
@@ -44,6 +47,9 @@ _OLD_AT_MOST = 100_000
 """Tasks given to the first layout: it takes several times as long."""
 _ID, _AT = str(uuid.UUID(int=0)), _BEGAN + 0.125
 _KINDS = ("camera-angle", "qwen-image-edit", "face-mask", "full-face-swap")
+
+
+_LABELS = {"show": "LABELS"}
 
 
 def a_task(kind: str) -> Task:
@@ -58,7 +64,7 @@ def a_task(kind: str) -> Task:
         sources={"image_url": "https://stills.example/season-2/episode-07/shot-0417.png"},
         created_at=_AT,
         updated_at=_AT,
-        labels={"show": "Nightfall", "episode": "EPISODE", "shot": "SHOT"},
+        labels=_LABELS,
     )
 
 
@@ -86,15 +92,26 @@ def rows(count: int, *, chance: random.Random) -> Iterator[tuple[Any, ...]]:
         row = list(patterns[_KINDS[number % len(_KINDS)]][status])
         task_id, created_at = str(uuid.UUID(int=chance.getrandbits(128))), _BEGAN + _APART * number
         row[0], row[6] = task_id, created_at
-        for column in (-2, -1):
-            row[column] = (
-                row[column]
-                .replace("EPISODE", str(number % 100))
-                .replace("SHOT", f"{number:07}")
-                .replace(_ID, task_id)
-                .replace(repr(_AT), repr(created_at))
-            )
+        row[-2] = json.dumps(with_short_ways(labels_of(number)))
+        row[-1] = (
+            row[-1]
+            .replace(json.dumps(_LABELS, separators=(",", ":")), json.dumps(labels_of(number)))
+            .replace(_ID, task_id)
+            .replace(repr(_AT), repr(created_at))
+        )
         yield tuple(row)
+
+
+def labels_of(number: int) -> dict[str, str]:
+    """A mark of its own; and of each project's shots several takes, while the number of a shot is
+    that of one in every project."""
+    return {
+        "show": "Nightfall",
+        "mark": f"{number:07}",
+        "project": f"P{number % 500}",
+        "episode": str(number % 100),
+        "shot": str(number // 500 % 40),
+    }
 
 
 def _status(number: int, count: int) -> TaskStatus:
@@ -193,7 +210,8 @@ async def grown(folder: Path, count: int) -> Figures:
     async with Database(path) as database, Wakeups(folder) as wakeups:
         store = EmbeddedTaskStore(database, wakeups)
         queue = EmbeddedTaskQueue(database, wakeups, Lane.GPU.queue)
-        calls = await looks(store, queue, count)
+        shots = EmbeddedShotStore(database)
+        calls = await looks(store, shots, queue, count)
         found = {name: await median(call) for name, call in calls.items()}
     return Figures(count, count / took, beside, size / count, found)
 
@@ -212,7 +230,9 @@ async def median(call: Callable[[], Awaitable[object]]) -> tuple[float, float]:
 Call = Callable[[], Awaitable[object]]
 
 
-async def looks(store: EmbeddedTaskStore, queue: EmbeddedTaskQueue, count: int) -> dict[str, Call]:
+async def looks(
+    store: EmbeddedTaskStore, shots: EmbeddedShotStore, queue: EmbeddedTaskQueue, count: int
+) -> dict[str, Call]:
     newest = await store.list(TaskFilter(), cursor=None, limit=50)
     last = newest.tasks[0]
     middle = _BEGAN + _APART * count / 2
@@ -226,7 +246,9 @@ async def looks(store: EmbeddedTaskStore, queue: EmbeddedTaskQueue, count: int) 
 
     failed, cancelled = [TaskStatus.FAILED], [TaskStatus.CANCELLED]
     mask, none = ["face-mask"], ["face-swap"]
-    show, episode, shot = ("show", "Nightfall"), ("episode", "7"), ("shot", f"{count // 3:07}")
+    show, episode, mark = ("show", "Nightfall"), ("episode", "7"), ("mark", f"{count // 3:07}")
+    project, shot = ("project", "P7"), ("shot", "7")
+    in_project = TaskFilter(owner="local", labels=[project])
     return {
         "get": lambda: store.get(newest.tasks[7].task_id),
         "claim": lambda: store.replace(next(unclaimed).claim("w", now=time.time(), lease=60)),
@@ -241,8 +263,8 @@ async def looks(store: EmbeddedTaskStore, queue: EmbeddedTaskQueue, count: int) 
         "lane": page(lane=Lane.CPU),
         "label, common": page(labels=[show]),
         "label, 1 in 100": page(labels=[episode]),
-        "label, one": page(labels=[shot]),
-        "label, none": page(labels=[("shot", "none")]),
+        "label, one": page(labels=[mark]),
+        "label, none": page(labels=[("mark", "none")]),
         "a day": page(created_after=middle, created_before=middle + 86_400),
         "a day, none": page(created_before=_BEGAN - 1),
         "status + kind": page(statuses=failed, kinds=["full-face-swap"]),
@@ -252,6 +274,13 @@ async def looks(store: EmbeddedTaskStore, queue: EmbeddedTaskQueue, count: int) 
         "kind + label": page(kinds=["full-face-swap"], labels=[episode, show]),
         "kind + label, none": page(kinds=mask, labels=[("episode", "5")]),
         "two labels": page(labels=[show, episode]),
+        "project + shot": page(labels=[project, shot]),
+        "project, in shot order": lambda: store.list(
+            in_project, cursor=None, limit=50, order=Order.SHOT
+        ),
+        "project, shots": lambda: shots.list("local", "P7", None, cursor=None, limit=50),
+        "project, counted": lambda: store.count(in_project, most=10_000),
+        "words": page(text="nowhere to be found"),
         "status + kind + label + day": page(
             statuses=failed, kinds=["full-face-swap"], labels=[show], created_after=middle
         ),
