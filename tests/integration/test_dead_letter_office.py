@@ -90,8 +90,8 @@ async def test_a_task_cancelled_while_its_letter_is_redriven_stays_cancelled(sta
     store = stage.backend.store
 
     class Quicker(Interrupted):
-        async def _call(self, task: Task) -> Task:
-            stored: Task = await store.replace(task)
+        async def _call(self, task: Task, **told: Any) -> Task:
+            stored: Task = await store.replace(task, **told)
             await advance(store, stored, cancelled)
             return stored
 

@@ -126,7 +126,48 @@ for _method, _path, _sent in (
     ("POST", f"{PERSON}/purge", None),
 ):
     of_lins(_method, _path, body=_sent, code="character_not_found")
-of_lins("POST", "/api/v1/tasks/{task_id}/webhooks/replay", body={}, code="task_not_found")
+for _method, _path, _sent in (
+    ("POST", "/api/v1/tasks/{task_id}/webhooks/replay", {}),
+    ("POST", "/api/v1/tasks/{task_id}/pick", {}),
+    ("DELETE", "/api/v1/tasks/{task_id}", None),
+    ("POST", "/api/v1/tasks/{task_id}/restore", None),
+):
+    of_lins(_method, _path, body=_sent, code="task_not_found")
+
+
+@rule("GET", "/api/v1/tasks/count")
+async def none_of_lins_tasks_is_counted(studio: Studio) -> None:
+    asked = "/api/v1/tasks/count?label=film:secret"
+    assert (await studio.lin.call("GET", asked, status=200))["count"] > 0
+    assert (await studio.zhou.call("GET", asked, status=200))["count"] == 0
+    await studio.zhou.call("GET", f"{asked}&owner=lin", status=403)
+
+
+_SHOT: Final = {"project": "river", "shot": "12"}
+
+
+@rule("GET", "/api/v1/shots")
+async def none_of_lins_shots(studio: Studio) -> None:
+    picked = {**_SHOT, "asset": studio.upload["image_url"], "note": "secret"}
+    await studio.lin.call("POST", "/api/v1/shots/pick", status=200, json=picked)
+    asked = "/api/v1/shots?project=river"
+    assert (await studio.lin.call("GET", asked, status=200))["shots"]
+    assert (await studio.zhou.call("GET", asked, status=200))["shots"] == []
+
+
+@rule("POST", "/api/v1/shots/pick")
+async def another_owners_picture_is_no_pick(studio: Studio) -> None:
+    picked = {**_SHOT, "asset": studio.upload["image_url"]}
+    told = await studio.zhou.call("POST", "/api/v1/shots/pick", status=422, json=picked)
+    assert told["code"] == "asset_not_found"
+
+
+@rule("POST", "/api/v1/shots/unpick")
+async def another_owners_pick_stays(studio: Studio) -> None:
+    await none_of_lins_shots(studio)
+    await studio.zhou.call("POST", "/api/v1/shots/unpick", status=409, json=_SHOT)
+    shots = await studio.lin.call("GET", "/api/v1/shots?project=river", status=200)
+    assert "secret" in str(shots)
 
 
 @rule("GET", "/api/v1/webhooks")
@@ -265,7 +306,7 @@ async def no_address_without_its_signature(studio: Studio) -> None:
 async def the_same_for_everybody(studio: Studio) -> None:
     for who in (studio.lin, studio.zhou):
         kinds = await who.call("GET", "/api/v1/kinds", status=200)
-        assert "lin" not in str(kinds)
+        assert "'lin'" not in str(kinds)
 
 
 def for_operators(method: str, path: str, asked: str, *, port: str) -> None:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from short_drama.domain import formats
 from short_drama.domain.message import TaskMessage
 from short_drama.domain.task_state import TaskStatus
 from tests.integration.adapter_line import MAX_RECEIVES, WorkedLine, eventually, held
@@ -16,9 +17,9 @@ PUT_OFF = "short_drama.sqs_adapter.handler._PUT_OFF_SECONDS"
 async def make_newer(line: WorkedLine, task_id: str = "t1") -> None:
     await line.database.write(
         lambda db: db.execute(
-            "UPDATE tasks SET record = json_patch(record, '{\"format\": 2}'), version = version + 1"
+            "UPDATE tasks SET record = json_patch(record, ?), version = version + 1"
             " WHERE task_id = ?",
-            (task_id,),
+            (json.dumps({"format": formats.TASK.known + 1}), task_id),
         )
     )
 

@@ -36,7 +36,7 @@ from tests.samples import png
 PICTURES = [png(64, 64, (shade, 0, 0)) for shade in (10, 20)]
 KEPT = Lifetimes(tasks=3, uploads=1)
 LONGEST_SUBMIT_HOURS = 12
-GONE_AFTER = 3
+GONE_AFTER = 4
 """Steps of a pass over an empty table and one file."""
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Nothing is to outlive this, and every write waits for the disk."""
@@ -185,7 +185,7 @@ def test_nothing_that_a_task_names_is_deleted() -> None:
     )
 
 
-@pytest.mark.parametrize("steps", range(5))
+@pytest.mark.parametrize("steps", range(6))
 def test_a_submit_may_come_after_any_step(steps: int) -> None:
     """The client is told that the upload is gone, or it stays."""
     races = Races()

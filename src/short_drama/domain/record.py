@@ -18,18 +18,18 @@ from short_drama.domain.task_state import TaskStatus
 from short_drama.domain.webhooks import Notification
 
 _FIELDS = tuple(member.name for member in fields(Task))
-_TOLD = ("webhooks", "notifications")
+_IF_ANY = ("webhooks", "notifications", "derived_from")
 _OUTCOME_FIELDS = tuple(member.name for member in fields(Outcome))
 _PAGE_FIELDS = tuple(member.name for member in fields(TaskSpend))
 _CALL_FIELDS = tuple(member.name for member in fields(PaidCall))
 
 
 def record_of(task: Task) -> dict[str, Any]:
-    """Members that are None are left out, and those that say that nobody is to be told."""
+    """Members that are None are left out, and those of which there are none."""
     record = formats.TASK.marked({}, as_of=None if task.characters else formats.FIRST)
     for name in _FIELDS:
         value = getattr(task, name)
-        if name in _TOLD and not value:
+        if name in _IF_ANY and not value:
             continue
         if isinstance(value, Failure):
             record[name] = value.to_json()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from short_drama.domain.audit import AuditLine
-from short_drama.domain.errors import InvalidRequest, TaskConflict, TaskNotFound
+from short_drama.domain.errors import TaskConflict, TaskNotFound
 from short_drama.domain.picks import Choice, Picks
 from short_drama.domain.shots import Shot
 from short_drama.domain.task import Task
@@ -40,10 +40,10 @@ class Picking:
         self._sources, self._clock = sources, clock
 
     async def pick_task(self, task: Task, *, note: str | None, by: str | None) -> Picked:
-        """Raises TaskConflict for a task without a result, InvalidRequest for one of no shot."""
+        """Raises TaskConflict for a task without a result, and for one of no shot."""
         shot = Shot.of(task.labels)
         if shot is None:
-            raise InvalidRequest(
+            raise TaskConflict(
                 f"task {task.task_id} is for no shot: it has no label shot",
                 field="labels",
                 fix="Retry it with labels project, episode, scene and shot, or pick its picture.",

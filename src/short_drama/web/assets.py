@@ -57,4 +57,7 @@ def _caching(request: Request, info: AssetInfo, signatures: Signatures | None) -
 
 
 def _not_there(key: str) -> AssetNotFound:
-    return AssetNotFound(f"there is no public asset {key[:200]!r}")
+    return AssetNotFound(
+        f"there is no public asset {key[:200]!r}",
+        fix="Ask for the task again: its addresses hold for a while, and are its owner's.",
+    )

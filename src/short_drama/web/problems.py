@@ -214,11 +214,14 @@ def _routing_error(request: Request, error: HTTPException) -> e.UserError:
 
 
 def _allowed(request: Request) -> list[str]:
-    """By all routes of this address: the error knows the first of them only."""
+    """By all routes of this address: the error knows the first of them only. What a later route's
+    parameter would match as well is the first one's."""
     methods: set[str] = set()
+    first: str | None = None
     for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
+        path = getattr(route, "path", None)
+        if route.matches(request.scope)[0] is not Match.NONE and path == (first or path):
+            methods, first = methods | (getattr(route, "methods", None) or set()), path
     if "GET" in methods:
         methods.add("HEAD")  # see head.py
     return sorted(methods)
