@@ -120,7 +120,7 @@ async def test_only_a_result_of_a_shot_can_be_picked(api: Api) -> None:
 
     failed = await a_take(api, a_project(), "1", prompt="fail x")
     assert await refused(failed.task_id, 409) == "task_conflict"
-    assert await refused((await api.ended(await api.submit())).task_id, 422) == "invalid_request"
+    assert await refused((await api.ended(await api.submit())).task_id, 409) == "task_conflict"
     assert await refused(str(uuid.uuid4()), 404) == "task_not_found"
     nowhere = {"shot": "1", "image_url": "asset:uploads/local/none.png"}
     await api.problem("POST", "/api/v1/shots/pick", status=422, json=nowhere)

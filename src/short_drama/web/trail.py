@@ -147,7 +147,7 @@ class Trail:
         if status < 400:
             if not act.is_told and act.changes:
                 await self._audit.append(act.line())
-        elif status in _DENIED or act.changes:
+        elif status < 500 and (status in _DENIED or act.changes):  # beyond it nobody was refused
             await self._tell_refusal(act, client_of(scope), str(status))
 
     async def _tell_refusal(self, act: Act, client: str, outcome: str) -> None:

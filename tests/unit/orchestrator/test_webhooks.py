@@ -182,6 +182,29 @@ async def test_who_registers_is_known_within_seconds() -> None:
     assert await office.registry.told("local") == ("wh1",)
 
 
+async def test_while_the_store_is_away_what_was_known_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    office = Office()
+    await office.register("wh1")
+    assert await office.registry.told("local") == ("wh1",)
+    office.now += REMEMBERED_SECONDS
+
+    async def refuse(owner: str) -> Endpoints:
+        raise Unavailable("away")
+
+    async def never(owner: str) -> Endpoints:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(office.webhooks, "of", refuse)
+    assert await office.registry.told("local") == ("wh1",)
+    with pytest.raises(Unavailable):
+        await office.registry.told("lin")
+    monkeypatch.setattr(office.webhooks, "of", never)
+    assert await office.registry.told("local") == ("wh1",)
+
+
 async def test_an_owners_lists_that_change_at_once_are_both_kept() -> None:
     office = Office()
     wanted = [

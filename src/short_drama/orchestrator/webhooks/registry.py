@@ -1,5 +1,6 @@
 """The endpoints of each owner: made, proved, changed, and asked for at every submit."""
 
+import asyncio
 import hmac
 import json
 import secrets
@@ -15,6 +16,8 @@ from short_drama.ports import StaleEndpoints, WebhookStore
 
 REMEMBERED_SECONDS: Final = 5.0
 """Within which every orchestrator knows of a new endpoint."""
+_PATIENCE_SECONDS: Final = 0.25
+"""With a store that does not answer: who submits is about to find that out."""
 _MOST: Final = 4096
 _TRIES: Final = 20
 CHALLENGE: Final = "webhook.challenge"
@@ -37,11 +40,19 @@ class Registry:
         self._known: OrderedDict[str, tuple[float, tuple[str, ...]]] = OrderedDict()
 
     async def told(self, owner: str) -> tuple[str, ...]:
-        """Ids of the owner's endpoints that are told anything; may be some seconds old."""
+        """Ids of the owner's endpoints that are told anything; may be some seconds old, and older
+        while the store does not answer. Raises Unavailable where none were ever known."""
         now = self._clock()
         until, ids = self._known.get(owner, (0.0, ()))
-        if not now < until <= now + REMEMBERED_SECONDS:  # also after the clock was set back
-            ids = (await self._store.of(owner)).open_ids
+        if now < until <= now + REMEMBERED_SECONDS:  # not after the clock was set back
+            return ids
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS if until else None):
+                ids = (await self._store.of(owner)).open_ids
+        except (TimeoutError, Unavailable):
+            if not until:
+                raise
+        else:
             self._remember(owner, ids, now)
         return ids
 
