@@ -309,13 +309,14 @@ async def test_iterating_goes_on_after_the_first_page(
 
 
 async def test_tasks_can_be_read_from_either_orchestrator(stack: RunningStack) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    async with AsyncClient(gpu_url=gone, cpu_url=stack.cpu) as client:
-        accepted = await client.submit("face-mask", {"image_url": a_still()})
-        assert (await client.wait(accepted.task_id, 20)).status == "completed"
-        with pytest.raises(ServiceUnreachable) as error:
-            await client.submit("camera-angle", {"image_url": "asset:x", "zoom": 1})
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # nobody else's while it is ours
+        gone = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        async with AsyncClient(gpu_url=gone, cpu_url=stack.cpu) as client:
+            accepted = await client.submit("face-mask", {"image_url": a_still()})
+            assert (await client.wait(accepted.task_id, 20)).status == "completed"
+            with pytest.raises(ServiceUnreachable) as error:
+                await client.submit("camera-angle", {"image_url": "asset:x", "zoom": 1})
     assert error.value.url == gone
 
 
