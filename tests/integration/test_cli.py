@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pytest
 from PIL import Image
 
 from tests import warm
+from tests.deaf import deaf_address
 from tests.integration.test_sdk import SOME_ENGINES
 from tests.patience import SOON
 from tests.stack import RunningStack, running_stack
@@ -304,9 +304,8 @@ async def test_a_person_sees_progress(shell: Shell) -> None:
 
 
 async def test_an_unreachable_service_ends_with_3_and_the_fix(shell: Shell) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    ended = await shell.run("tasks", "ls", "--url", gone)
+    with deaf_address() as gone:
+        ended = await shell.run("tasks", "ls", "--url", gone)
     assert ended.code == 3
     assert gone in ended.err
     assert "short-drama up" in ended.err

@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 import re
-import socket
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from short_drama.sdk.models import TaskView
 from short_drama.sdk.query import Where
 from short_drama.sdk.sync import Client
 from short_drama.settings import Settings
+from tests.deaf import deaf_address
 from tests.noop_engine import NoopWork, noop_engines
 from tests.patience import SOON
 from tests.stack import RunningStack, running_stack
@@ -309,9 +309,7 @@ async def test_iterating_goes_on_after_the_first_page(
 
 
 async def test_tasks_can_be_read_from_either_orchestrator(stack: RunningStack) -> None:
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # nobody else's while it is ours
-        gone = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+    with deaf_address() as gone:
         async with AsyncClient(gpu_url=gone, cpu_url=stack.cpu) as client:
             accepted = await client.submit("face-mask", {"image_url": a_still()})
             assert (await client.wait(accepted.task_id, 20)).status == "completed"

@@ -1,7 +1,6 @@
 """The client's transport against a server that misbehaves in every way it must survive."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from short_drama.sdk.client import AsyncClient
 from short_drama.sdk.errors import ApiError, ServiceUnreachable
 from short_drama.sdk.transport import Call, Transport
+from tests.deaf import deaf_address
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -133,14 +133,13 @@ async def test_an_answer_of_somebody_else_is_recognised(script: Script) -> None:
 
 
 async def test_nobody_there_is_repeated_even_if_the_call_may_not_be(script: Script) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
     call = Call(method="POST", path="/x", repeatable=False, attempts=4)
     script.answers = [fine]
-    text = await script.transport.send(call, [gone, script.url], aiohttp.ClientResponse.text)
-    assert text == "fine"
-    with pytest.raises(ServiceUnreachable, match="refused") as error:
-        await script.transport.send(call, [gone], aiohttp.ClientResponse.text)
+    with deaf_address() as gone:
+        text = await script.transport.send(call, [gone, script.url], aiohttp.ClientResponse.text)
+        assert text == "fine"
+        with pytest.raises(ServiceUnreachable, match="refused") as error:
+            await script.transport.send(call, [gone], aiohttp.ClientResponse.text)
     assert error.value.url == gone
     assert len(script.pauses) == 1 + 3
 
