@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from short_drama.backends.aws.batch import fetch
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import STATUS_INDEX, Item, attribute, read_attribute
+from short_drama.backends.aws.one_item import CONFLICT
 from short_drama.backends.cursor import not_ours, read_cursor, write_cursor
 from short_drama.backends.left_out import LEFT_OUT
 from short_drama.domain import formats
@@ -30,7 +31,6 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _KEY, _STATUS = "audit#", "audit"
-_CONFLICT = "ConditionalCheckFailedException"
 _LOOKS, _CHUNK = 20, 200
 """Queries for one page of a list, and lines that are read at once."""
 
@@ -47,7 +47,7 @@ class DynamoAuditLog:
         put: Any = line_item(self._table, line, self._lifetimes)
         # Where botocore repeats what had arrived, it is there already: the key is ours alone.
         with contextlib.suppress(ClientError):
-            await answer("dynamodb", self._dynamodb.put_item(**put), expected={_CONFLICT})
+            await answer("dynamodb", self._dynamodb.put_item(**put), expected={CONFLICT})
 
     async def list(self, where: AuditFilter, *, cursor: str | None, limit: int) -> AuditPage:
         start = None if cursor is None else _start(cursor)

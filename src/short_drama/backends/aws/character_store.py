@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
+from short_drama.backends.aws.one_item import CONFLICT, only_over, read_item
 from short_drama.domain.characters import Character
 from short_drama.ports import StaleCharacter
 
@@ -24,9 +25,7 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 PREFIX: Final = "character#"
-_CONFLICT: Final = "ConditionalCheckFailedException"
 _DIGITS: Final = "0123456789abcdef"
-_ONE: Final = {"#version": "version"}
 
 
 class DynamoCharacterStore:
@@ -56,9 +55,9 @@ class DynamoCharacterStore:
         owner, name = character.owner, character.name
         key: Any = _named(f"{owner}/{name}")
         gone = self._dynamodb.delete_item(
-            TableName=self._table, Key=key, **_only_over(character.version)
+            TableName=self._table, Key=key, **only_over(character.version)
         )
-        await _done(answer("dynamodb", gone, expected={_CONFLICT}), name)
+        await _done(answer("dynamodb", gone, expected={CONFLICT}), name)
         for digit in _DIGITS:
             uses: Any = _named(f"{owner}/{name}/{digit}")
             await answer("dynamodb", self._dynamodb.delete_item(TableName=self._table, Key=uses))
@@ -66,8 +65,8 @@ class DynamoCharacterStore:
 
     async def _write(self, character: Character, record: str, version: int) -> None:
         key: Any = _named(f"{character.owner}/{character.name}")
-        over = _only_over(version)
-        names = {**_ONE, "#record": "record"}
+        over = only_over(version)
+        names = {"#version": "version", "#record": "record"}
         values: Any = {
             **over.get("ExpressionAttributeValues", {}),
             ":next": {"N": str(version + 1)},
@@ -83,7 +82,7 @@ class DynamoCharacterStore:
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,
             ),
-            expected={_CONFLICT},
+            expected={CONFLICT},
         )
 
     async def note_use(self, owner: str, name: str, task_id: str) -> None:
@@ -94,12 +93,7 @@ class DynamoCharacterStore:
         return sorted(one for item in items for one in _members(item))
 
     async def _item(self, name: str) -> Mapping[str, Any]:
-        key: Any = _named(name)
-        found = await answer(
-            "dynamodb",
-            self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True),
-        )
-        return found.get("Item", {})
+        return await read_item(self._dynamodb, self._table, PREFIX + name) or {}
 
     async def _add(self, name: str, member: str) -> None:
         await self._change(name, "ADD #members :one", member)
@@ -124,16 +118,6 @@ async def _done(call: Awaitable[object], name: str) -> None:
         await call
     except ClientError:
         raise StaleCharacter(name) from None
-
-
-def _only_over(version: int) -> dict[str, Any]:
-    if version == 0:
-        return {"ConditionExpression": "attribute_not_exists(task_id)"}
-    return {
-        "ConditionExpression": "#version = :version",
-        "ExpressionAttributeNames": _ONE,
-        "ExpressionAttributeValues": {":version": {"N": str(version)}},
-    }
 
 
 def _named(name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import attribute, read_attribute
+from short_drama.backends.aws.one_item import CONFLICT, read_item
 from short_drama.domain.api_keys import ApiKey
 from short_drama.ports import KeyExists
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 _KEY, _USED = "key#", "used#"
-_CONFLICT = "ConditionalCheckFailedException"
 
 
 class DynamoKeyStore:
@@ -78,11 +78,7 @@ class DynamoKeyStore:
         return _read(key, use.get("last_used_at")) if key else None
 
     async def _item(self, name: str) -> Mapping[str, Any]:
-        found = await answer(
-            "dynamodb",
-            self._dynamodb.get_item(TableName=self._table, Key=_named(name), ConsistentRead=True),
-        )
-        return found.get("Item", {})
+        return await read_item(self._dynamodb, self._table, name) or {}
 
     async def _update(
         self,
@@ -105,7 +101,7 @@ class DynamoKeyStore:
                 ExpressionAttributeValues=values,
                 **condition,
             ),
-            expected={_CONFLICT} if only_if else (),
+            expected={CONFLICT} if only_if else (),
         )
 
 

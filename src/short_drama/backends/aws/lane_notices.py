@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.item import attribute, read_attribute
+from short_drama.backends.aws.one_item import CONFLICT, read_item
 from short_drama.backends.left_out import LEFT_OUT
 from short_drama.domain import formats
 from short_drama.domain.errors import Unavailable
@@ -32,7 +33,6 @@ _REMEMBERED_SECONDS = 3_600
 size."""
 _TRIES, _PAUSE_SECONDS = 12, 0.02
 """When others write the item at the same moment; the pause grows with each try."""
-_CONFLICT = "ConditionalCheckFailedException"
 
 
 class DynamoLaneNotices:
@@ -61,11 +61,7 @@ class DynamoLaneNotices:
         return [one for one in _read(await self._item(lane)) if one.until > since]
 
     async def _item(self, lane: Lane) -> Mapping[str, Any]:
-        found = await answer(
-            "dynamodb",
-            self._dynamodb.get_item(TableName=self._table, Key=_key(lane), ConsistentRead=True),
-        )
-        return found.get("Item", {})
+        return await read_item(self._dynamodb, self._table, _name(lane)) or {}
 
     async def _replace(self, lane: Lane, told: Mapping[str, Any], version: int) -> bool:
         """Whether nobody was quicker."""
@@ -76,7 +72,7 @@ class DynamoLaneNotices:
                 self._dynamodb.put_item(
                     TableName=self._table,
                     Item={
-                        **_key(lane),
+                        "task_id": {"S": _name(lane)},
                         "version": {"N": str(version + 1)},
                         "notices": {"M": told},
                         "expires_at": {"N": str(int(last) + _KEPT_SECONDS)},
@@ -84,15 +80,15 @@ class DynamoLaneNotices:
                     ConditionExpression="attribute_not_exists(task_id) OR version = :version",
                     ExpressionAttributeValues={":version": {"N": str(version)}},
                 ),
-                expected={_CONFLICT},
+                expected={CONFLICT},
             )
         except ClientError:
             return False
         return True
 
 
-def _key(lane: Lane) -> dict[str, Any]:
-    return {"task_id": {"S": f"lane#{lane}"}}
+def _name(lane: Lane) -> str:
+    return f"lane#{lane}"
 
 
 def _written(notice: LaneNotice) -> Any:

@@ -17,13 +17,13 @@ from botocore.exceptions import ClientError
 
 from short_drama.backends.aws.batch import fetch
 from short_drama.backends.aws.clients import answer
+from short_drama.backends.aws.one_item import CONFLICT, read_item
 from short_drama.domain.lifetimes import DAY, MARGIN, Lifetimes
 from short_drama.domain.shots import Shot, branches, path
 
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-_CONFLICT = "ConditionalCheckFailedException"
 _MOST_TAKES = 200
 """Named in the item of a shot, which is written, and paid by its size, with each."""
 
@@ -107,15 +107,7 @@ class ShotItems:
         return [path(project, episode)]
 
     async def _below(self, owner: str, start: str) -> Sequence[str]:
-        found = await answer(
-            "dynamodb",
-            self._dynamodb.get_item(
-                TableName=self._table,
-                Key={"task_id": {"S": _key(owner, start)}},
-                ConsistentRead=True,
-            ),
-        )
-        item: Mapping[str, Any] = found.get("Item", {})
+        item = await read_item(self._dynamodb, self._table, _key(owner, start)) or {}
         return sorted(item.get("below", {"SS": []})["SS"])
 
     async def _list(self, owner: str, shot: Shot, item: Mapping[str, Any]) -> None:
@@ -157,7 +149,7 @@ class ShotItems:
                 ReturnValues="ALL_NEW",
                 **condition,
             ),
-            expected={_CONFLICT} if only_if else (),
+            expected={CONFLICT} if only_if else (),
         )
         return found.get("Attributes", {})
 

@@ -23,6 +23,7 @@ from short_drama.backends.aws.item import (
     attribute,
     read_attribute,
 )
+from short_drama.backends.aws.one_item import read_item
 from short_drama.backends.aws.transaction import transact
 from short_drama.backends.left_out import LEFT_OUT
 from short_drama.domain import formats
@@ -145,13 +146,7 @@ class DynamoSpendLedger:
     # --- Reading ---------------------------------------------------------------------------
 
     async def _item(self, key: str) -> Item | None:
-        found = await answer(
-            "dynamodb",
-            self._dynamodb.get_item(
-                TableName=self._table, Key={"task_id": {"S": key}}, ConsistentRead=True
-            ),
-        )
-        return found.get("Item")
+        return await read_item(self._dynamodb, self._table, key)
 
     async def _pages(self, keys: Sequence[str]) -> list[TaskSpend]:
         """The pages there are and that can be read."""

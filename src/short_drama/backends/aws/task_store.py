@@ -16,6 +16,7 @@ from short_drama.backends.aws.batch import BATCH, fetch
 from short_drama.backends.aws.clients import answer
 from short_drama.backends.aws.followed import Followed
 from short_drama.backends.aws.item import DELETED, Item, new_write_id, to_item, to_task
+from short_drama.backends.aws.one_item import CONFLICT, read_item
 from short_drama.backends.aws.shot_items import ShotItems
 from short_drama.backends.aws.shot_order import ShotOrder
 from short_drama.backends.aws.task_index import PendingTimes, Position, Stream, TaskIndex
@@ -46,7 +47,6 @@ from short_drama.ports import (
 if TYPE_CHECKING:  # stubs, not installed where the product runs
     from types_aiobotocore_dynamodb import DynamoDBClient
 
-_CONFLICT = frozenset({"ConditionalCheckFailedException"})
 _OPEN = (TaskStatus.PENDING, TaskStatus.PROCESSING)
 _MOST_READ = 1_000
 """Records that are read to be counted."""
@@ -243,7 +243,7 @@ class DynamoTaskStore:
             write["ExpressionAttributeValues"] = values
         try:
             if line is None:
-                await answer("dynamodb", self._dynamodb.put_item(**write), expected=_CONFLICT)
+                await answer("dynamodb", self._dynamodb.put_item(**write), expected={CONFLICT})
             elif not await self._put_with(write, line):
                 raise _Refused(await self._item(task.task_id))
         except ClientError as error:
@@ -261,12 +261,7 @@ class DynamoTaskStore:
         return refused is None
 
     async def _item(self, task_id: str) -> Item | None:
-        key = {"task_id": {"S": task_id}}
-        found = await answer(
-            "dynamodb",
-            self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True),
-        )
-        return found.get("Item")
+        return await read_item(self._dynamodb, self._table, task_id)
 
     async def _fetch(self, ids: Sequence[str]) -> Sequence[Task]:
         """The tasks there are and that can be read, in the order of their ids, each once."""
