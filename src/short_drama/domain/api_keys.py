@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, NamedTuple, Self
 
 from short_drama.domain.errors import InvalidRequest
+from short_drama.domain.letters import checked_label
 from short_drama.domain.principal import Principal, Scope
 
 FIRST_FILE: Final = "admin-key"
@@ -22,7 +23,7 @@ OWNER: Final = re.compile(r"[a-z0-9-]{1,40}")
 _FORM = re.compile(r"sd_([a-z0-9]{8})_([A-Za-z0-9]{32,128})")
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 """Those that nobody mistakes for others."""
-_ID_LENGTH, _SECRET_BYTES, _LONGEST_LABEL = 8, 24, 200
+_ID_LENGTH, _SECRET_BYTES = 8, 24
 
 
 class Given(NamedTuple):
@@ -114,17 +115,13 @@ def make(
         raise InvalidRequest(
             "a key without a scope opens nothing", field="scopes", fix=f"Of: {', '.join(Scope)}."
         )
-    if len(label) > _LONGEST_LABEL or not label.isprintable():
-        raise InvalidRequest(
-            f"a label has at most {_LONGEST_LABEL} letters, all of them visible", field="label"
-        )
     given = Given(_new_id(), secrets.token_hex(_SECRET_BYTES))
     record = ApiKey(
         key_id=given.key_id,
         owner=owner,
         scopes=allowed,
         digest=digest_of(given.secret),
-        label=label,
+        label=checked_label(label),
         created_at=now,
         expires_at=expires_at,
         daily_limit=daily_limit,

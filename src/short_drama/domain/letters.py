@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from short_drama.domain.errors import InvalidRequest
+
+_LONGEST_LABEL: Final = 200
 _RANGES = (
     (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x600, 0x605), (0x61C, 0x61C), (0x6DD, 0x6DD),
     (0x70F, 0x70F), (0x890, 0x891), (0x8E2, 0x8E2), (0x180E, 0x180E), (0x200B, 0x200F),
@@ -51,3 +54,12 @@ def _spelled(found: re.Match[str]) -> str:
 def _escaped(found: re.Match[str]) -> str:
     units = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def checked_label(label: str) -> str:
+    """What somebody calls a thing of their own, for lists. Raises InvalidRequest."""
+    if len(label) > _LONGEST_LABEL or not label.isprintable():
+        raise InvalidRequest(
+            f"a label has at most {_LONGEST_LABEL} letters, all of them visible", field="label"
+        )
+    return label

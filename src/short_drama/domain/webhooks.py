@@ -27,7 +27,6 @@ _PAUSES: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 21_
 _LONGEST_WAIT: Final = 86_400.0
 _LOGGED: Final = 12
 """As many tries as are remembered: all of a delivery that nobody has asked for again."""
-_LONGEST_LABEL: Final = 200
 MOST_ENDPOINTS: Final = 20
 """Of one owner: their record stays small, and so does what one event sets off."""
 
@@ -153,15 +152,6 @@ def chosen(events: Iterable[str]) -> Sequence[Event]:
             fix=f"The events are: {', '.join(Event)}.",
         )
     return [event for event in Event if event in (wanted or frozenset(Event))]
-
-
-def checked_label(label: str) -> str:
-    """Raises InvalidRequest."""
-    if len(label) > _LONGEST_LABEL or not label.isprintable():
-        raise InvalidRequest(
-            f"a label has at most {_LONGEST_LABEL} letters, all of them visible", field="label"
-        )
-    return label
 
 
 def _secret(master: bytes, endpoint_id: str, generation: int) -> str:

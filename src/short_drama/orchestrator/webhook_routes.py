@@ -7,8 +7,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from short_drama.domain.letters import checked_label
 from short_drama.domain.rules import Strict
-from short_drama.domain.webhooks import Endpoint, checked_label, chosen
+from short_drama.domain.webhooks import Endpoint, chosen
 from short_drama.images.guard import MAX_URL_LENGTH
 from short_drama.newest import advance
 from short_drama.orchestrator.desk import Desk

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from short_drama.domain.errors import Unavailable, UrlUnreachable
-from short_drama.domain.webhooks import Endpoint, Endpoints, checked_label, chosen, message
+from short_drama.domain.letters import checked_label
+from short_drama.domain.webhooks import Endpoint, Endpoints, chosen, message
 from short_drama.orchestrator.webhooks.sender import Sender, Signed
 from short_drama.ports import StaleEndpoints, WebhookStore
 

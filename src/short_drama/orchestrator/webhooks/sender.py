@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -100,7 +100,7 @@ class Sender:
         seconds = time.monotonic() - started
         outcome = "ok" if answer.took else "no_answer" if answer.status is None else "refused"
         metrics.CALL_SECONDS.labels("webhook", outcome).observe(seconds)
-        return _timed(answer, seconds), text
+        return replace(answer, seconds=seconds), text
 
     async def _post(self, url: str, message: Signed) -> tuple[Answer, bytes]:
         if self._session is None:
@@ -132,12 +132,3 @@ class Sender:
 
 def _failed(reason: str) -> tuple[Answer, bytes]:
     return Answer(status=None, reason=reason), b""
-
-
-def _timed(answer: Answer, seconds: float) -> Answer:
-    return Answer(
-        status=answer.status,
-        reason=answer.reason,
-        seconds=seconds,
-        retry_after=answer.retry_after,
-    )
